@@ -1,0 +1,1 @@
+//! The front: GraphQL over HTTP and WebSocket, webhooks in, health and metrics.

@@ -1,0 +1,1 @@
+//! What the shop does: the command bus, the processes that span aggregates, timers, and the ports to the outside.

@@ -1,0 +1,1 @@
+//! The developer's front door: up, down, status, demo, test, bench.
