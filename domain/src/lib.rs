@@ -1,1 +1,18 @@
-//! The rules of the shop: aggregates, their commands and events; pure, with no I/O, no clock and no randomness.
+//! The rules of the shop: aggregates, their commands and events; pure, with no I/O, no clock and no
+//! randomness. Time, ids and prices come in with the command; what happened goes out as events.
+
+pub mod cart;
+pub mod inventory;
+mod kernel;
+pub mod order;
+pub mod payment;
+pub mod pricing;
+pub mod product;
+pub mod shipment;
+
+pub use kernel::{
+    CartId, Clock, CodeError, CommandId, CountryCode, Currency, CustomerId, Decision, EventType, IdError,
+    IdSource, LineId, LocationCode, Money, MoneyError, OrderId, PaymentId, ProductId, Quantity,
+    QuantityError, RefundId, ReturnId, Sealed, ShipmentId, ShippingMethod, Sku, SubjectId, Timestamp,
+    VariantId,
+};

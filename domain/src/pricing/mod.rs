@@ -1,0 +1,10 @@
+//! What a cart costs: lines at their price, shipping, tax by country. A quote is computed once and then
+//! carried as a fact; nothing computes an order's money a second time.
+
+mod quote;
+mod shipping;
+mod tax;
+
+pub use quote::{PricedVariant, Quote, QuotedLine, ShippingQuote};
+pub use shipping::shipping_rate;
+pub use tax::{TaxTreatment, standard_rate};
