@@ -1,0 +1,40 @@
+//! What can go wrong in the store itself; a refusal by the domain is not one of these.
+
+/// A fault of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed or did not answer in time.
+    #[error("the event store's database failed")]
+    Database(#[from] sqlx::Error),
+    /// The database is older or newer than this program.
+    #[error("the event store's schema could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The queue of appends is full; nothing was done, and the caller may try again later.
+    #[error("the event store is overloaded")]
+    Overloaded,
+    /// No answer came in time; the append may or may not have been done, and the same command may be sent again.
+    #[error("the event store did not answer in time")]
+    TimedOut,
+    /// The store is shutting down.
+    #[error("the event store is closed")]
+    Closed,
+    /// Something stored could not be read by this program.
+    #[error("stored {what} of {of} cannot be decoded")]
+    Undecodable {
+        /// Which kind of thing.
+        what: &'static str,
+        /// Whose.
+        of: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The log at the checkpoint is not the log that the checkpoint was taken of.
+    #[error("the log is not the one that {name} stood on at position {position}")]
+    LogDiverged {
+        /// Whose checkpoint.
+        name: String,
+        /// The checkpoint's position.
+        position: i64,
+    },
+}
