@@ -13,6 +13,6 @@ pub mod shipment;
 pub use kernel::{
     CartId, Clock, CodeError, CommandId, CountryCode, Currency, CustomerId, Decision, EventType, IdError,
     IdSource, LineId, LocationCode, Money, MoneyError, OrderId, PaymentId, ProductId, Quantity,
-    QuantityError, RefundId, ReturnId, Sealed, ShipmentId, ShippingMethod, Sku, SubjectId, Timestamp,
-    VariantId,
+    QuantityError, RefundId, Refusal, ReturnId, Sealed, ShipmentId, ShippingMethod, Sku, SubjectId,
+    Timestamp, VariantId,
 };

@@ -1,20 +1,26 @@
 //! The shape of a decision, and how an aggregate becomes a `cqrs_es::Aggregate`.
 
+/// Why a request may not happen: data for whoever asked, never a fault.
+pub trait Refusal: std::error::Error {
+    /// The stable code that clients match on, such as `QUOTE_EXPIRED`.
+    fn code(&self) -> &'static str;
+}
+
 /// What a decision comes to: the events that happened, or the refusal.
 pub type Decision<E, R> = Result<Vec<E>, R>;
 
 /// One thing happened.
-pub fn happened<E, R>(event: E) -> Decision<E, R> {
+pub(crate) fn happened<E, R>(event: E) -> Decision<E, R> {
     Ok(vec![event])
 }
 
 /// It is already so: nothing happens, and a retry is harmless.
-pub fn already<E, R>() -> Decision<E, R> {
+pub(crate) fn already<E, R>() -> Decision<E, R> {
     Ok(Vec::new())
 }
 
 /// It may not happen.
-pub fn refuse<E, R>(refusal: R) -> Decision<E, R> {
+pub(crate) fn refuse<E, R>(refusal: R) -> Decision<E, R> {
     Err(refusal)
 }
 

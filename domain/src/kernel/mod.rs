@@ -9,7 +9,7 @@ mod quantity;
 mod sealed;
 mod time;
 
-pub use aggregate::{Decision, EventType, already, happened, refuse};
+pub use aggregate::{Decision, EventType, Refusal};
 pub use codes::{CodeError, CountryCode, LocationCode, ShippingMethod, Sku};
 pub use id::{
     CartId, CommandId, CustomerId, IdError, IdSource, LineId, OrderId, PaymentId, ProductId, RefundId,
@@ -20,4 +20,4 @@ pub use quantity::{Quantity, QuantityError};
 pub use sealed::Sealed;
 pub use time::{Clock, Timestamp};
 
-pub(crate) use aggregate::{aggregate, event_types};
+pub(crate) use aggregate::{aggregate, already, event_types, happened, refuse};
