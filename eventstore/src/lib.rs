@@ -1,12 +1,30 @@
 //! The event store on Postgres: append, load, read by position, snapshots, upcasting, the vault and the relay
 //! to JetStream. It knows streams, versions and positions, and never what an event means.
 
+mod append;
+mod command;
+mod cqrs;
 mod error;
 mod event;
+mod migrate;
 mod reader;
+mod repository;
+mod snapshot;
+mod store;
+mod upcast;
+mod vault;
 mod wake;
 
+pub use append::{Append, Appended, Appender, Chain, Fingerprint, Pending};
+pub use command::{CommandContext, CommandError, Executed};
+pub use cqrs::{CqrsStore, LoadedAggregate};
 pub use error::StoreError;
 pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId};
+pub use migrate::migrate;
 pub use reader::{LogHead, LogReader};
+pub use repository::{Loaded, Repository};
+pub use snapshot::SnapshotPolicy;
+pub use store::EventStore;
+pub use upcast::Upcasters;
+pub use vault::{Vault, VaultError, VaultKey};
 pub use wake::Wake;

@@ -31,10 +31,10 @@ impl Wake {
 
     /// Waits until the log has grown since the last call, or a safety interval has passed.
     pub async fn wait(&mut self) {
-        match tokio::time::timeout(SAFETY_INTERVAL, self.seen.changed()).await {
+        let woken = tokio::time::timeout(SAFETY_INTERVAL, self.seen.changed()).await;
+        if matches!(woken, Ok(Err(_))) {
             // The listener is gone: without it, this is the interval's pace.
-            Ok(Err(_closed)) => tokio::time::sleep(SAFETY_INTERVAL).await,
-            Ok(Ok(())) | Err(_) => {}
+            tokio::time::sleep(SAFETY_INTERVAL).await;
         }
     }
 }

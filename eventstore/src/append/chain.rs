@@ -1,0 +1,23 @@
+//! Commands decided one on top of the other, before the first is committed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The in-memory state of one aggregate that a run of commands is decided on. When one of them does not take
+/// effect, what was decided on top of it must not either, even if the version numbers happen to fit again
+/// because another process wrote in between.
+#[derive(Debug, Default)]
+pub struct Chain {
+    broken: AtomicBool,
+}
+
+impl Chain {
+    /// Whether a command of the chain did not take effect.
+    pub fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Acquire)
+    }
+
+    /// Notes that a command of the chain did not take effect.
+    pub(super) fn break_off(&self) {
+        self.broken.store(true, Ordering::Release);
+    }
+}

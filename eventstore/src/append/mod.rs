@@ -1,0 +1,140 @@
+//! Appending: commands from all over the process are coalesced into batches, each one round trip and one
+//! commit, each command with its own outcome. A command is answered only after its commit is flushed.
+
+mod batch;
+mod chain;
+mod task;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use daybook_domain::CommandId;
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::chain::Chain;
+use crate::error::StoreError;
+use crate::event::{NewEvent, Position, StreamId};
+
+/// How many appends may wait; one more is refused at once with [`StoreError::Overloaded`].
+const QUEUE: usize = 4_096;
+/// How long an append may take, retries of its batch included.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// SHA-256 of a command's input: the same command id with another fingerprint is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of an input made of these parts, in this order.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+}
+
+/// One command's events for one stream, all or nothing.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The command: it takes effect once, for ever.
+    pub command_id: CommandId,
+    /// Its input's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The stream.
+    pub stream: StreamId,
+    /// The version the stream must be at.
+    pub expected: i64,
+    /// What happened; nothing makes it a condition: it holds when the stream is at the expected version.
+    pub events: Vec<NewEvent>,
+    /// What a repetition of the command is to be told, as JSON; without it, the command is not recorded.
+    pub outcome: Option<String>,
+    /// The in-memory state that the command was decided on.
+    pub chain: Arc<Chain>,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// It took effect (or its condition held).
+    Done {
+        /// The position of its last event; without events, where the log stood.
+        position: Position,
+        /// The stream's version after it.
+        version: i64,
+    },
+    /// The command had taken effect before; this is what it was told then.
+    Replayed {
+        /// The position it had reached.
+        position: Position,
+        /// The stream's version after it.
+        version: i64,
+        /// The outcome recorded then, as JSON.
+        outcome: String,
+    },
+    /// The command id was used before with another input; nothing was done.
+    Mismatch,
+    /// The stream is not at the expected version, or what the command was decided on did not take effect.
+    Conflict,
+}
+
+/// The process's one way to append. Cloning shares the queue.
+#[derive(Debug, Clone)]
+pub struct Appender {
+    queue: mpsc::Sender<Queued>,
+}
+
+/// An append that waits for its batch.
+#[derive(Debug)]
+struct Queued {
+    append: Append,
+    since: Instant,
+    reply: oneshot::Sender<Result<Appended, StoreError>>,
+}
+
+/// An append that was accepted into the queue.
+#[derive(Debug)]
+pub struct Pending(oneshot::Receiver<Result<Appended, StoreError>>);
+
+impl Appender {
+    /// Starts appending to this database; ends when the last clone is dropped and the queue is empty.
+    pub fn start(pool: PgPool) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        tokio::spawn(task::run(pool, waiting));
+        Self { queue }
+    }
+
+    /// Queues an append without waiting. Appends of one chain take effect in the order they are queued in.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] at once when the queue is full.
+    pub fn enqueue(&self, append: Append) -> Result<Pending, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Queued { append, since: Instant::now(), reply }).map_err(
+            |refused| match refused {
+                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            },
+        )?;
+        Ok(Pending(answer))
+    }
+}
+
+impl Pending {
+    /// Waits for the outcome.
+    ///
+    /// # Errors
+    /// [`StoreError::TimedOut`] when it is not known in time whether the append took effect; sending the same
+    /// command again tells.
+    pub async fn outcome(self) -> Result<Appended, StoreError> {
+        match tokio::time::timeout(DEADLINE + Duration::from_secs(1), self.0).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_dropped)) => Err(StoreError::Closed),
+            Err(_elapsed) => Err(StoreError::TimedOut),
+        }
+    }
+}

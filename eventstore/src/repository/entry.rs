@@ -1,0 +1,103 @@
+//! What a process remembers of one aggregate: the newest state it knows to be committed, and the tip that the
+//! next command is decided on.
+
+use std::sync::Arc;
+
+use cqrs_es::Aggregate;
+
+use crate::append::Chain;
+use crate::error::StoreError;
+use crate::event::RecordedEvent;
+
+/// A state and the version of the stream it is the state at.
+#[derive(Debug)]
+pub(super) struct Versioned<A> {
+    pub(super) version: i64,
+    pub(super) state: Arc<A>,
+}
+
+impl<A> Clone for Versioned<A> {
+    fn clone(&self) -> Self {
+        Self { version: self.version, state: Arc::clone(&self.state) }
+    }
+}
+
+impl<A: Default> Default for Versioned<A> {
+    fn default() -> Self {
+        Self { version: 0, state: Arc::default() }
+    }
+}
+
+impl<A> From<(i64, A)> for Versioned<A> {
+    fn from((version, state): (i64, A)) -> Self {
+        Self { version, state: Arc::new(state) }
+    }
+}
+
+impl<A: Aggregate + Clone> Versioned<A> {
+    /// Applies the stream's next event.
+    pub(super) fn apply(&mut self, event: &RecordedEvent) -> Result<(), StoreError> {
+        let payload = serde_json::from_str(&event.payload).map_err(|source| StoreError::Undecodable {
+            what: "event",
+            of: format!("{} {}", event.aggregate_type, event.aggregate_id),
+            source,
+        })?;
+        Arc::make_mut(&mut self.state).apply(payload);
+        self.version = event.sequence;
+        Ok(())
+    }
+}
+
+/// The state after every decision so far, committed or still on its way.
+#[derive(Debug)]
+pub(super) struct Tip<A> {
+    pub(super) version: i64,
+    pub(super) state: Arc<A>,
+    pub(super) chain: Arc<Chain>,
+}
+
+/// What is remembered of one aggregate.
+#[derive(Debug)]
+pub(super) struct Entry<A> {
+    committed: Option<Versioned<A>>,
+    tip: Option<Tip<A>>,
+}
+
+impl<A> Default for Entry<A> {
+    fn default() -> Self {
+        Self { committed: None, tip: None }
+    }
+}
+
+impl<A> Entry<A> {
+    /// The newest state known to be committed.
+    pub(super) const fn committed(&self) -> Option<&Versioned<A>> {
+        self.committed.as_ref()
+    }
+
+    /// What to decide on; nothing when there is none or a decision it rests on did not take effect.
+    pub(super) fn tip(&self) -> Option<&Tip<A>> {
+        self.tip.as_ref().filter(|tip| !tip.chain.is_broken())
+    }
+
+    /// Starts deciding on what the store has.
+    pub(super) fn start(&mut self, fresh: Versioned<A>) {
+        self.commit(fresh.version, &fresh.state);
+        self.tip = Some(Tip { version: fresh.version, state: fresh.state, chain: Arc::default() });
+    }
+
+    /// Moves the tip to what was just decided.
+    pub(super) fn advance(&mut self, version: i64, state: Arc<A>) {
+        if let Some(tip) = &mut self.tip {
+            tip.version = version;
+            tip.state = state;
+        }
+    }
+
+    /// Notes that the store has this state at this version.
+    pub(super) fn commit(&mut self, version: i64, state: &Arc<A>) {
+        if self.committed.as_ref().is_none_or(|known| known.version < version) {
+            self.committed = Some(Versioned { version, state: Arc::clone(state) });
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Aggregates: load, decide, append. Commands for one aggregate are decided one after another against the
+//! in-memory state and ride in the same batch; another process's writes show as a conflict, and the decision
+//! is taken again on what is there.
+
+mod entry;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_es::event_sink::EventSink;
+use cqrs_es::{Aggregate, DomainEvent};
+use quick_cache::sync::Cache;
+use tokio::sync::{Mutex, Semaphore};
+
+use self::entry::{Entry, Versioned};
+use crate::append::{Append, Appended, Pending};
+use crate::command::{CommandContext, CommandError, Executed};
+use crate::error::StoreError;
+use crate::event::{NewEvent, RecordedEvent, StreamId};
+use crate::snapshot::{self, SnapshotPolicy};
+use crate::store::EventStore;
+
+/// How often a decision is taken again after a conflict.
+const MAX_ATTEMPTS: u32 = 16;
+/// The unit of the pause between attempts; it grows with each and is spread by chance.
+const PAUSE: Duration = Duration::from_millis(2);
+/// How many aggregates of a type stay in memory.
+const CACHED: usize = 10_000;
+/// How many snapshots are written at once; when more are due, they wait for their next turn.
+const SNAPSHOTTING: usize = 2;
+
+/// An aggregate as it is in the store.
+#[derive(Debug, Clone)]
+pub struct Loaded<A> {
+    /// The stream's version; 0 when there is no such aggregate.
+    pub version: i64,
+    /// The state.
+    pub state: Arc<A>,
+}
+
+/// The aggregates of one type. Cloning shares the cache.
+pub struct Repository<A: Aggregate> {
+    store: EventStore,
+    policy: SnapshotPolicy,
+    cache: Arc<Cache<String, Arc<Mutex<Entry<A>>>>>,
+    snapshotting: Arc<Semaphore>,
+}
+
+impl<A: Aggregate> Clone for Repository<A> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            policy: self.policy,
+            cache: Arc::clone(&self.cache),
+            snapshotting: Arc::clone(&self.snapshotting),
+        }
+    }
+}
+
+impl<A: Aggregate> fmt::Debug for Repository<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repository").field("aggregate", &A::TYPE).finish_non_exhaustive()
+    }
+}
+
+/// A decision that was taken and queued, or one to be taken again.
+struct Decided<A: Aggregate> {
+    pending: Pending,
+    before: i64,
+    state: Arc<A>,
+    /// The domain's answer: nothing, or a refusal that stands if the condition holds.
+    refusal: Option<A::Error>,
+}
+
+impl<A> Repository<A>
+where
+    A: Aggregate<Services = ()> + Clone + 'static,
+    A::Command: Clone + Send + Sync,
+    A::Error: Send + 'static,
+{
+    /// The aggregates of type `A` in this store.
+    pub fn new(store: EventStore, policy: SnapshotPolicy) -> Self {
+        Self {
+            store,
+            policy,
+            cache: Arc::new(Cache::new(CACHED)),
+            snapshotting: Arc::new(Semaphore::new(SNAPSHOTTING)),
+        }
+    }
+
+    /// Executes a command. `outcome` is what a repetition is to be told, as JSON.
+    ///
+    /// A refusal, too, is decided on the primary: it stands only if the aggregate is still as it was seen.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`] when the domain refuses; the others when it could not be decided.
+    pub async fn execute(
+        &self,
+        id: &str,
+        command: A::Command,
+        context: &CommandContext,
+        outcome: &str,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
+        for attempt in 0..MAX_ATTEMPTS {
+            let entry = self.entry(id);
+            let decided = self.decide(id, &entry, command.clone(), context, outcome).await?;
+            let (before, state) = (decided.before, decided.state);
+            match decided.pending.outcome().await? {
+                Appended::Done { position, version } => {
+                    entry.lock().await.commit(version, &state);
+                    if let Some(refusal) = decided.refusal {
+                        return Err(CommandError::Refused(refusal));
+                    }
+                    self.snapshot_if_due(id, before, version, &state);
+                    return Ok(Executed {
+                        position,
+                        version,
+                        replayed: false,
+                        outcome: outcome.to_owned(),
+                        state,
+                    });
+                }
+                Appended::Replayed { position, version, outcome } => {
+                    let state = self.load(id).await?.state;
+                    return Ok(Executed { position, version, replayed: true, outcome, state });
+                }
+                Appended::Mismatch => return Err(CommandError::KeyReused),
+                Appended::Conflict => self.pause(attempt).await,
+            }
+        }
+        Err(CommandError::Conflict)
+    }
+
+    /// The aggregate as the primary has it now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn load(&self, id: &str) -> Result<Loaded<A>, StoreError> {
+        let mut loaded = self.load_many(&[id]).await?;
+        loaded.pop().ok_or(StoreError::Closed)
+    }
+
+    /// Several aggregates as the primary has them now, in the order asked for: one statement, whatever their number.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn load_many(&self, ids: &[&str]) -> Result<Vec<Loaded<A>>, StoreError> {
+        let mut known = Vec::with_capacity(ids.len());
+        for id in ids {
+            known.push(self.entry(id).lock().await.committed().cloned());
+        }
+        let fresh = self.catch_up(ids, known).await?;
+        for (id, versioned) in ids.iter().zip(&fresh) {
+            self.entry(id).lock().await.commit(versioned.version, &versioned.state);
+        }
+        Ok(fresh.into_iter().map(|v| Loaded { version: v.version, state: v.state }).collect())
+    }
+
+    fn entry(&self, id: &str) -> Arc<Mutex<Entry<A>>> {
+        let made = self.cache.get_or_insert_with(id, || Ok::<_, std::convert::Infallible>(Arc::default()));
+        match made {
+            Ok(entry) => entry,
+            Err(never) => match never {},
+        }
+    }
+
+    /// Decides on the tip of the in-memory state and queues the result, all under the aggregate's own lock, so that
+    /// the queue has the decisions in the order they were taken in.
+    async fn decide(
+        &self,
+        id: &str,
+        entry: &Mutex<Entry<A>>,
+        command: A::Command,
+        context: &CommandContext,
+        outcome: &str,
+    ) -> Result<Decided<A>, CommandError<A::Error>> {
+        let mut entry = entry.lock().await;
+        if entry.tip().is_none() {
+            let known = entry.committed().cloned();
+            let fresh = self.catch_up(&[id], vec![known]).await?;
+            entry.start(fresh.into_iter().next().unwrap_or_default());
+        }
+        let tip = entry.tip().ok_or(StoreError::Closed)?;
+        let (before, chain) = (tip.version, Arc::clone(&tip.chain));
+
+        let mut state = A::clone(&tip.state);
+        let sink = EventSink::default();
+        let refusal = A::handle(&mut state, command, &(), &sink).await.err();
+        let events = if refusal.is_some() { Vec::new() } else { sink.collect().await };
+        let state = if events.is_empty() { Arc::clone(&tip.state) } else { Arc::new(state) };
+
+        let append = Append {
+            command_id: context.command_id,
+            fingerprint: context.fingerprint,
+            stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: id.to_owned() },
+            expected: before,
+            events: self.encode(&events, context)?,
+            outcome: refusal.is_none().then(|| outcome.to_owned()),
+            chain,
+        };
+        let grown = i64::try_from(append.events.len()).unwrap_or(i64::MAX);
+        let pending = self.store.appender().enqueue(append)?;
+        entry.advance(before + grown, Arc::clone(&state));
+        Ok(Decided { pending, before, state, refusal })
+    }
+
+    fn encode(&self, events: &[A::Event], context: &CommandContext) -> Result<Vec<NewEvent>, StoreError> {
+        let undecodable =
+            |what| move |source| StoreError::Undecodable { what, of: A::TYPE.to_owned(), source };
+        let metadata = serde_json::to_string(&context.metadata()).map_err(undecodable("metadata"))?;
+        events
+            .iter()
+            .map(|event| {
+                Ok(NewEvent {
+                    event_id: self.store.ids().next(),
+                    event_type: event.event_type(),
+                    event_version: event.event_version(),
+                    payload: serde_json::to_string(event).map_err(undecodable("event"))?,
+                    metadata: metadata.clone(),
+                })
+            })
+            .collect()
+    }
+
+    /// Brings what is known of these aggregates up to the primary: snapshots for those never seen, then all new events.
+    async fn catch_up(
+        &self,
+        ids: &[&str],
+        known: Vec<Option<Versioned<A>>>,
+    ) -> Result<Vec<Versioned<A>>, StoreError> {
+        let unseen: Vec<&str> =
+            ids.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(id, _)| *id).collect();
+        let mut snapshots = if unseen.is_empty() {
+            std::collections::HashMap::new()
+        } else {
+            snapshot::find::<A>(self.store.pool(), A::TYPE, &unseen, self.policy).await?
+        };
+        let mut states: Vec<Versioned<A>> = known
+            .into_iter()
+            .zip(ids)
+            .map(|(known, id)| {
+                known.or_else(|| snapshots.remove(*id).map(Versioned::from)).unwrap_or_default()
+            })
+            .collect();
+        let after: Vec<(&str, i64)> =
+            ids.iter().zip(&states).map(|(id, state)| (*id, state.version)).collect();
+        let mut by_stream: std::collections::HashMap<String, Vec<RecordedEvent>> =
+            std::collections::HashMap::new();
+        for event in self.store.streams(A::TYPE, &after).await? {
+            by_stream.entry(event.aggregate_id.clone()).or_default().push(event);
+        }
+        for (id, state) in ids.iter().zip(&mut states) {
+            for event in by_stream.remove(*id).unwrap_or_default() {
+                state.apply(&event)?;
+            }
+        }
+        Ok(states)
+    }
+
+    async fn pause(&self, attempt: u32) {
+        metrics::counter!("daybook_command_conflicts_total", "aggregate" => A::TYPE).increment(1);
+        // The id's last byte is random (RFC 9562), which is all the chance that is needed here.
+        let chance = u32::from(self.store.ids().next().as_bytes()[15]) + 1;
+        tokio::time::sleep(PAUSE * (attempt + 1) * chance / 128).await;
+    }
+
+    /// Takes a snapshot off the command's path.
+    fn snapshot_if_due(&self, id: &str, before: i64, after: i64, state: &Arc<A>) {
+        if !self.policy.is_due(before, after) {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.snapshotting).try_acquire_owned() else { return };
+        let (pool, policy) = (self.store.pool().clone(), self.policy);
+        let (id, state) = (id.to_owned(), Arc::clone(state));
+        tokio::spawn(async move {
+            let _permit = permit;
+            if let Err(error) = snapshot::save(&pool, (A::TYPE, &id), after, state.as_ref(), policy).await {
+                tracing::warn!(aggregate = A::TYPE, %id, error = &error as &dyn std::error::Error, "no snapshot");
+            }
+        });
+    }
+}

@@ -1,0 +1,96 @@
+//! The event store of one process: a pool on the primary, the appender, ids and upcasters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_domain::IdSource;
+use sqlx::{PgPool, Row};
+
+use crate::append::Appender;
+use crate::error::StoreError;
+use crate::event::{RecordedEvent, StreamId};
+use crate::reader::{COLUMNS, LogReader, decode};
+use crate::upcast::Upcasters;
+
+/// How long a read of streams may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The event store. Cloning shares everything.
+#[derive(Clone)]
+pub struct EventStore {
+    pool: PgPool,
+    appender: Appender,
+    ids: Arc<dyn IdSource>,
+    upcasters: Upcasters,
+}
+
+impl std::fmt::Debug for EventStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventStore").field("appender", &self.appender).finish_non_exhaustive()
+    }
+}
+
+impl EventStore {
+    /// A store on this primary database. Decisions are made on what it says, so it must not be a replica.
+    pub fn new(pool: PgPool, ids: Arc<dyn IdSource>, upcasters: Upcasters) -> Self {
+        let appender = Appender::start(pool.clone());
+        Self { pool, appender, ids, upcasters }
+    }
+
+    /// The process's way to append.
+    pub const fn appender(&self) -> &Appender {
+        &self.appender
+    }
+
+    /// The primary.
+    pub const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Where new ids come from.
+    pub fn ids(&self) -> &dyn IdSource {
+        self.ids.as_ref()
+    }
+
+    /// A reader of the log by position.
+    pub fn reader(&self) -> LogReader {
+        LogReader::new(self.pool.clone())
+    }
+
+    /// The events of a stream after `version`, in order and in today's shape.
+    ///
+    /// # Errors
+    /// When the database fails or an event cannot be brought to today's shape.
+    pub async fn stream(&self, stream: &StreamId, version: i64) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.streams(&stream.aggregate_type, &[(&stream.aggregate_id, version)]).await
+    }
+
+    /// The events of several streams of one type, each after the version given, in one statement; ordered by
+    /// stream and sequence.
+    pub(crate) async fn streams(
+        &self,
+        aggregate_type: &str,
+        after: &[(&str, i64)],
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let (ids, versions): (Vec<&str>, Vec<i64>) = after.iter().copied().unzip();
+        let statement = format!(
+            "SELECT {COLUMNS} FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
+             JOIN events ON aggregate_type = $1 AND aggregate_id = wanted.id AND sequence > wanted.version \
+             ORDER BY aggregate_id, sequence"
+        );
+        let query = sqlx::query(&statement).bind(aggregate_type).bind(ids).bind(versions);
+        let rows = tokio::time::timeout(READ_TIMEOUT, query.fetch_all(&self.pool))
+            .await
+            .map_err(|_elapsed| StoreError::TimedOut)??;
+        rows.iter().map(|row| self.upcasters.upcast(decode(row)?)).collect()
+    }
+
+    /// Answers when the primary does.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").fetch_one(&self.pool).await?.try_get::<i32, _>(0)?;
+        Ok(())
+    }
+}
