@@ -2,6 +2,7 @@
 //! randomness. Time, ids and prices come in with the command; what happened goes out as events.
 
 pub mod cart;
+pub mod catalogue;
 pub mod inventory;
 mod kernel;
 pub mod order;
