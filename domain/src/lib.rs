@@ -15,5 +15,5 @@ pub use kernel::{
     CartId, Clock, CodeError, CommandId, CountryCode, Currency, CustomerId, Decision, EventType, IdError,
     IdSource, LineId, LocationCode, Money, MoneyError, OrderId, PaymentId, ProductId, Quantity,
     QuantityError, RefundId, Refusal, ReturnId, Sealed, ShipmentId, ShippingMethod, Sku, SubjectId,
-    Timestamp, VariantId,
+    TextError, Timestamp, VariantId,
 };

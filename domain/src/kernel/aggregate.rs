@@ -10,11 +10,13 @@ pub trait Refusal: std::error::Error {
 pub type Decision<E, R> = Result<Vec<E>, R>;
 
 /// One thing happened.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the three ends a decision has")]
 pub(crate) fn happened<E, R>(event: E) -> Decision<E, R> {
     Ok(vec![event])
 }
 
 /// It is already so: nothing happens, and a retry is harmless.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the three ends a decision has")]
 pub(crate) fn already<E, R>() -> Decision<E, R> {
     Ok(Vec::new())
 }

@@ -6,7 +6,9 @@ mod codes;
 mod id;
 mod money;
 mod quantity;
+pub(crate) mod sample;
 mod sealed;
+mod text;
 mod time;
 
 pub use aggregate::{Decision, EventType, Refusal};
@@ -18,6 +20,8 @@ pub use id::{
 pub use money::{Currency, Money, MoneyError};
 pub use quantity::{Quantity, QuantityError};
 pub use sealed::Sealed;
+pub use text::TextError;
 pub use time::{Clock, Timestamp};
 
 pub(crate) use aggregate::{aggregate, already, event_types, happened, refuse};
+pub(crate) use text::{check_line, check_prose};

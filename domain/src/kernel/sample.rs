@@ -1,0 +1,21 @@
+//! The fixed values that sample events are made of, so that golden files never change by themselves.
+
+use chrono::{DateTime, Duration};
+use uuid::Uuid;
+
+use super::{Quantity, Timestamp};
+
+/// A fixed `UUIDv7` per number.
+pub(crate) const fn id(number: u16) -> Uuid {
+    Uuid::from_u128(0x019a_a5b2_7400_7000_8000_0000_0000_0000 | number as u128)
+}
+
+/// The fixed moment 2026-01-02T03:04:05Z, and `seconds` later.
+pub(crate) fn moment(seconds: i64) -> Timestamp {
+    DateTime::from_timestamp(1_767_323_045, 0).unwrap_or_default() + Duration::seconds(seconds)
+}
+
+/// This many units.
+pub(crate) fn quantity(count: i64) -> Quantity {
+    Quantity::try_new(count).unwrap_or(Quantity::ONE)
+}
