@@ -44,6 +44,13 @@ pub struct Variant {
     pub prices: Vec<Money>,
 }
 
+impl Variant {
+    /// Its price in this currency.
+    pub fn price_in(&self, currency: Currency) -> Option<Money> {
+        self.prices.iter().copied().find(|price| price.currency() == currency)
+    }
+}
+
 event_types!(ProductEvent, "Product", {
     Created = "1": "a product was drawn up, not yet for sale",
     Described = "1": "its title and description became these",
