@@ -1,12 +1,18 @@
 //! What can have happened to a shipment.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{LocationCode, OrderId, ShipmentId, Timestamp, event_types};
 use crate::order::ShippedLine;
 
-/// How far a parcel is, in order: it never goes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// What a carrier says of a parcel.
+///
+/// Reports come twice, late and in any order. What is shown never goes back: picked up, then in transit, then
+/// the attempts to deliver, then delivered or failed, which are final. Within the attempts, a van may go out again after
+/// one in vain, so there the later moment counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CarrierStatus {
     /// The carrier has it.
@@ -21,6 +27,30 @@ pub enum CarrierStatus {
     Delivered,
     /// It comes back.
     Failed,
+}
+
+impl CarrierStatus {
+    /// Whether this, said of the moment `at`, is further than `current`, said of the moment `since`.
+    pub fn is_beyond(self, at: Timestamp, current: Self, since: Timestamp) -> bool {
+        match self.stage().cmp(&current.stage()) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => self.is_attempt() && self != current && at > since,
+        }
+    }
+
+    fn is_attempt(self) -> bool {
+        self.stage() == Self::AttemptFailed.stage()
+    }
+
+    const fn stage(self) -> u8 {
+        match self {
+            Self::PickedUp => 1,
+            Self::InTransit => 2,
+            Self::OutForDelivery | Self::AttemptFailed => 3,
+            Self::Delivered | Self::Failed => 4,
+        }
+    }
 }
 
 /// A fact about a shipment.
