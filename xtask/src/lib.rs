@@ -1,1 +1,10 @@
 //! The developer's front door: up, down, status, demo, test, bench.
+
+pub mod failure;
+pub mod ports;
+pub mod probe;
+pub mod process;
+pub mod progress;
+pub mod random;
+pub mod servers;
+pub mod tools;
