@@ -1,6 +1,7 @@
 //! The developer's front door: up, down, status, demo, test, bench.
 
 pub mod failure;
+pub mod install;
 pub mod ports;
 pub mod probe;
 pub mod process;

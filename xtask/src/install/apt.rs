@@ -1,0 +1,110 @@
+//! Installs on Debian and Ubuntu without starting a service or making a cluster.
+//!
+//! Debian's packages start what they install. Two files keep them from it while apt runs: a `policy-rc.d`
+//! that refuses every start, and a drop-in for `pg_createcluster`. Both are removed afterwards, and a
+//! `policy-rc.d` of someone else's stays as it is and rules.
+
+use std::fs;
+use std::path::Path;
+
+use crate::failure::{Failure, Result};
+use crate::progress::Step;
+use crate::tools::{Tool, on_path};
+
+use super::{ask, plan, run};
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+const CLUSTERS: &str = "/etc/postgresql-common/createcluster.d/daybook.conf";
+/// How we know our own files again after a run that was killed.
+const MARK: &str = "# Written by `cargo xtask` while it installs packages; safe to remove.";
+
+/// Installs the packages of these servers.
+pub(super) fn install(missing: &[Tool], sudo: bool) -> Result<()> {
+    let packages: Vec<&str> = missing.iter().map(|tool| plan::debian_package(*tool)).collect();
+    let step = Step::begin_loud(format!("Installing {} with apt-get", packages.join(", ")));
+    run(&plan::as_root(sudo, &["apt-get", "update", "--quiet"]))?;
+    for tool in missing {
+        let policy = ask("apt-cache", &["policy", plan::debian_package(*tool)]);
+        plan::refuse_old(*tool, plan::candidate(&policy)).map_err(Failure::new)?;
+    }
+    let units = plan::units_to_disable(&packages, was_there);
+    {
+        let _no_start = Restraint::place(POLICY, "755", &format!("#!/bin/sh\n{MARK}\nexit 101\n"), sudo)?;
+        let _no_cluster =
+            Restraint::place(CLUSTERS, "644", &format!("{MARK}\ncreate_main_cluster = off\n"), sudo)?;
+        run(&plan::apt_install(sudo, &packages))?;
+    }
+    disable(&units, sudo);
+    step.done("");
+    Ok(())
+}
+
+fn was_there(package: &str) -> bool {
+    ask("dpkg-query", &["--show", "--showformat=${Status}", package]).contains("ok installed")
+}
+
+/// Keeps the new units from starting at the next boot.
+fn disable(units: &[String], sudo: bool) {
+    if on_path("systemctl").is_none() {
+        return;
+    }
+    for unit in units {
+        // A package without a unit of its name has none to disable.
+        drop(run(&plan::as_root(sudo, &["systemctl", "--quiet", "disable", unit])));
+    }
+}
+
+/// A file that is there only while apt runs.
+struct Restraint {
+    file: &'static str,
+    sudo: bool,
+    ours: bool,
+}
+
+impl Restraint {
+    fn place(file: &'static str, mode: &str, text: &str, sudo: bool) -> Result<Self> {
+        if is_of_someone_else(Path::new(file)) {
+            return Ok(Self { file, sudo, ours: false });
+        }
+        let draft = std::env::temp_dir().join(format!("daybook-{}", crate::random::hex::<6>()?));
+        let written = fs::write(&draft, text)
+            .map_err(|error| Failure::new(format!("cannot write a file for apt: {error}")));
+        let placed = written.and_then(|()| {
+            run(&plan::as_root(sudo, &["install", "-D", "-m", mode, &draft.to_string_lossy(), file]))
+        });
+        // A draft that stays in the temporary folder harms nobody.
+        drop(fs::remove_file(&draft));
+        placed.map(|()| Self { file, sudo, ours: true })
+    }
+}
+
+impl Drop for Restraint {
+    fn drop(&mut self) {
+        if self.ours && run(&plan::as_root(self.sudo, &["rm", "-f", self.file])).is_err() {
+            eprintln!("  please remove {}: it keeps packages from starting their services", self.file);
+        }
+    }
+}
+
+fn is_of_someone_else(file: &Path) -> bool {
+    match fs::read_to_string(file) {
+        Ok(text) => !text.contains(MARK),
+        Err(_) => file.exists(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_bears_our_mark_is_ours_to_replace() {
+        let folder = crate::servers::Scratch::new().expect("a scratch folder");
+        let file = folder.site().home.join("policy-rc.d");
+        assert!(!is_of_someone_else(&file));
+        fs::write(&file, "#!/bin/sh\nexit 101\n").expect("a file");
+        assert!(is_of_someone_else(&file));
+        fs::write(&file, format!("#!/bin/sh\n{MARK}\nexit 101\n")).expect("a file");
+        assert!(!is_of_someone_else(&file));
+    }
+}

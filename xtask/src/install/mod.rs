@@ -1,0 +1,63 @@
+//! Installs the servers that are missing, with the system's own package manager, and nothing else.
+//!
+//! Never starts a system service, never leaves one enabled that was not there before, never replaces a
+//! version that is installed and will do. What is to be done is decided by pure functions in [`plan`].
+
+mod apt;
+mod plan;
+
+use std::process::Command;
+
+use crate::failure::{During, Failure, Result};
+use crate::progress::Step;
+use crate::tools::{TOOLS, Tool, on_path};
+
+use plan::Manager;
+
+/// Makes sure that every server is there and new enough.
+pub fn ensure() -> Result<()> {
+    let missing: Vec<Tool> = TOOLS.into_iter().filter(|tool| tool.get().is_err()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    match manager() {
+        Some(Manager::Apt { sudo }) => apt::install(&missing, sudo)?,
+        Some(Manager::Homebrew) => homebrew(&missing)?,
+        None => return Err(Failure::new(plan::ask_a_person(&missing))),
+    }
+    for tool in missing {
+        tool.get()?;
+    }
+    Ok(())
+}
+
+fn manager() -> Option<Manager> {
+    let is_root = rustix::process::geteuid().is_root();
+    plan::manager(is_root, |program| on_path(program).is_some())
+}
+
+fn homebrew(missing: &[Tool]) -> Result<()> {
+    let step = Step::begin_loud("Installing with Homebrew");
+    run(&plan::homebrew(missing))?;
+    step.done("");
+    Ok(())
+}
+
+/// Runs a command in plain view, with the terminal as its input: `sudo` may ask for a password.
+fn run(command: &[String]) -> Result<()> {
+    let line = command.join(" ");
+    let [program, arguments @ ..] = command else { return Ok(()) };
+    let status = Command::new(program)
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(std::io::stderr())
+        .status()
+        .during(|| format!("cannot run `{line}`"))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{line}` failed ({status})"))) }
+}
+
+/// What a command prints, and nothing when it fails.
+fn ask(program: &str, arguments: &[&str]) -> String {
+    let answer = Command::new(program).args(arguments).env("LC_ALL", "C").output();
+    answer.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned()).unwrap_or_default()
+}
