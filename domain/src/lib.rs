@@ -10,6 +10,7 @@ pub mod payment;
 pub mod pricing;
 pub mod product;
 pub mod shipment;
+pub mod sourcing;
 
 pub use kernel::{
     CartId, Clock, CodeError, CommandId, CountryCode, Currency, CustomerId, Decision, EventType, IdError,
