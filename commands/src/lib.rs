@@ -1,1 +1,3 @@
 //! What the shop does: the command bus, the processes that span aggregates, timers, and the ports to the outside.
+
+pub mod gateway;
