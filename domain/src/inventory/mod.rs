@@ -9,6 +9,8 @@ mod decide;
 mod event;
 mod refusal;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 

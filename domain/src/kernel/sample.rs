@@ -19,3 +19,22 @@ pub(crate) fn moment(seconds: i64) -> Timestamp {
 pub(crate) fn quantity(count: i64) -> Quantity {
     Quantity::try_new(count).unwrap_or(Quantity::ONE)
 }
+
+/// Checks that every type of event has a sample, and that each reads back as it was written; returns the
+/// samples with the name of the type and version that each one is golden for.
+#[cfg(test)]
+pub(crate) fn checked<E>(types: &[super::EventType], samples: Vec<E>) -> Vec<(String, E)>
+where
+    E: cqrs_es::DomainEvent,
+{
+    for known in types {
+        let has_one = samples.iter().any(|sample| sample.event_type() == known.name);
+        assert!(has_one, "{} has no sample", known.name);
+    }
+    for sample in &samples {
+        let written = serde_json::to_string(sample).expect("json");
+        assert_eq!(serde_json::from_str::<E>(&written).expect("event"), *sample);
+    }
+    let golden = |sample: &E| format!("{}_v{}", sample.event_type(), sample.event_version());
+    samples.into_iter().map(|sample| (golden(&sample), sample)).collect()
+}

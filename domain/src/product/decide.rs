@@ -26,14 +26,11 @@ const MAX_ATTRIBUTE: usize = 1_000;
 impl Product {
     /// What happens when `command` is asked of it.
     pub fn decide(&self, command: ProductCommand) -> Decision {
-        if let ProductCommand::Create { product_id, title, description, options } = command {
-            return self.create(product_id, title, description, options);
-        }
-        if self.id.is_none() {
-            return refuse(ProductRefusal::NotFound);
-        }
         match command {
-            ProductCommand::Create { .. } => already(),
+            ProductCommand::Create { product_id, title, description, options } => {
+                self.create(product_id, title, description, options)
+            }
+            _ if self.id.is_none() => refuse(ProductRefusal::NotFound),
             ProductCommand::Describe { title, description } => self.describe(title, description),
             ProductCommand::Categorise { categories } => self.categorise(categories),
             ProductCommand::SetAttributes { attributes } => self.set_attributes(attributes),

@@ -8,6 +8,8 @@ mod decide;
 mod event;
 mod refusal;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -9,9 +9,9 @@ use crate::order::ShippedLine;
 
 /// What a carrier says of a parcel.
 ///
-/// Reports come twice, late and in any order. What is shown never goes back: picked up, then in transit, then
-/// the attempts to deliver, then delivered or failed, which are final. Within the attempts, a van may go out again after
-/// one in vain, so there the later moment counts.
+/// Reports come twice, late and in any order. What is shown never goes back: picked up, then in transit,
+/// then the attempts to deliver, then delivered or failed, which are final. The van may go out again after
+/// an attempt in vain, so among the attempts the later moment counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CarrierStatus {
@@ -35,12 +35,8 @@ impl CarrierStatus {
         match self.stage().cmp(&current.stage()) {
             Ordering::Greater => true,
             Ordering::Less => false,
-            Ordering::Equal => self.is_attempt() && self != current && at > since,
+            Ordering::Equal => self.stage() == Self::AttemptFailed.stage() && at > since,
         }
-    }
-
-    fn is_attempt(self) -> bool {
-        self.stage() == Self::AttemptFailed.stage()
     }
 
     const fn stage(self) -> u8 {
