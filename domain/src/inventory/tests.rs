@@ -291,6 +291,19 @@ fn what_is_stored_is_what_was_agreed() {
     }
 }
 
+#[test]
+fn why_stock_is_corrected_is_stored_by_these_names() {
+    let reasons = [
+        AdjustmentReason::Counted,
+        AdjustmentReason::Damaged,
+        AdjustmentReason::Lost,
+        AdjustmentReason::Found,
+        AdjustmentReason::Other,
+    ];
+    let stored = r#"["counted","damaged","lost","found","other"]"#;
+    assert_eq!(serde_json::to_string(&reasons).expect("json"), stored);
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let orders = 0..6_u16;
     let odd_delta = prop_oneof![9 => -15..15_i64, 1 => Just(i64::MAX), 1 => Just(i64::MIN)];

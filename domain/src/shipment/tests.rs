@@ -1,5 +1,6 @@
 //! Given, when, then: what a shipment lets happen, and what holds whatever the carrier says.
 
+use cqrs_es::test::TestFramework;
 use proptest::prelude::*;
 
 use super::{
@@ -10,6 +11,15 @@ use crate::kernel::{
     LineId, LocationCode, OrderId, Quantity, Refusal, ShipmentId, Timestamp, VariantId, sample,
 };
 use crate::order::ShippedLine;
+
+const STATUSES: [CarrierStatus; 6] = [
+    CarrierStatus::PickedUp,
+    CarrierStatus::InTransit,
+    CarrierStatus::OutForDelivery,
+    CarrierStatus::AttemptFailed,
+    CarrierStatus::Delivered,
+    CarrierStatus::Failed,
+];
 
 fn order_id() -> OrderId {
     OrderId::new(sample::id(0x21))
@@ -253,15 +263,35 @@ fn what_is_stored_is_what_was_agreed() {
     }
 }
 
-fn any_status() -> impl Strategy<Value = CarrierStatus> {
-    prop::sample::select(vec![
-        CarrierStatus::PickedUp,
-        CarrierStatus::InTransit,
-        CarrierStatus::OutForDelivery,
-        CarrierStatus::AttemptFailed,
-        CarrierStatus::Delivered,
-        CarrierStatus::Failed,
-    ])
+#[test]
+fn what_a_carrier_says_is_stored_by_these_names() {
+    let stored = r#"["picked_up","in_transit","out_for_delivery","attempt_failed","delivered","failed"]"#;
+    assert_eq!(serde_json::to_string(&STATUSES).expect("json"), stored);
+}
+
+#[test]
+fn as_a_cqrs_es_aggregate_it_decides_the_same() {
+    let order_id = order_id();
+    let mut shipment = Shipment::default();
+    let mut history = |command| ask(&mut shipment, command).expect("granted");
+    let left = [open(&[line(1, 3)]), pack_all(), dispatch()].into_iter().flat_map(&mut history);
+    let left: Vec<Event> = left.collect();
+    TestFramework::<Shipment>::with(())
+        .given(left.clone())
+        .when(report("a", CarrierStatus::Delivered, 1))
+        .then_expect_events(vec![
+            Event::CarrierReported {
+                order_id,
+                report_id: "a".to_owned(),
+                status: CarrierStatus::Delivered,
+                at: at(1),
+            },
+            Event::Delivered { order_id, at: at(1) },
+        ]);
+    TestFramework::<Shipment>::with(())
+        .given(left)
+        .when(Command::Cancel)
+        .then_expect_error(Refused::AlreadyDispatched);
 }
 
 fn any_command() -> impl Strategy<Value = Command> {
@@ -270,7 +300,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         2 => lines().prop_map(|lines| open(&lines)),
         2 => prop::option::of(lines()).prop_map(|lines| Command::Pack { lines }),
         2 => Just(dispatch()),
-        8 => (0..9_u8, any_status(), 0..50_i64).prop_map(|(id, status, at)| report(&id.to_string(), status, at)),
+        8 => (0..9_u8, prop::sample::select(&STATUSES[..]), 0..50_i64).prop_map(|(id, status, at)| report(&id.to_string(), status, at)),
         1 => Just(Command::Cancel),
     ]
 }
@@ -315,7 +345,7 @@ proptest! {
 
     #[test]
     fn a_history_of_reports_told_again_changes_nothing(
-        reports in prop::collection::vec((any_status(), 0..50_i64), 1..12),
+        reports in prop::collection::vec((prop::sample::select(&STATUSES[..]), 0..50_i64), 1..12),
     ) {
         let tell = |shipment: &mut Shipment| {
             for (id, (status, seconds)) in reports.iter().enumerate() {
