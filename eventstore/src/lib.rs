@@ -7,6 +7,7 @@ mod cqrs;
 mod error;
 mod event;
 mod migrate;
+pub mod process;
 mod reader;
 mod repository;
 mod snapshot;

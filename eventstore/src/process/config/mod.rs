@@ -1,0 +1,141 @@
+//! Configuration: typed values from the environment, with an optional TOML file below it. It checks what it is
+//! asked for and names what is wrong; it never shows a value, and never reads a variable that has no [`Key`].
+
+mod key;
+mod secret;
+mod value;
+
+use std::collections::BTreeMap;
+
+pub use key::{Key, keys};
+pub use secret::Secret;
+pub use value::{LogFormat, PgUrl, ServiceUrl, Value};
+
+/// What every variable's name begins with.
+const PREFIX: &str = "DAYBOOK_";
+/// The variable that names the file.
+const FILE: &str = "DAYBOOK_CONFIG";
+
+/// What is wrong with the configuration: one line for whoever starts the process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that must be given is not.
+    #[error("{PREFIX}{name} is missing")]
+    Missing {
+        /// The key.
+        name: &'static str,
+    },
+    /// A value cannot be read.
+    #[error("{PREFIX}{name} is wrong: {reason}")]
+    Invalid {
+        /// The key.
+        name: &'static str,
+        /// What it should be.
+        reason: String,
+    },
+    /// The file has a key that means nothing.
+    #[error("{path}: unknown key `{key}`")]
+    UnknownKey {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+    },
+    /// The file cannot be read.
+    #[error("{path} (named by {FILE}): {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The process was started with arguments it does not have.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// The values that were given, by key.
+#[derive(Clone, Default)]
+pub struct Settings {
+    given: BTreeMap<&'static str, String>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.given.keys()).finish()
+    }
+}
+
+impl Settings {
+    /// What the environment and the file named by `DAYBOOK_CONFIG` give; the environment wins.
+    pub fn load() -> Result<Self, ConfigError> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let Some(path) = variable(FILE).filter(|path| !path.is_empty()) else {
+            return Ok(Self::default().overridden(variable));
+        };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| ConfigError::File { path: path.clone(), reason: error.to_string() })?;
+        Ok(Self::parse(&path, &text)?.overridden(variable))
+    }
+
+    /// What a file gives.
+    fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| ConfigError::File {
+            path: path.to_owned(),
+            reason: error.message().to_owned(),
+        })?;
+        let given = table.into_iter().map(|(key, value)| {
+            let name = key::NAMES
+                .iter()
+                .find(|name| name.to_lowercase() == key)
+                .ok_or_else(|| ConfigError::UnknownKey { path: path.to_owned(), key: key.clone() })?;
+            scalar(&value).map(|text| (*name, text)).ok_or_else(|| ConfigError::Invalid {
+                name,
+                reason: "must be a string, a whole number or a boolean".to_owned(),
+            })
+        });
+        Ok(Self { given: given.collect::<Result<_, _>>()? })
+    }
+
+    /// These values, with the variables that are set and not empty in their place.
+    fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        for name in key::NAMES {
+            if let Some(text) = variable(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty()) {
+                self.given.insert(name, text);
+            }
+        }
+        self
+    }
+
+    /// The value of `key`, which must be given.
+    pub fn required<T: Value>(&self, key: Key<T>) -> Result<T, ConfigError> {
+        self.optional(key)?.ok_or(ConfigError::Missing { name: key.name() })
+    }
+
+    /// The value of `key`, if it is given.
+    pub fn optional<T: Value>(&self, key: Key<T>) -> Result<Option<T>, ConfigError> {
+        let parse = |text: &String| {
+            T::parse(text).map_err(|reason| ConfigError::Invalid { name: key.name(), reason })
+        };
+        self.given.get(key.name()).map(parse).transpose()
+    }
+
+    /// The value of `key`, or `default`.
+    pub fn or<T: Value>(&self, key: Key<T>, default: T) -> Result<T, ConfigError> {
+        Ok(self.optional(key)?.unwrap_or(default))
+    }
+}
+
+fn scalar(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

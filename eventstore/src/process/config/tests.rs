@@ -1,0 +1,63 @@
+use super::*;
+
+fn file(text: &str) -> Result<Settings, ConfigError> {
+    Settings::parse("daybook.toml", text)
+}
+
+fn one(name: &'static str, text: &str) -> Settings {
+    Settings::default()
+        .overridden(|variable| (variable == format!("DAYBOOK_{name}")).then(|| text.to_owned()))
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let settings = file("log = 'debug'\nevents_pool = 7").unwrap();
+    let settings = settings.overridden(|name| (name == "DAYBOOK_LOG").then(|| "warn".to_owned()));
+    assert_eq!(settings.required(keys::LOG), Ok("warn".to_owned()));
+    assert_eq!(settings.required(keys::EVENTS_POOL), Ok(7));
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    assert_eq!(one("MEILI_URL", "").optional(keys::MEILI_URL), Ok(None));
+}
+
+#[test]
+fn a_missing_value_is_named() {
+    let error = Settings::default().required(keys::EVENTS_URL).unwrap_err();
+    assert_eq!(error.to_string(), "DAYBOOK_EVENTS_URL is missing");
+}
+
+#[test]
+fn a_wrong_value_is_named_and_never_shown() {
+    let error = one("VAULT_KEY", "hunter2").required(keys::VAULT_KEY).unwrap_err();
+    assert_eq!(error.to_string(), "DAYBOOK_VAULT_KEY is wrong: must be 64 hexadecimal digits");
+    let error = one("EVENTS_URL", "mysql://u:hunter2@h/d").required(keys::EVENTS_URL).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"));
+    assert!(one("LISTEN", "8080").required(keys::LISTEN).is_err());
+    assert!(one("EVENTS_POOL", "0").required(keys::EVENTS_POOL).is_err());
+    assert!(one("TOKEN_KEY", "abcd").required(keys::TOKEN_KEY).is_err());
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_named() {
+    let error = file("event_url = 'postgres://h/d'").unwrap_err();
+    assert_eq!(error.to_string(), "daybook.toml: unknown key `event_url`");
+}
+
+#[test]
+fn a_broken_file_says_so() {
+    assert!(matches!(file("log = "), Err(ConfigError::File { .. })));
+    assert!(matches!(file("log = ['a']"), Err(ConfigError::Invalid { name: "LOG", .. })));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let settings = one("MEILI_KEY", "hunter2");
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    assert!(!format!("{:?}", settings.required(keys::MEILI_KEY)).contains("hunter2"));
+    let settings = one("EVENTS_URL", "postgres://u:hunter2@h:1/d");
+    assert_eq!(format!("{:?}", settings.required(keys::EVENTS_URL).unwrap()), "postgres://h:1/d");
+    let settings = one("NATS_URL", "nats://u:hunter2@h:4222");
+    assert_eq!(format!("{:?}", settings.required(keys::NATS_URL).unwrap()), "nats://h:4222");
+}

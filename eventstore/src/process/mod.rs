@@ -1,0 +1,16 @@
+//! What every Daybook process shares: configuration, logs and metrics, readiness, pools, the clock and the way it
+//! starts and ends. It knows nothing of what a process does.
+
+pub mod config;
+pub mod ops;
+pub mod telemetry;
+
+mod pool;
+mod readiness;
+mod run;
+mod system;
+
+pub use pool::pool;
+pub use readiness::{Dependency, Flag, Need, Readiness, Report};
+pub use run::{Context, Failure, run};
+pub use system::{SystemClock, SystemIds};

@@ -1,0 +1,140 @@
+//! The life of a process: configured, observed, running until it is told to stop, and then ending within a bound.
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_domain::{Clock, IdSource};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::config::{ConfigError, Settings, keys};
+use super::readiness::Readiness;
+use super::system::{SystemClock, SystemIds};
+use super::{ops, telemetry};
+
+/// How long a process may take to end after it was told to.
+const GRACE: Duration = Duration::from_secs(15);
+/// How long what is left of a process's tasks may take after its main part has ended.
+const REMAINS: Duration = Duration::from_secs(2);
+/// What a process exits with when its configuration is wrong.
+const EXIT_CONFIG: u8 = 2;
+
+/// Why a process failed: a [`ConfigError`] is told to whoever starts it, all else is logged.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What every process is given.
+#[derive(Clone)]
+pub struct Context {
+    /// The process's name, as its database connections and logs show it.
+    pub name: &'static str,
+    /// The configuration.
+    pub settings: Settings,
+    /// Which dependencies are there.
+    pub readiness: Readiness,
+    /// What renders the metrics.
+    pub metrics: PrometheusHandle,
+    /// Cancelled when the process is to stop.
+    pub shutdown: CancellationToken,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn IdSource>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Runs a process to its end: `main` is to return soon after `shutdown` is cancelled.
+pub fn run<F>(name: &'static str, main: impl FnOnce(Context) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    // Another provider may have been installed by a test that runs a process inside itself.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(name, &error.into()),
+    };
+    let code = match runtime.block_on(live(name, main)) {
+        Ok(code) => code,
+        Err(failure) => failed(name, &failure),
+    };
+    runtime.shutdown_timeout(REMAINS);
+    code
+}
+
+async fn live<F>(name: &'static str, main: impl FnOnce(Context) -> F) -> Result<ExitCode, Failure>
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let settings = Settings::load()?;
+    telemetry::log(&settings)?;
+    let context = Context {
+        name,
+        readiness: Readiness::default(),
+        metrics: telemetry::metrics()?,
+        shutdown: CancellationToken::new(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        settings,
+    };
+    if let Some(address) = context.settings.optional(keys::OPS_LISTEN)? {
+        let routes = ops::router(context.readiness.clone(), context.metrics.clone());
+        ops::serve(address, routes, context.shutdown.clone()).await?;
+    }
+    let shutdown = context.shutdown.clone();
+    let _on_every_way_out = shutdown.clone().drop_guard();
+    stop_on_signal(shutdown.clone())?;
+    tracing::info!(process = name, "started");
+    let overdue = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = main(context) => ended?,
+        () = overdue => {
+            tracing::error!(process = name, "did not end in time");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    tracing::info!(process = name, "ended");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stop_on_signal(shutdown: CancellationToken) -> Result<(), std::io::Error> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("told to stop");
+        shutdown.cancel();
+    });
+    Ok(())
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "what is wrong with the configuration is for whoever starts the process"
+)]
+fn failed(name: &str, failure: &Failure) -> ExitCode {
+    if let Some(wrong) = failure.downcast_ref::<ConfigError>() {
+        eprintln!("{name}: {wrong}");
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    let mut causes = failure.to_string();
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        causes = format!("{causes}: {cause}");
+        source = cause.source();
+    }
+    tracing::error!(process = name, error = causes, "failed");
+    ExitCode::FAILURE
+}
