@@ -1,0 +1,13 @@
+//! What the tests stand on: servers that `cargo xtask test` started, databases cloned from a template, and
+//! processes that end with the test. Nothing here sleeps for an amount of time: it polls with a deadline.
+
+mod database;
+mod eventually;
+mod process;
+mod servers;
+
+pub(crate) use database::Database;
+pub(crate) use eventually::eventually;
+#[expect(unused_imports, reason = "the first process comes with its tests")]
+pub(crate) use process::Process;
+pub(crate) use servers::{servers, unique};

@@ -1,0 +1,46 @@
+//! Where the servers are.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use uuid::Uuid;
+
+/// The servers that every test shares, each keeping to its own part of them.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    /// The Postgres primary, as superuser.
+    pub(crate) postgres: String,
+    /// Its streaming replica.
+    pub(crate) replica: String,
+    /// NATS with JetStream.
+    pub(crate) nats: String,
+    /// Redis.
+    pub(crate) redis: String,
+    /// The folder with Daybook's binaries.
+    pub(crate) binaries: PathBuf,
+}
+
+/// The servers. Every test begins here, since TLS needs its provider before the first connection.
+pub(crate) fn servers() -> &'static Servers {
+    static SERVERS: OnceLock<Servers> = OnceLock::new();
+    SERVERS.get_or_init(|| {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let variable = |name: &str| {
+            std::env::var(format!("DAYBOOK_TEST_{name}"))
+                .unwrap_or_else(|_| panic!("DAYBOOK_TEST_{name} is not set: run cargo xtask test"))
+        };
+        Servers {
+            postgres: variable("POSTGRES_URL"),
+            replica: variable("REPLICA_URL"),
+            nats: variable("NATS_URL"),
+            redis: variable("REDIS_URL"),
+            binaries: variable("BIN_DIR").into(),
+        }
+    })
+}
+
+/// A name that no other test has: for a database, a stream, a prefix of keys. `prefix` says whose it is.
+#[expect(clippy::disallowed_methods, reason = "two runs of the tests may share the servers")]
+pub(crate) fn unique(prefix: &str) -> String {
+    format!("{prefix}_{}", Uuid::new_v4().simple())
+}

@@ -1,0 +1,5 @@
+//! Every test that needs a server: one binary, each test with databases, a stream and keys of its own.
+
+#[expect(dead_code, reason = "what the harness offers comes before the tests that take it")]
+mod harness;
+mod isolation;
