@@ -1,3 +1,6 @@
 //! What the shop does: the command bus, the processes that span aggregates, timers, and the ports to the outside.
 
 pub mod gateway;
+pub mod timers;
+
+mod bell;

@@ -1,0 +1,184 @@
+//! Firing timers when they are due. Any number of runners share the work; none fires what another holds.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use daybook_domain::Timestamp;
+use futures::StreamExt;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::backoff::backoff;
+use super::book::{CHANNEL, Timer, Timers};
+
+/// How often a runner looks without having been woken: a lost notification costs this much, never a timer.
+pub(super) const SAFETY_INTERVAL: Duration = Duration::from_secs(1);
+/// The least time between two looks that found nothing to fire, while other runners hold what is due.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// How many timers are taken at a time.
+const BATCH: usize = 64;
+/// How many of them are in hand at once.
+const AT_ONCE: usize = 16;
+/// How long a handler may take; after that the timer has failed and is fired again later.
+const HANDLER_LIMIT: Duration = Duration::from_secs(10);
+
+struct Due {
+    timer: Timer,
+    attempts: i32,
+}
+
+impl Timers {
+    /// Fires timers as they become due, until `stop`; what is in hand then is finished.
+    pub async fn run<H, F, E>(&self, handler: H, stop: CancellationToken)
+    where
+        H: Fn(Timer) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        tokio::select! {
+            () = self.bell.follow(&self.pool, CHANNEL) => {}
+            () = self.fire_until(&handler, &stop) => {}
+        }
+    }
+
+    /// Fires what is due now, at most one batch; returns how many were taken.
+    ///
+    /// # Errors
+    /// When the database fails; what was fired then fires again.
+    pub async fn fire_due<H, F, E>(&self, handler: &H) -> Result<usize, sqlx::Error>
+    where
+        H: Fn(Timer) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        let mut tx = self.pool.begin().await?;
+        let due = take(&mut tx, self.clock.now()).await?;
+        let taken = due.len();
+        // The rows stay locked meanwhile, so nobody else fires them, and a crash gives them back at once.
+        let ends: Vec<(Uuid, Option<i32>)> = futures::stream::iter(due)
+            .map(|due| self.fire(handler, due))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        self.settle(&mut tx, &ends).await?;
+        tx.commit().await?;
+        Ok(taken)
+    }
+
+    async fn fire_until<H, F, E>(&self, handler: &H, stop: &CancellationToken)
+    where
+        H: Fn(Timer) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        while !stop.is_cancelled() {
+            let pause = match self.look(handler).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "timers could not be fired");
+                    SAFETY_INTERVAL
+                }
+            };
+            tokio::select! {
+                () = self.bell.wait(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Fires what is due; returns how long it is until more will be.
+    async fn look<H, F, E>(&self, handler: &H) -> Result<Duration, sqlx::Error>
+    where
+        H: Fn(Timer) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        let next: Option<Timestamp> =
+            sqlx::query_scalar("SELECT min(next_at) FROM timers").fetch_one(&self.pool).await?;
+        let Some(next) = next else { return Ok(SAFETY_INTERVAL) };
+        if let Ok(ahead) = (next - self.clock.now()).to_std()
+            && !ahead.is_zero()
+        {
+            return Ok(ahead.min(SAFETY_INTERVAL));
+        }
+        let taken = self.fire_due(handler).await?;
+        Ok(if taken == 0 { SHORTEST_PAUSE } else { Duration::ZERO })
+    }
+
+    /// Fires one timer; returns the number of its failures in a row when it failed.
+    async fn fire<H, F, E>(&self, handler: &H, due: Due) -> (Uuid, Option<i32>)
+    where
+        H: Fn(Timer) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        let Due { timer, attempts } = due;
+        let (timer_id, kind) = (timer.timer_id, timer.kind.clone());
+        let lag = (self.clock.now() - timer.due_at).to_std().unwrap_or_default();
+        metrics::histogram!("daybook_timer_lag_seconds", "kind" => kind.clone()).record(lag);
+        let failure = match tokio::time::timeout(HANDLER_LIMIT, handler(timer)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("no answer in time".to_owned()),
+        };
+        let outcome = if failure.is_some() { "failed" } else { "fired" };
+        metrics::counter!("daybook_timers_fired_total", "kind" => kind.clone(), "outcome" => outcome)
+            .increment(1);
+        let failures = failure.map(|error| {
+            let attempts = attempts.saturating_add(1);
+            tracing::warn!(%timer_id, kind, attempts, error, "a timer failed and will be fired again");
+            attempts
+        });
+        (timer_id, failures)
+    }
+
+    async fn settle(&self, tx: &mut PgConnection, ends: &[(Uuid, Option<i32>)]) -> Result<(), sqlx::Error> {
+        let done: Vec<Uuid> =
+            ends.iter().filter(|(_, failures)| failures.is_none()).map(|(id, _)| *id).collect();
+        if !done.is_empty() {
+            sqlx::query("DELETE FROM timers WHERE timer_id = ANY($1)").bind(&done).execute(&mut *tx).await?;
+        }
+        let failed: Vec<(Uuid, i32)> =
+            ends.iter().filter_map(|(id, failures)| Some((*id, (*failures)?))).collect();
+        if !failed.is_empty() {
+            let now = self.clock.now();
+            sqlx::query(
+                "UPDATE timers SET attempts = f.attempts, next_at = f.next_at
+                 FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[]) AS f (timer_id, attempts, next_at)
+                 WHERE timers.timer_id = f.timer_id",
+            )
+            .bind(failed.iter().map(|(id, _)| *id).collect::<Vec<_>>())
+            .bind(failed.iter().map(|(_, attempts)| *attempts).collect::<Vec<_>>())
+            .bind(failed.iter().map(|(_, attempts)| now + backoff(*attempts)).collect::<Vec<_>>())
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(())
+    }
+}
+
+async fn take(tx: &mut PgConnection, now: Timestamp) -> Result<Vec<Due>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT timer_id, due_at, kind, subject, payload, attempts FROM timers
+         WHERE next_at <= $1 ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+    )
+    .bind(now)
+    .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(decode).collect()
+}
+
+fn decode(row: &PgRow) -> Result<Due, sqlx::Error> {
+    let timer = Timer {
+        timer_id: row.try_get(0)?,
+        due_at: row.try_get(1)?,
+        kind: row.try_get(2)?,
+        subject: row.try_get(3)?,
+        payload: row.try_get(4)?,
+    };
+    Ok(Due { timer, attempts: row.try_get(5)? })
+}
