@@ -1,5 +1,6 @@
 //! Asks a running process whether it is ready. Changes nothing in it.
 
+use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -29,6 +30,19 @@ pub enum Probe {
     Primary(Connection),
     /// A PostgreSQL replica that is receiving from its primary.
     Replica(Connection),
+}
+
+impl fmt::Display for Probe {
+    /// Where a person would look.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { url } => out.write_str(url),
+            Self::Redis { port } => write!(out, "127.0.0.1:{port}"),
+            Self::Primary(connection) | Self::Replica(connection) => {
+                write!(out, "127.0.0.1:{}", connection.port)
+            }
+        }
+    }
 }
 
 impl Probe {

@@ -113,6 +113,13 @@ impl Launch {
         self
     }
 
+    /// The command as the system lists it while it runs.
+    pub fn line(&self) -> String {
+        let words =
+            std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+    }
+
     /// Where the program's output goes.
     pub fn log(&self) -> Option<&Path> {
         self.log.as_deref()

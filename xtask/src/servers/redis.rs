@@ -46,6 +46,8 @@ impl Program for Redis {
         let launch = Launch::new(program)
             .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--daemonize", "no"])
             .args(["--appendonly", "yes", "--save", ""])
+            // It keeps the command it was started with, by which it is known again.
+            .args(["--set-proc-title", "no"])
             .arg("--dir")
             .arg(&self.data);
         Ok(launch.log_to(&self.log))

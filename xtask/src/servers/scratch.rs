@@ -112,6 +112,9 @@ fn is_abandoned(home: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -140,5 +143,18 @@ mod tests {
         nats.start().expect("nats starts again");
         assert_eq!(nats.url(), url);
         assert_eq!(nats.probe().ask(), Ok(()));
+    }
+
+    #[test]
+    fn the_replica_follows_a_primary_that_was_killed() {
+        let mut scratch = Scratch::new().expect("a scratch folder");
+        let (mut primary, replica) = scratch.postgres(Profile::TEST).expect("both start");
+        primary.kill();
+        primary.start().expect("the primary starts again");
+        let until = Instant::now() + Duration::from_secs(20);
+        while replica.probe().ask().is_err() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(replica.probe().ask(), Ok(()));
     }
 }

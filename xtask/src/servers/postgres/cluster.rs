@@ -86,6 +86,7 @@ impl Cluster {
              hot_standby_feedback = on\n\
              max_standby_streaming_delay = '5s'\n\
              wal_receiver_status_interval = '1s'\n\
+             wal_retrieve_retry_interval = '500ms'\n\
              jit = off\n\
              timezone = 'UTC'\n\
              log_timezone = 'UTC'\n\
