@@ -1,6 +1,9 @@
 //! The developer's front door: up, down, status, demo, test, bench.
 
+pub mod daybook;
+pub mod down;
 pub mod failure;
+pub mod home;
 pub mod install;
 pub mod interrupt;
 pub mod ports;
@@ -9,6 +12,8 @@ pub mod process;
 pub mod progress;
 pub mod random;
 pub mod servers;
+pub mod status;
 pub mod test;
 pub mod tools;
+pub mod up;
 pub mod workspace;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::failure::Failure;
-use xtask::test;
+use xtask::{down, status, test, up};
 
 /// The exit code of a command that was interrupted, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -19,6 +19,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Start everything: the servers, the databases and every process of Daybook.
+    ///
+    /// Installs the servers that are missing (PostgreSQL, NATS, Redis), starts private ones under `.daybook/`
+    /// on free ports, migrates, builds, starts every process, waits until all are ready and prints their
+    /// addresses. Data survives from one start to the next. Ctrl-C stops everything. As root, PostgreSQL runs
+    /// under the account `postgres` or `nobody`; where that account cannot reach the checkout, its data lives
+    /// in a folder `/var/lib/daybook-…`, which `.daybook/state.json` names.
+    Up(up::Options),
+    /// Tell what runs, where, and whether it is ready.
+    Status(status::Options),
+    /// Stop what `up` started, in good order.
+    Down,
     /// Check the formatting, run clippy with warnings denied, and run every test.
     ///
     /// Installs the servers that are missing and starts private ones on free ports in a temporary folder,
@@ -28,6 +40,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Up(options) => up::run(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Down => down::run(),
         Command::Test(options) => test::run(&options),
     };
     match outcome {
