@@ -24,4 +24,4 @@ pub use text::TextError;
 pub use time::{Clock, Timestamp};
 
 pub(crate) use aggregate::{aggregate, already, event_types, happened, refuse};
-pub(crate) use text::{check_line, check_prose};
+pub(crate) use text::{check_line, check_prose, tidied};

@@ -113,6 +113,15 @@ impl Money {
         parts.into_iter().map(|p| Self::new(i64::try_from(p).unwrap_or(self.minor), self.currency)).collect()
     }
 
+    /// What the first `taken` of `parts` equal parts come to, by the rule of [`Money::split`] but without
+    /// listing a part for each of a million units. All of them are the whole.
+    #[must_use]
+    pub fn first_of_equal_parts(self, taken: u32, parts: u32) -> Self {
+        let (taken, parts) = (i64::from(taken.min(parts)), i64::from(parts.max(1)));
+        let (each, left) = (self.minor.div_euclid(parts), self.minor.rem_euclid(parts));
+        Self::new(each * taken + left.min(taken), self.currency)
+    }
+
     /// Reads a decimal amount such as `12.30`: at most the currency's digits after the point, no exponent.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
         let digits = usize::from(currency.exponent().unwrap_or(0));

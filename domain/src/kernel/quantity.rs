@@ -38,6 +38,13 @@ impl Quantity {
         Self::try_new(self.count() + other.count())
     }
 
+    /// Both together, or the largest quantity there is when that is less.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        let sum = self.0.saturating_add(other.0);
+        Self(if sum > Self::MAX { Self::MAX } else { sum })
+    }
+
     /// What is left after taking `other` away; nothing when nothing is left.
     pub fn checked_sub(self, other: Self) -> Option<Self> {
         Self::try_new(self.count() - other.count()).ok()

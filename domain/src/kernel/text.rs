@@ -49,9 +49,20 @@ fn check(
     Err(TextError { field, min, max })
 }
 
+/// What can be kept of a text that must not be refused, such as an answer that would be lost: without control
+/// characters, and no longer than `max` characters.
+pub(crate) fn tidied(text: &str, max: usize) -> String {
+    text.chars().filter(|c| !c.is_control()).take(max).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{TextError, check_line, check_prose};
+    use super::{TextError, check_line, check_prose, tidied};
+
+    #[test]
+    fn a_text_that_must_be_kept_loses_what_cannot_be() {
+        assert_eq!(tidied("a\0bñ\ncd", 4), "abñc");
+    }
 
     #[test]
     fn a_line_is_bounded_in_characters_not_bytes() {

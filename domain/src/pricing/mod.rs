@@ -2,9 +2,12 @@
 //! carried as a fact; nothing computes an order's money a second time.
 
 mod quote;
+pub(crate) mod samples;
 mod shipping;
 mod tax;
+#[cfg(test)]
+mod tests;
 
-pub use quote::{PricedVariant, Quote, QuotedLine, ShippingQuote};
+pub use quote::{PricedLine, PricedVariant, Quote, QuoteError, QuotedLine, ShippingQuote};
 pub use shipping::shipping_rate;
 pub use tax::{TaxTreatment, standard_rate};
