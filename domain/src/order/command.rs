@@ -7,6 +7,7 @@ use crate::pricing::Quote;
 /// A request to an order.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the fields' meaning is their name")]
+#[expect(clippy::large_enum_variant, reason = "every order has the large one, and it moves once")]
 pub enum OrderCommand {
     /// Place it from a submitted cart.
     Place {
