@@ -1,0 +1,104 @@
+//! Taking parts of what is held: never more than that in sum.
+
+use uuid::Uuid;
+
+use super::decide::Decision;
+use super::{
+    Authorisation, Capture, Conflict, MAX_GATEWAY_TEXT, Payment, PaymentEvent, PaymentRefusal, Progress,
+};
+use crate::kernel::{Money, OrderId, RefundId, already, happened, refuse, tidied};
+
+impl Payment {
+    pub(super) fn request_capture(&self, capture_id: Uuid, amount: Money) -> Decision {
+        let request = self.requested()?;
+        if let Some(known) = self.capture(capture_id) {
+            let refusal = PaymentRefusal::CaptureIdUsed { capture_id };
+            return if known.amount == amount { already() } else { refuse(refusal) };
+        }
+        request.check_currency(amount)?;
+        if amount.is_negative() {
+            return refuse(PaymentRefusal::AmountNotPositive);
+        }
+        if !self.conflicts.is_empty() {
+            return refuse(PaymentRefusal::InConflict);
+        }
+        if self.cancelled {
+            return refuse(PaymentRefusal::Cancelled);
+        }
+        if !matches!(self.authorisation, Authorisation::Held { .. }) {
+            return refuse(PaymentRefusal::NotAuthorised);
+        }
+        let remaining = self.capturable();
+        if amount.minor() > remaining.minor() {
+            return refuse(PaymentRefusal::CaptureExceedsAuthorised { remaining, asked: amount });
+        }
+        if amount.is_zero() {
+            // What left was free: there is nothing to take.
+            return already();
+        }
+        happened(PaymentEvent::CaptureRequested { order_id: request.order_id, capture_id, amount })
+    }
+
+    pub(super) fn record_captured(&self, capture_id: Uuid, amount: Money) -> Decision {
+        let order_id = self.requested()?.order_id;
+        let capture = self.capture(capture_id).ok_or(PaymentRefusal::CaptureNotFound { capture_id })?;
+        if amount != capture.amount || !self.can_be_done(capture) {
+            return self.record_conflict(
+                order_id,
+                Conflict { asked: capture.amount, got: amount, gateway_reference: capture_id.to_string() },
+            );
+        }
+        if capture.progress == Progress::Done {
+            return already();
+        }
+        let captured_total = Money::new(self.captured().minor() + amount.minor(), amount.currency());
+        let mut events = vec![PaymentEvent::Captured { order_id, capture_id, amount, captured_total }];
+        if self.cancelled {
+            // The capture won the race, so the cancel becomes a refund.
+            let refund_id = RefundId::derived(capture_id, "cancelled");
+            let reason = "cancelled".to_owned();
+            events.push(PaymentEvent::RefundRequested { order_id, refund_id, amount, reason });
+        }
+        Ok(self.and_the_rest(order_id, events))
+    }
+
+    pub(super) fn record_capture_failed(&self, capture_id: Uuid, code: &str) -> Decision {
+        let order_id = self.requested()?.order_id;
+        let capture = self.capture(capture_id).ok_or(PaymentRefusal::CaptureNotFound { capture_id })?;
+        if capture.progress != Progress::Pending {
+            return already();
+        }
+        let (amount, code) = (capture.amount, tidied(code, MAX_GATEWAY_TEXT));
+        let failed = PaymentEvent::CaptureFailed { order_id, capture_id, amount, code };
+        Ok(self.and_the_rest(order_id, vec![failed]))
+    }
+
+    /// Whether any capture is not yet answered.
+    pub(super) fn is_capturing(&self) -> bool {
+        self.captures.iter().any(|capture| capture.progress == Progress::Pending)
+    }
+
+    fn capture(&self, capture_id: Uuid) -> Option<&Capture> {
+        self.captures.iter().find(|capture| capture.capture_id == capture_id)
+    }
+
+    /// Whether the capture fits into what is held. One that failed gave its part back, which may have been
+    /// taken or let go since.
+    fn can_be_done(&self, capture: &Capture) -> bool {
+        match capture.progress {
+            Progress::Pending | Progress::Done => true,
+            Progress::Failed => capture.amount.minor() <= self.capturable().minor(),
+        }
+    }
+
+    /// `answers`, and letting the rest go when the payment is cancelled and no other capture is waited for.
+    fn and_the_rest(&self, order_id: OrderId, mut answers: Vec<PaymentEvent>) -> Vec<PaymentEvent> {
+        let mut after = self.clone();
+        answers.iter().cloned().for_each(|event| after.evolve(event));
+        let rest = after.capturable();
+        if after.cancelled && !after.is_capturing() && rest.minor() > 0 {
+            answers.push(PaymentEvent::VoidRequested { order_id, amount: rest });
+        }
+        answers
+    }
+}
