@@ -1,6 +1,9 @@
 //! What the shop does: the command bus, the processes that span aggregates, timers, and the ports to the outside.
 
 pub mod gateway;
+mod shop;
 pub mod timers;
 
 mod bell;
+
+pub use shop::Shop;

@@ -1,0 +1,71 @@
+//! The shop: every aggregate behind its repository, and what deciding on them needs.
+
+use std::sync::Arc;
+
+use daybook_domain::cart::Cart;
+use daybook_domain::inventory::Inventory;
+use daybook_domain::order::Order;
+use daybook_domain::payment::Payment;
+use daybook_domain::product::Product;
+use daybook_domain::shipment::Shipment;
+use daybook_domain::sourcing::Location;
+use daybook_domain::{Clock, IdSource};
+use daybook_eventstore::{EventStore, Repository, SnapshotPolicy, Vault};
+
+/// When snapshots are taken; the version goes up with the form of an aggregate's state.
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100 };
+
+/// The aggregates of one process. Cloning shares caches and connections.
+#[derive(Clone)]
+pub struct Shop {
+    /// The carts.
+    pub carts: Repository<Cart>,
+    /// The orders.
+    pub orders: Repository<Order>,
+    /// The payments.
+    pub payments: Repository<Payment>,
+    /// The stock items.
+    pub inventory: Repository<Inventory>,
+    /// The shipments.
+    pub shipments: Repository<Shipment>,
+    /// The products.
+    pub products: Repository<Product>,
+    /// Where personal data is sealed and opened.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn IdSource>,
+    /// The places that hold stock, in the shop's order of preference.
+    pub locations: Arc<[Location]>,
+}
+
+impl std::fmt::Debug for Shop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shop").field("locations", &self.locations).finish_non_exhaustive()
+    }
+}
+
+impl Shop {
+    /// A shop on this store.
+    pub fn new(
+        store: &EventStore,
+        vault: Vault,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        locations: Vec<Location>,
+    ) -> Self {
+        Self {
+            carts: Repository::new(store.clone(), SNAPSHOTS),
+            orders: Repository::new(store.clone(), SNAPSHOTS),
+            payments: Repository::new(store.clone(), SNAPSHOTS),
+            inventory: Repository::new(store.clone(), SNAPSHOTS),
+            shipments: Repository::new(store.clone(), SNAPSHOTS),
+            products: Repository::new(store.clone(), SNAPSHOTS),
+            vault,
+            clock,
+            ids,
+            locations: locations.into(),
+        }
+    }
+}
