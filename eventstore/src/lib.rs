@@ -2,30 +2,37 @@
 //! to JetStream. It knows streams, versions and positions, and never what an event means.
 
 mod append;
+mod bounded;
+mod checkpoint;
 mod command;
 mod cqrs;
 mod error;
 mod event;
+mod feed;
 mod migrate;
 pub mod process;
 mod reader;
 mod repository;
 mod snapshot;
 mod store;
+mod stream;
 mod upcast;
 mod vault;
 mod wake;
 
 pub use append::{Append, Appended, Appender, Chain, Fingerprint, Pending};
+pub use checkpoint::Checkpoint;
 pub use command::{CommandContext, CommandError, Executed};
 pub use cqrs::{CqrsStore, LoadedAggregate};
 pub use error::StoreError;
 pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId};
+pub use feed::{Feed, FeedSource};
 pub use migrate::migrate;
 pub use reader::{LogHead, LogReader};
 pub use repository::{Loaded, Repository};
 pub use snapshot::SnapshotPolicy;
 pub use store::EventStore;
+pub use stream::{ConnectError, EventStream};
 pub use upcast::Upcasters;
 pub use vault::{Vault, VaultError, VaultKey};
 pub use wake::Wake;

@@ -5,9 +5,11 @@ mod database;
 mod eventually;
 mod process;
 mod servers;
+mod writer;
 
 pub(crate) use database::Database;
 pub(crate) use eventually::eventually;
 #[expect(unused_imports, reason = "the first process comes with its tests")]
 pub(crate) use process::Process;
 pub(crate) use servers::{servers, unique};
+pub(crate) use writer::Writer;

@@ -1,0 +1,75 @@
+//! The JetStream stream: how a process reaches it. It is delivery and never truth: whoever reads it checks
+//! positions and fills what is missing from the log.
+
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use async_nats::connection::State;
+use async_nats::jetstream::{self, context::ContextBuilder};
+
+use crate::process::config::ServiceUrl;
+
+/// How long the server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the server may take to answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts to connect again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How many publications may wait for their acknowledgement.
+pub(crate) const IN_FLIGHT: usize = 512;
+
+/// The server cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+#[error("NATS cannot be used")]
+pub struct ConnectError(#[from] async_nats::ConnectError);
+
+/// The stream that the relay writes, on a connection that is shared by clones and comes back by itself.
+#[derive(Debug, Clone)]
+pub struct EventStream {
+    context: jetstream::Context,
+    name: String,
+}
+
+impl EventStream {
+    /// The stream of this name on this server, which need not be there now.
+    ///
+    /// # Errors
+    /// When the URL cannot be a server's.
+    pub async fn connect(url: &ServiceUrl, name: &str, application: &str) -> Result<Self, ConnectError> {
+        let client = ConnectOptions::new()
+            .name(application)
+            .connection_timeout(CONNECT_TIMEOUT)
+            .request_timeout(Some(REQUEST_TIMEOUT))
+            .reconnect_delay_callback(pause)
+            .retry_on_initial_connect()
+            .connect(url.expose())
+            .await?;
+        let context = ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT)
+            .ack_timeout(REQUEST_TIMEOUT)
+            .max_ack_inflight(IN_FLIGHT)
+            .build(client);
+        Ok(Self { context, name: name.to_owned() })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether there is a connection to the server; for [`Readiness`](crate::process::Readiness).
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn ping(&self) -> Result<(), &'static str> {
+        match self.context.client().connection_state() {
+            State::Connected => Ok(()),
+            State::Pending | State::Disconnected => Err("not connected"),
+        }
+    }
+}
+
+fn pause(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.min(8)).unwrap_or(8);
+    Duration::from_millis(10).saturating_mul(1 << doublings).min(LONGEST_PAUSE)
+}

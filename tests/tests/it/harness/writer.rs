@@ -1,0 +1,62 @@
+//! Events for tests that care about the log and not about what happened.
+
+use daybook_domain::CommandId;
+use daybook_domain::{Clock, IdSource};
+use daybook_eventstore::process::{SystemClock, SystemIds};
+use daybook_eventstore::{Append, Appended, Appender, Fingerprint, Metadata, NewEvent, Position, StreamId};
+
+use super::Database;
+
+/// Appends events of no meaning.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    appender: Appender,
+}
+
+impl Writer {
+    /// A writer to this log.
+    pub(crate) fn new(database: &Database) -> Self {
+        Self { appender: Appender::start(database.pool.clone()) }
+    }
+
+    /// Appends `count` events to a stream of their own and says where the log stands then.
+    pub(crate) async fn append(&self, count: usize) -> Position {
+        let payloads = (0..count).map(|n| format!("{{ \"n\": {n},  \"name\": \"Zoë\" }}")).collect();
+        self.append_payloads(payloads).await
+    }
+
+    /// Appends one event for each payload.
+    pub(crate) async fn append_payloads(&self, payloads: Vec<String>) -> Position {
+        let command_id = CommandId::generate(&SystemIds);
+        let id = command_id.to_string();
+        let metadata = Metadata {
+            actor: "staff:tester".to_owned(),
+            command_id,
+            correlation_id: command_id.uuid(),
+            causation_id: None,
+            traceparent: None,
+            occurred_at: SystemClock.now(),
+        };
+        let metadata = serde_json::to_string(&metadata).expect("metadata is JSON");
+        let event = |payload| NewEvent {
+            event_id: SystemIds.next(),
+            event_type: "ThingHappened".to_owned(),
+            event_version: "1".to_owned(),
+            payload,
+            metadata: metadata.clone(),
+        };
+        let append = Append {
+            command_id,
+            fingerprint: Fingerprint::of(&[id.as_bytes()]),
+            stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id },
+            expected: 0,
+            events: payloads.into_iter().map(event).collect(),
+            outcome: Some("null".to_owned()),
+            chain: std::sync::Arc::default(),
+        };
+        let pending = self.appender.enqueue(append).expect("the queue has room");
+        let appended = pending.outcome().await.expect("the append is answered");
+        let Appended::Done { position, .. } = appended else { panic!("not appended: {appended:?}") };
+        position
+    }
+}
