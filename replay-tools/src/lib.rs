@@ -1,1 +1,7 @@
-//! The analyst's and auditor's command line: import, replay, inspect, rebuild.
+//! The analyst's and auditor's command line: import, replay, inspect, rebuild. One module per subcommand; none of
+//! them serves anybody, and none writes an event but through a command.
+
+mod cli;
+mod migrate;
+
+pub use cli::main;

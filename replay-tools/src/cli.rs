@@ -1,0 +1,71 @@
+//! What can be asked on the command line, and how the program ends. No subcommand does its work here.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use daybook_eventstore::process::config::{ConfigError, Settings};
+use daybook_eventstore::process::{Failure, telemetry};
+
+use crate::migrate;
+
+/// What the program exits with when its configuration is wrong.
+const EXIT_CONFIG: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "daybook-replay",
+    version,
+    about = "Daybook's command line for analysts, auditors and operators"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Bring both databases to this program's schema
+    Migrate,
+}
+
+/// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
+/// failed.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Only the first provider of a process counts, and any is as good.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(run(arguments.task)));
+    match ended {
+        Ok(code) => code,
+        Err(failure) => failed(&failure),
+    }
+}
+
+async fn run(task: Task) -> Result<ExitCode, Failure> {
+    let settings = Settings::load()?;
+    telemetry::log(&settings)?;
+    match task {
+        Task::Migrate => migrate::run(&settings).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "why the program failed is for whoever started it")]
+fn failed(failure: &Failure) -> ExitCode {
+    let mut causes = failure.to_string();
+    let mut source = failure.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some errors repeat their source in their own text.
+        if !causes.ends_with(&cause_text) {
+            causes = format!("{causes}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    eprintln!("daybook-replay: {causes}");
+    if failure.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}

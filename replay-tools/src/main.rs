@@ -1,0 +1,7 @@
+//! `daybook-replay`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    daybook_replay::main()
+}
