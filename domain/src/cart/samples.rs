@@ -25,7 +25,6 @@ fn build() -> Result<Vec<CartEvent>, CodeError> {
             currency: pricing::CURRENCY,
             tax: TaxTreatment::Standard,
         },
-        CartEvent::LineAdded { line: line(BTreeMap::new())? },
         CartEvent::LineAdded {
             line: line(BTreeMap::from([("engraving".to_owned(), "For Ada".to_owned())]))?,
         },
