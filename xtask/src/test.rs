@@ -25,8 +25,8 @@ pub struct Options {
 /// Runs it all; fails when anything does.
 pub fn run(options: &Options) -> Result<()> {
     let workspace = Workspace::find()?;
-    install::ensure()?;
     let interrupt = Interrupt::listen()?;
+    install::ensure(&interrupt)?;
     if !options.no_lint {
         check(&workspace, "Checking the formatting", &["fmt", "--all", "--check"], &interrupt)?;
         let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
