@@ -4,6 +4,7 @@
 mod append;
 mod bounded;
 mod checkpoint;
+mod checkpoints;
 mod command;
 mod cqrs;
 mod error;
@@ -22,6 +23,7 @@ mod wake;
 
 pub use append::{Append, Appended, Appender, Chain, Fingerprint, Pending};
 pub use checkpoint::Checkpoint;
+pub use checkpoints::Checkpoints;
 pub use command::{CommandContext, CommandError, Executed};
 pub use cqrs::{CqrsStore, LoadedAggregate};
 pub use error::StoreError;

@@ -91,6 +91,30 @@ pub enum PaymentEvent {
     },
 }
 
+impl PaymentEvent {
+    /// The order it is about.
+    pub const fn order_id(&self) -> OrderId {
+        match self {
+            Self::AuthorisationRequested { order_id, .. }
+            | Self::ActionRequired { order_id, .. }
+            | Self::Authorised { order_id, .. }
+            | Self::Declined { order_id, .. }
+            | Self::Expired { order_id, .. }
+            | Self::Conflicted { order_id, .. }
+            | Self::CaptureRequested { order_id, .. }
+            | Self::Captured { order_id, .. }
+            | Self::CaptureFailed { order_id, .. }
+            | Self::CancellationRequested { order_id, .. }
+            | Self::VoidRequested { order_id, .. }
+            | Self::Voided { order_id, .. }
+            | Self::VoidFailed { order_id, .. }
+            | Self::RefundRequested { order_id, .. }
+            | Self::Refunded { order_id, .. }
+            | Self::RefundFailed { order_id, .. } => *order_id,
+        }
+    }
+}
+
 event_types!(PaymentEvent, "Payment", {
     AuthorisationRequested = "1": "the gateway is to be asked to hold this amount, until a deadline",
     ActionRequired = "1": "the shopper must take a second step with the bank",

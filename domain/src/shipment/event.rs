@@ -62,6 +62,21 @@ pub enum ShipmentEvent {
     Cancelled { order_id: OrderId },
 }
 
+impl ShipmentEvent {
+    /// The order it is about.
+    pub const fn order_id(&self) -> OrderId {
+        match self {
+            Self::Opened { order_id, .. }
+            | Self::Packed { order_id, .. }
+            | Self::Dispatched { order_id, .. }
+            | Self::CarrierReported { order_id, .. }
+            | Self::Delivered { order_id, .. }
+            | Self::Failed { order_id, .. }
+            | Self::Cancelled { order_id, .. } => *order_id,
+        }
+    }
+}
+
 event_types!(ShipmentEvent, "Shipment", {
     Opened = "1": "a location is to send these lines",
     Packed = "1": "these lines are in the parcel; the remaining ones go with another shipment",
