@@ -1,6 +1,10 @@
 //! What the shop does: the command bus, the processes that span aggregates, timers, and the ports to the outside.
 
+pub mod checkout;
 pub mod gateway;
+pub mod process;
+pub mod related;
+pub mod settlement;
 mod shop;
 pub mod timers;
 

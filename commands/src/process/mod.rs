@@ -1,0 +1,76 @@
+//! Process managers: projectors whose output is commands. A reaction may be run again at any time (a crash, a
+//! second worker), so every command id follows from the event and the step, and what was done is told again
+//! instead of being done again.
+
+mod lanes;
+mod put_off;
+mod reaction;
+mod runner;
+mod watermark;
+
+use async_trait::async_trait;
+use daybook_eventstore::StoreError;
+use uuid::Uuid;
+
+pub use put_off::{Due, fire};
+pub use reaction::{Reaction, ask, tell};
+pub use runner::{Runner, run};
+
+/// A process that spans aggregates.
+#[async_trait]
+pub trait Process: Send + Sync + 'static {
+    /// Its name: of its checkpoint, its actor and its metrics.
+    fn name(&self) -> &'static str;
+
+    /// What this event concerns, such as the order; reactions to events with the same key run one after another, in
+    /// the log's order. Nothing when the event does not concern the process.
+    fn key(&self, reaction: &Reaction) -> Option<Uuid>;
+
+    /// Does what follows from the event. It is run again when it fails.
+    async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError>;
+
+    /// Does what is due at a time that a reaction to this event had set ([`Due`]). Still waiting for something is
+    /// no failure, and it is asked again.
+    async fn due(&self, what: &str, reaction: &Reaction) -> Result<Progress, ProcessError>;
+}
+
+/// How far a reaction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It has come to its end.
+    Done,
+    /// The outside has not answered yet: it is to be run again later.
+    Waiting,
+}
+
+/// Why a reaction did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The store failed or was too busy; a moment later it may not.
+    #[error("the event store failed")]
+    Store(#[from] StoreError),
+    /// Others wrote to the aggregate faster than it could be decided.
+    #[error("too many conflicting commands")]
+    Conflict,
+    /// The timers' rows could not be written.
+    #[error("a timer could not be set")]
+    Timer(#[from] sqlx::Error),
+    /// What is to be done is not to be done yet.
+    #[error("still waiting")]
+    Waiting,
+    /// The domain refused what the process cannot do without.
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+impl ProcessError {
+    /// The failure that a refusal is to a process that has no answer to it.
+    pub(crate) fn refused(refusal: &impl std::fmt::Display) -> Self {
+        Self::Refused(refusal.to_string())
+    }
+
+    /// Whether trying again in a moment is all there is to do.
+    pub(crate) const fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Conflict | Self::Timer(_))
+    }
+}

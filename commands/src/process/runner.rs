@@ -1,0 +1,210 @@
+//! Runs a process: follows the log, reacts in lanes, and remembers how far it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_eventstore::{Checkpoint, Checkpoints, Feed, RecordedEvent, StoreError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::lanes::Lanes;
+use super::put_off::again;
+use super::watermark::Watermark;
+use super::{Process, ProcessError, Progress, Reaction};
+use crate::timers::Timers;
+
+/// How many events are in hand at once; the log waits for the rest.
+const IN_HAND: usize = 1_024;
+/// How many events are read at once.
+const BATCH: usize = 256;
+/// How often the checkpoint is written when it has moved.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
+/// The first pause before a failed reaction is run again; it doubles up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// How often a refused reaction is run again at once before it is put off.
+const REFUSALS: u32 = 3;
+
+/// What running a process needs.
+#[derive(Clone)]
+pub struct Runner {
+    /// Where checkpoints are kept.
+    pub checkpoints: Checkpoints,
+    /// Where what is put off is kept.
+    pub timers: Timers,
+    /// The time.
+    pub clock: Arc<dyn daybook_domain::Clock>,
+}
+
+/// Follows the log with `process` from its checkpoint until `shutdown`.
+///
+/// # Errors
+/// When the log cannot be followed; what was done stands, and running again goes on from there.
+pub async fn run(
+    process: Arc<dyn Process>,
+    runner: Runner,
+    feed: Feed,
+    from: Checkpoint,
+    shutdown: CancellationToken,
+) -> Result<(), StoreError> {
+    let (read, mut events) = mpsc::channel(2);
+    let reader = tokio::spawn(follow(feed, read));
+    let mut work = Work::new(process, runner, from);
+    let mut saved = from.position;
+    let mut tick = tokio::time::interval(CHECKPOINT_EVERY);
+    let followed = loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            batch = events.recv(), if work.in_hand < IN_HAND => match batch {
+                Some(Ok(batch)) => work.begin(&batch)?,
+                Some(Err(error)) => break Err(error),
+                None => break Err(StoreError::Closed),
+            },
+            Some(ended) = work.running.join_next() => work.end(ended),
+            _ = tick.tick() => saved = work.save(saved).await?,
+        }
+    };
+    reader.abort();
+    work.drain().await;
+    work.save(saved).await?;
+    followed
+}
+
+async fn follow(mut feed: Feed, read: mpsc::Sender<Result<Vec<(RecordedEvent, Checkpoint)>, StoreError>>) {
+    loop {
+        let epoch = feed.checkpoint().epoch;
+        let batch = feed.next(BATCH).await.map(|events| {
+            let stand = |e: &RecordedEvent| Checkpoint { epoch, position: e.position, hash: e.hash() };
+            events.into_iter().map(|event| (event.clone(), stand(&event))).collect()
+        });
+        let failed = batch.is_err();
+        if read.send(batch).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+struct Work {
+    process: Arc<dyn Process>,
+    runner: Runner,
+    lanes: Lanes,
+    watermark: Watermark,
+    running: JoinSet<(Uuid, i64)>,
+    in_hand: usize,
+}
+
+impl Work {
+    fn new(process: Arc<dyn Process>, runner: Runner, from: Checkpoint) -> Self {
+        Self {
+            process,
+            runner,
+            lanes: Lanes::default(),
+            watermark: Watermark::new(from),
+            running: JoinSet::new(),
+            in_hand: 0,
+        }
+    }
+
+    fn begin(&mut self, batch: &[(RecordedEvent, Checkpoint)]) -> Result<(), StoreError> {
+        for (event, stand) in batch {
+            self.watermark.begin(*stand);
+            let reaction = Reaction::to(event, self.process.name())?;
+            let keyed = reaction.and_then(|reaction| Some((self.process.key(&reaction)?, reaction)));
+            let Some((key, reaction)) = keyed else {
+                self.watermark.end(event.position);
+                continue;
+            };
+            self.in_hand += 1;
+            if let Some(reaction) = self.lanes.enter(key, reaction) {
+                self.spawn(key, reaction);
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, key: Uuid, reaction: Reaction) {
+        let (process, runner) = (Arc::clone(&self.process), self.runner.clone());
+        self.running.spawn(async move {
+            let position = reaction.position;
+            react(process.as_ref(), &runner, &reaction).await;
+            (key, position)
+        });
+    }
+
+    fn end(&mut self, ended: Result<(Uuid, i64), tokio::task::JoinError>) {
+        match ended {
+            Ok((key, position)) => {
+                self.in_hand -= 1;
+                self.watermark.end(position);
+                if let Some(next) = self.lanes.leave(key) {
+                    self.spawn(key, next);
+                }
+            }
+            // Its lane stays shut and the watermark below it: the process starts again from there.
+            Err(error) => {
+                tracing::error!(process = self.process.name(), %error, "a reaction broke off");
+                metrics::counter!("daybook_process_panics_total", "process" => self.process.name())
+                    .increment(1);
+            }
+        }
+    }
+
+    async fn save(&self, saved: i64) -> Result<i64, StoreError> {
+        let done = self.watermark.done();
+        if done.position > saved {
+            self.runner.checkpoints.save(self.process.name(), &done).await?;
+            metrics::gauge!("daybook_process_position", "process" => self.process.name())
+                .set(u32::try_from(done.position).unwrap_or(u32::MAX));
+        }
+        Ok(done.position)
+    }
+
+    /// Lets the running reactions end, within a bound.
+    async fn drain(&mut self) {
+        let ended = async {
+            while let Some(ended) = self.running.join_next().await {
+                self.end(ended);
+            }
+        };
+        if tokio::time::timeout(MAX_PAUSE, ended).await.is_err() {
+            tracing::warn!("stopped with reactions still running; they are run again");
+        }
+    }
+}
+
+/// Runs a reaction until it need not be kept in memory: it came to its end, or it is put off durably because it
+/// waits for the outside or was refused. While the store is away it is run again and again.
+async fn react(process: &dyn Process, runner: &Runner, reaction: &Reaction) {
+    let mut pause = FIRST_PAUSE;
+    let mut refusals = 0;
+    loop {
+        let put_off = match process.react(reaction).await {
+            Ok(Progress::Done) => return,
+            Ok(Progress::Waiting) => true,
+            Err(error) => {
+                refusals += u32::from(!error.is_transient());
+                note_failure(process, reaction, &error, refusals);
+                refusals >= REFUSALS
+            }
+        };
+        if put_off && runner.timers.schedule(&[again(process, reaction, runner.clock.now())]).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+fn note_failure(process: &dyn Process, reaction: &Reaction, error: &ProcessError, refusals: u32) {
+    let (process, position) = (process.name(), reaction.position);
+    let (correlation_id, error) = (reaction.correlation_id(), error as &dyn std::error::Error);
+    if refusals >= REFUSALS {
+        metrics::counter!("daybook_process_put_off_total", "process" => process).increment(1);
+        tracing::error!(process, position, %correlation_id, error, "a reaction is put off; somebody should look");
+    } else {
+        metrics::counter!("daybook_process_retries_total", "process" => process).increment(1);
+        tracing::warn!(process, position, %correlation_id, error, "a reaction failed and will be run again");
+    }
+}
