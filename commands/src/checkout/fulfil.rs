@@ -1,0 +1,178 @@
+//! From the confirmed order to the shopper's door: shipments, stock that leaves, money that is captured.
+
+use std::collections::BTreeMap;
+
+use daybook_domain::inventory::{InventoryCommand, StockItem};
+use daybook_domain::order::{OrderCommand, OrderRefusal, ShippedLine, StockHold};
+use daybook_domain::payment::PaymentCommand;
+use daybook_domain::pricing::QuotedLine;
+use daybook_domain::shipment::ShipmentCommand;
+use daybook_domain::{LocationCode, Money, OrderId, Quantity, ShipmentId, VariantId};
+use futures::future::try_join_all;
+
+use super::Checkout;
+use crate::process::{ProcessError, Reaction, tell};
+use crate::related::{payment_of, rest_of, shipment_of};
+
+/// A shipment that may leave.
+#[derive(Clone, Copy)]
+pub(super) struct Leaving<'a> {
+    pub(super) shipment_id: ShipmentId,
+    pub(super) lines: &'a [ShippedLine],
+    pub(super) carrier: &'a str,
+    pub(super) tracking: &'a str,
+}
+
+impl Checkout {
+    /// Order confirmed: each location that promised stock opens a shipment.
+    pub(super) async fn open_shipments(
+        &self,
+        order_id: OrderId,
+        allocations: &[StockHold],
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
+        let Some(order) = self.order(order_id).await? else { return Ok(()) };
+        let shipments = by_location(&order.placement.quote.lines, allocations);
+        let opened = shipments.into_iter().map(|(location, lines)| {
+            self.open(shipment_of(order_id, &location), order_id, location, lines, reaction)
+        });
+        try_join_all(opened).await?;
+        Ok(())
+    }
+
+    /// Shipment packed with something missing: another one carries the rest.
+    pub(super) async fn open_rest(
+        &self,
+        order_id: OrderId,
+        remaining: &[ShippedLine],
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
+        let shipment = self.shop.shipments.load(&reaction.aggregate_id).await?.state;
+        let Some(location) = shipment.location().cloned() else { return Ok(()) };
+        let rest = rest_of(shipment.shipment_id());
+        self.open(rest, order_id, location, remaining.to_vec(), reaction).await
+    }
+
+    async fn open(
+        &self,
+        shipment_id: ShipmentId,
+        order_id: OrderId,
+        location: LocationCode,
+        lines: Vec<ShippedLine>,
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
+        let id = shipment_id.to_string();
+        let context = reaction.context(&format!("open {id}"), self.shop.clock.now());
+        let command = ShipmentCommand::Open { shipment_id, order_id, location, lines };
+        tell(&self.shop.shipments, &id, command, &context, |_| false).await
+    }
+
+    /// The order let a shipment leave: it leaves, its stock with it, and its part of the total is captured.
+    pub(super) async fn dispatch(
+        &self,
+        order_id: OrderId,
+        leaving: Leaving<'_>,
+        to_capture: Money,
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
+        let left = self.send_off(leaving, reaction);
+        let shipped = self.ship_stock(order_id, leaving, reaction);
+        let captured = self.capture(order_id, leaving.shipment_id, to_capture, reaction);
+        tokio::try_join!(left, shipped, captured).map(|_| ())
+    }
+
+    async fn send_off(&self, leaving: Leaving<'_>, reaction: &Reaction) -> Result<(), ProcessError> {
+        let context = reaction.context("dispatch", self.shop.clock.now());
+        let (carrier, tracking) = (leaving.carrier.to_owned(), leaving.tracking.to_owned());
+        let command = ShipmentCommand::Dispatch { carrier, tracking };
+        tell(&self.shop.shipments, &leaving.shipment_id.to_string(), command, &context, |_| false).await
+    }
+
+    async fn ship_stock(
+        &self,
+        order_id: OrderId,
+        leaving: Leaving<'_>,
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
+        let shipment_id = leaving.shipment_id;
+        let shipment = self.shop.shipments.load(&shipment_id.to_string()).await?.state;
+        let Some(location) = shipment.location() else { return Ok(()) };
+        let shipped = per_variant(leaving.lines).into_iter().map(|(variant_id, quantity)| async move {
+            let item = StockItem { variant_id, location: location.clone() };
+            let id = item.to_string();
+            let context = reaction.context(&format!("ship {id}"), self.shop.clock.now());
+            let command = InventoryCommand::Ship { item, order_id, shipment_id, quantity };
+            tell(&self.shop.inventory, &id, command, &context, |_| false).await
+        });
+        try_join_all(shipped).await?;
+        Ok(())
+    }
+
+    async fn capture(
+        &self,
+        order_id: OrderId,
+        shipment_id: ShipmentId,
+        amount: Money,
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
+        let id = payment_of(order_id).to_string();
+        // What was captured by hand before the parcel left is not captured again.
+        let payment = self.shop.payments.load(&id).await?.state;
+        let amount =
+            if payment.capturable().minor() < amount.minor() { payment.capturable() } else { amount };
+        if amount.minor() <= 0 {
+            return Ok(());
+        }
+        let context = reaction.context("capture", self.shop.clock.now());
+        let command = PaymentCommand::RequestCapture { capture_id: shipment_id.uuid(), amount };
+        tell(&self.shop.payments, &id, command, &context, |_| false).await
+    }
+
+    /// Shipment delivered: the order knows.
+    pub(super) async fn deliver(&self, order_id: OrderId, reaction: &Reaction) -> Result<(), ProcessError> {
+        let Ok(shipment_id) = reaction.aggregate_id.parse() else { return Ok(()) };
+        let context = reaction.context("deliver", self.shop.clock.now());
+        let command = OrderCommand::RecordDelivered { shipment_id };
+        tell(&self.shop.orders, &order_id.to_string(), command, &context, |_| false).await
+    }
+
+    /// Something arrived or was paid: if that was the last of it, the order is complete.
+    pub(super) async fn complete(&self, order_id: OrderId, reaction: &Reaction) -> Result<(), ProcessError> {
+        let captured = self.shop.payments.load(&payment_of(order_id).to_string()).await?.state.captured();
+        let context = reaction.context("complete", self.shop.clock.now());
+        let command = OrderCommand::Complete { captured };
+        // A cancelled order's capture goes back; it is never complete.
+        tell(&self.shop.orders, &order_id.to_string(), command, &context, |refusal| {
+            matches!(refusal, OrderRefusal::Cancelled)
+        })
+        .await
+    }
+}
+
+/// The lines each location sends: every line goes where its variant was promised, several lines of one variant
+/// sharing what was promised in their order.
+fn by_location(lines: &[QuotedLine], allocations: &[StockHold]) -> BTreeMap<LocationCode, Vec<ShippedLine>> {
+    let mut promised: Vec<(&StockItem, i64)> =
+        allocations.iter().map(|one| (&one.item, one.quantity.count())).collect();
+    let mut shipments: BTreeMap<LocationCode, Vec<ShippedLine>> = BTreeMap::new();
+    for line in lines {
+        let mut wanted = line.quantity.count();
+        for (item, left) in promised.iter_mut().filter(|(item, _)| item.variant_id == line.variant_id) {
+            let Ok(quantity) = Quantity::try_new(wanted.min(*left)) else { continue };
+            *left -= quantity.count();
+            wanted -= quantity.count();
+            let shipped = ShippedLine { line_id: line.line_id, variant_id: line.variant_id, quantity };
+            shipments.entry(item.location.clone()).or_default().push(shipped);
+        }
+    }
+    shipments
+}
+
+fn per_variant(lines: &[ShippedLine]) -> BTreeMap<VariantId, Quantity> {
+    let mut sums: BTreeMap<VariantId, Quantity> = BTreeMap::new();
+    for line in lines {
+        let sum = sums.get(&line.variant_id).and_then(|sum| sum.checked_add(line.quantity).ok());
+        sums.insert(line.variant_id, sum.unwrap_or(line.quantity));
+    }
+    sums
+}

@@ -1,0 +1,185 @@
+//! The settlement process: asks the gateway for what payments have requested, and records what it answers. What is
+//! still unanswered is read from the payment itself, so a crash between the call and the answer, a time-out and a
+//! second worker all come to the same: the same call again, with the same key.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use daybook_domain::catalogue::DomainEvent;
+use daybook_domain::payment::{
+    Authorisation, Payment, PaymentCommand, PaymentEvent, PaymentRequest, Progress as Movement,
+};
+use futures::future::try_join_all;
+use uuid::Uuid;
+
+use crate::gateway::{
+    AuthoriseRequest, CaptureRequest, GatewayError, PaymentGateway, RefundRequest, VoidRequest,
+};
+use crate::process::{Process, ProcessError, Progress, Reaction, tell};
+use crate::shop::Shop;
+
+/// The settlement process.
+#[derive(Clone)]
+pub struct Settlement {
+    shop: Shop,
+    gateway: Arc<dyn PaymentGateway>,
+}
+
+/// Something that a payment requested and the gateway has not answered.
+#[derive(Debug)]
+enum Outstanding {
+    Authorise(AuthoriseRequest),
+    Capture(CaptureRequest),
+    Void(VoidRequest),
+    Refund(RefundRequest),
+}
+
+impl Settlement {
+    /// Its name.
+    pub const NAME: &'static str = "settlement";
+
+    /// The settlement of this shop with this gateway, which is to answer within a bound.
+    pub fn new(shop: Shop, gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self { shop, gateway }
+    }
+
+    async fn settle(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        let payment = self.shop.payments.load(&reaction.aggregate_id).await?.state;
+        let Some(request) = payment.request() else { return Ok(Progress::Done) };
+        let asked = outstanding(&payment, request, reaction.correlation_id());
+        let answers = try_join_all(asked.into_iter().map(|one| self.ask_gateway(one, reaction))).await?;
+        let waiting = answers.contains(&Progress::Waiting);
+        Ok(if waiting { Progress::Waiting } else { Progress::Done })
+    }
+
+    /// Makes one call and records its answer; waits when there is none yet.
+    async fn ask_gateway(&self, one: Outstanding, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        let step = format!("record {}", one.key());
+        let command = match self.call(one).await {
+            Ok(command) => command,
+            Err(error) => {
+                tracing::warn!(payment = reaction.aggregate_id, correlation_id = %reaction.correlation_id(),
+                    error = &error as &dyn std::error::Error, "the gateway's answer is unknown; asking again");
+                None
+            }
+        };
+        let Some(command) = command else { return Ok(Progress::Waiting) };
+        let context = reaction.context(&step, self.shop.clock.now());
+        tell(&self.shop.payments, &reaction.aggregate_id, command, &context, |_| false).await?;
+        Ok(Progress::Done)
+    }
+
+    async fn call(&self, one: Outstanding) -> Result<Option<PaymentCommand>, GatewayError> {
+        match one {
+            Outstanding::Authorise(request) => answered(
+                self.gateway.authorise(request).await.map(crate::gateway::AuthoriseAnswer::command),
+                |code| PaymentCommand::RecordDeclined { code },
+            ),
+            Outstanding::Capture(request) => {
+                let capture_id = request.capture_id;
+                answered(
+                    self.gateway.capture(request).await.map(|answer| answer.command(capture_id)),
+                    |code| PaymentCommand::RecordCaptureFailed { capture_id, code },
+                )
+            }
+            Outstanding::Void(request) => {
+                answered(self.gateway.void(request).await.map(crate::gateway::VoidAnswer::command), |code| {
+                    PaymentCommand::RecordVoidFailed { code }
+                })
+            }
+            Outstanding::Refund(request) => {
+                let refund_id = request.refund_id;
+                answered(self.gateway.refund(request).await.map(|answer| answer.command(refund_id)), |code| {
+                    PaymentCommand::RecordRefundFailed { refund_id, code }
+                })
+            }
+        }
+    }
+}
+
+/// A rejected call is a refusal like any other; only an unknown outcome stays an error.
+fn answered(
+    answer: Result<Option<PaymentCommand>, GatewayError>,
+    refused: impl FnOnce(String) -> PaymentCommand,
+) -> Result<Option<PaymentCommand>, GatewayError> {
+    match answer {
+        Err(GatewayError::Rejected { code }) => Ok(Some(refused(code))),
+        other => other,
+    }
+}
+
+impl Outstanding {
+    fn key(&self) -> String {
+        match self {
+            Self::Authorise(request) => format!("authorise {}", request.key()),
+            Self::Capture(request) => format!("capture {}", request.key()),
+            Self::Void(request) => format!("void {}", request.key()),
+            Self::Refund(request) => format!("refund {}", request.key()),
+        }
+    }
+}
+
+fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid) -> Vec<Outstanding> {
+    let payment_id = request.payment_id;
+    let reference = match payment.authorisation() {
+        Authorisation::Pending => {
+            return vec![Outstanding::Authorise(AuthoriseRequest {
+                payment_id,
+                order_id: request.order_id,
+                amount: request.amount,
+                payment_token: request.payment_token.clone(),
+                correlation_id,
+            })];
+        }
+        Authorisation::Held { gateway_reference, .. } => gateway_reference.clone(),
+        Authorisation::ActionRequired { .. } | Authorisation::Declined { .. } | Authorisation::Expired => {
+            return Vec::new();
+        }
+    };
+    let captures = payment.captures().iter().filter(|one| one.progress == Movement::Pending).map(|one| {
+        let (capture_id, amount, gateway_reference) = (one.capture_id, one.amount, reference.clone());
+        Outstanding::Capture(CaptureRequest { payment_id, gateway_reference, capture_id, amount })
+    });
+    let voids = payment
+        .voids()
+        .iter()
+        .filter(|one| one.progress == Movement::Pending)
+        .map(|_| Outstanding::Void(VoidRequest { payment_id, gateway_reference: reference.clone() }));
+    let refunds = payment.refunds().iter().filter(|one| one.progress == Movement::Pending).map(|one| {
+        let (refund_id, amount, gateway_reference) = (one.refund_id, one.amount, reference.clone());
+        Outstanding::Refund(RefundRequest { payment_id, gateway_reference, refund_id, amount })
+    });
+    captures.chain(voids).chain(refunds).collect()
+}
+
+#[async_trait]
+impl Process for Settlement {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn key(&self, reaction: &Reaction) -> Option<Uuid> {
+        match &reaction.event {
+            DomainEvent::Payment(
+                PaymentEvent::AuthorisationRequested { .. }
+                | PaymentEvent::CaptureRequested { .. }
+                | PaymentEvent::VoidRequested { .. }
+                | PaymentEvent::RefundRequested { .. },
+            ) => reaction.aggregate_id.parse().ok(),
+            DomainEvent::Payment(_)
+            | DomainEvent::Cart(_)
+            | DomainEvent::Order(_)
+            | DomainEvent::Inventory(_)
+            | DomainEvent::Shipment(_)
+            | DomainEvent::Product(_) => None,
+        }
+    }
+
+    async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        self.settle(reaction).await
+    }
+
+    async fn due(&self, _what: &str, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        self.settle(reaction).await
+    }
+}
