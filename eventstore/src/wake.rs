@@ -29,6 +29,11 @@ impl Wake {
         (Self { seen }, tokio::spawn(follow(pool, tell)))
     }
 
+    /// The last position that was told of; the log may be further.
+    pub fn position(&self) -> Position {
+        *self.seen.borrow()
+    }
+
     /// Waits until the log has grown since the last call, or a safety interval has passed.
     pub async fn wait(&mut self) {
         let woken = tokio::time::timeout(SAFETY_INTERVAL, self.seen.changed()).await;

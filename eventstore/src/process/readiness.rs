@@ -110,6 +110,11 @@ impl Flag {
         self.set(false, Some(reason.to_owned()));
     }
 
+    /// Another process sees to it, and this one is ready to.
+    pub fn standby(&self) {
+        self.set(true, Some("standing by".to_owned()));
+    }
+
     fn set(&self, up: bool, reason: Option<String>) {
         let dependency = Dependency { need: self.need, up, reason };
         let mut all = self.readiness.dependencies.lock().unwrap_or_else(PoisonError::into_inner);

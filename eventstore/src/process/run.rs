@@ -30,8 +30,6 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub struct Context {
     /// The process's name, as its database connections and logs show it.
     pub name: &'static str,
-    /// The configuration.
-    pub settings: Settings,
     /// Which dependencies are there.
     pub readiness: Readiness,
     /// What renders the metrics.
@@ -50,8 +48,14 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// Runs a process to its end: `main` is to return soon after `shutdown` is cancelled.
-pub fn run<F>(name: &'static str, main: impl FnOnce(Context) -> F) -> ExitCode
+/// Runs a process to its end. `configure` takes from the configuration (and the arguments) all that the process
+/// needs, so that what is wrong is told before anything starts; `main` is to return soon after `shutdown` is
+/// cancelled.
+pub fn run<C, F>(
+    name: &'static str,
+    configure: impl FnOnce(&Settings) -> Result<C, ConfigError>,
+    main: impl FnOnce(C, Context) -> F,
+) -> ExitCode
 where
     F: Future<Output = Result<(), Failure>>,
 {
@@ -61,7 +65,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return failed(name, &error.into()),
     };
-    let code = match runtime.block_on(live(name, main)) {
+    let code = match runtime.block_on(live(name, configure, main)) {
         Ok(code) => code,
         Err(failure) => failed(name, &failure),
     };
@@ -69,11 +73,17 @@ where
     code
 }
 
-async fn live<F>(name: &'static str, main: impl FnOnce(Context) -> F) -> Result<ExitCode, Failure>
+async fn live<C, F>(
+    name: &'static str,
+    configure: impl FnOnce(&Settings) -> Result<C, ConfigError>,
+    main: impl FnOnce(C, Context) -> F,
+) -> Result<ExitCode, Failure>
 where
     F: Future<Output = Result<(), Failure>>,
 {
     let settings = Settings::load()?;
+    let configuration = configure(&settings)?;
+    let ops_address = settings.optional(keys::OPS_LISTEN)?;
     telemetry::log(&settings)?;
     let context = Context {
         name,
@@ -82,9 +92,8 @@ where
         shutdown: CancellationToken::new(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
-        settings,
     };
-    if let Some(address) = context.settings.optional(keys::OPS_LISTEN)? {
+    if let Some(address) = ops_address {
         let routes = ops::router(context.readiness.clone(), context.metrics.clone());
         ops::serve(address, routes, context.shutdown.clone()).await?;
     }
@@ -97,7 +106,7 @@ where
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        ended = main(context) => ended?,
+        ended = main(configuration, context) => ended?,
         () = overdue => {
             tracing::error!(process = name, "did not end in time");
             return Ok(ExitCode::FAILURE);

@@ -1,13 +1,24 @@
 //! The JetStream stream: how a process reaches it. It is delivery and never truth: whoever reads it checks
 //! positions and fills what is missing from the log.
 
+mod message;
+mod shape;
+mod subject;
+
+use std::error::Error;
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use async_nats::connection::State;
-use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::jetstream;
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::stream::Stream;
 
 use crate::process::config::ServiceUrl;
+
+pub(crate) use message::{Published, decode, encode, encode_place};
+pub use shape::StreamLimits;
+pub(crate) use subject::subject;
 
 /// How long the server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -15,13 +26,30 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts to connect again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How many publications may wait for their acknowledgement.
-pub(crate) const IN_FLIGHT: usize = 512;
+/// How many publications of a process may be unacknowledged, given-up ones included.
+const UNACKNOWLEDGED: usize = 4_096;
 
 /// The server cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
 #[error("NATS cannot be used")]
 pub struct ConnectError(#[from] async_nats::ConnectError);
+
+/// The stream cannot be used now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StreamError {
+    /// The server does not answer, or refuses.
+    #[error("the stream is not available")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The server has the stream with another configuration and did not change it.
+    #[error("the server did not take the stream's {0}")]
+    Shape(&'static str),
+}
+
+impl StreamError {
+    pub(crate) fn unavailable(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
 
 /// The stream that the relay writes, on a connection that is shared by clones and comes back by itself.
 #[derive(Debug, Clone)]
@@ -47,7 +75,7 @@ impl EventStream {
         let context = ContextBuilder::new()
             .timeout(REQUEST_TIMEOUT)
             .ack_timeout(REQUEST_TIMEOUT)
-            .max_ack_inflight(IN_FLIGHT)
+            .max_ack_inflight(UNACKNOWLEDGED)
             .build(client);
         Ok(Self { context, name: name.to_owned() })
     }
@@ -55,6 +83,16 @@ impl EventStream {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The way to publish to it.
+    pub(crate) const fn context(&self) -> &jetstream::Context {
+        &self.context
+    }
+
+    /// The stream as it is now.
+    pub(crate) async fn open(&self) -> Result<Stream, StreamError> {
+        self.context.get_stream(&self.name).await.map_err(StreamError::unavailable)
     }
 
     /// Whether there is a connection to the server; for [`Readiness`](crate::process::Readiness).

@@ -4,3 +4,5 @@ mod feed;
 #[expect(dead_code, reason = "what the harness offers comes before the tests that take it")]
 mod harness;
 mod isolation;
+mod process;
+mod relay;

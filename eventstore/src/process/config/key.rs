@@ -67,6 +67,8 @@ define! {
     NATS_STREAM_BYTES: i64;
     /// How many hours the stream keeps a message.
     NATS_STREAM_HOURS: u32;
+    /// On how many servers of a cluster the stream is kept.
+    NATS_REPLICAS: u32;
     /// How many events before the head a new stream begins.
     NATS_REPUBLISH: u32;
     /// The Redis server.

@@ -5,11 +5,12 @@ mod database;
 mod eventually;
 mod process;
 mod servers;
+mod stream;
 mod writer;
 
 pub(crate) use database::Database;
 pub(crate) use eventually::eventually;
-#[expect(unused_imports, reason = "the first process comes with its tests")]
 pub(crate) use process::Process;
 pub(crate) use servers::{servers, unique};
+pub(crate) use stream::TestStream;
 pub(crate) use writer::Writer;

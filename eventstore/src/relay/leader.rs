@@ -1,0 +1,78 @@
+//! Who publishes: whoever holds an advisory lock on the log's primary, for as long as the connection that holds it
+//! lives. Two leaders for a moment would do no harm: the stream takes each message only after the one before it.
+
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use crate::process::config::PgUrl;
+
+/// How long the database may take to accept the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one attempt waits for the lock on the server; another follows.
+const LOCK_TIMEOUT: &str = "5s";
+/// How long one attempt may take in all.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The pause after an attempt that failed.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often the leader looks whether its connection lives, and how long that may take.
+const CHECK: Duration = Duration::from_secs(1);
+/// What the server answers when the lock was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+/// The right to publish to a stream.
+#[derive(Debug)]
+pub(super) struct Leadership {
+    connection: PgConnection,
+}
+
+impl Leadership {
+    /// Waits until the leadership for `stream` is free, and takes it.
+    pub(super) async fn acquire(url: &PgUrl, stream: &str) -> Self {
+        tracing::info!(stream, "standing by");
+        // When a leader's machine vanishes, the server must find out and free the lock.
+        let options = url.options().application_name("daybook-relay leader").options([
+            ("lock_timeout", LOCK_TIMEOUT),
+            ("tcp_keepalives_idle", "3"),
+            ("tcp_keepalives_interval", "2"),
+            ("tcp_keepalives_count", "3"),
+        ]);
+        loop {
+            match attempt(&options, stream).await {
+                Ok(connection) => return Self { connection },
+                Err(error) if is_held_by_another(&error) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot ask for the leadership");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Returns when the leadership is lost.
+    pub(super) async fn lost(&mut self) {
+        loop {
+            tokio::time::sleep(CHECK).await;
+            if !matches!(tokio::time::timeout(CHECK, self.connection.ping()).await, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+}
+
+async fn attempt(options: &PgConnectOptions, stream: &str) -> Result<PgConnection, sqlx::Error> {
+    let timed_out = |_elapsed| sqlx::Error::PoolTimedOut;
+    let mut connection =
+        tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(timed_out)??;
+    let lock = sqlx::query("SELECT pg_advisory_lock(hashtextextended('daybook-relay ' || $1, 0))")
+        .bind(stream)
+        .execute(&mut connection);
+    tokio::time::timeout(ATTEMPT, lock).await.map_err(timed_out)??;
+    Ok(connection)
+}
+
+fn is_held_by_another(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+}

@@ -1,0 +1,157 @@
+//! From the log to the stream: one leader publishes every event once, in the order of positions. The stream itself
+//! says how far it got. It reads only what is committed, and never writes to the database.
+
+mod leader;
+mod progress;
+mod publish;
+mod resume;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_domain::Clock;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use self::leader::Leadership;
+use self::progress::Progress;
+use self::resume::Place;
+use crate::bounded::bounded;
+use crate::error::StoreError;
+use crate::process::Flag;
+use crate::process::config::PgUrl;
+use crate::reader::LogReader;
+use crate::stream::{EventStream, StreamError, StreamLimits};
+use crate::wake::Wake;
+
+/// How many events are read, and then on their way, at once.
+const BATCH: usize = 512;
+/// The pauses after failures.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What a relay is told.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// The log's primary.
+    pub events: PgUrl,
+    /// How much the stream keeps.
+    pub limits: StreamLimits,
+    /// How many events before the head a new stream begins.
+    pub republish: u32,
+}
+
+/// Publishes the log to the stream while it is the leader, and stands by while another one is.
+pub struct Relay {
+    config: RelayConfig,
+    reader: LogReader,
+    wake: Wake,
+    stream: EventStream,
+    clock: Arc<dyn Clock>,
+    flag: Flag,
+    progress: Progress,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why publishing stopped.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the log cannot be read")]
+    Log(#[from] StoreError),
+    #[error("the stream cannot be written")]
+    Stream(#[from] StreamError),
+    #[error("the log is not the one that was published")]
+    OtherLog,
+}
+
+impl Relay {
+    /// A relay; `flag` is told whether the stream can be written.
+    pub fn new(
+        config: RelayConfig,
+        pool: PgPool,
+        wake: Wake,
+        stream: EventStream,
+        clock: Arc<dyn Clock>,
+        flag: Flag,
+    ) -> Self {
+        Self {
+            config,
+            reader: LogReader::new(pool),
+            wake,
+            stream,
+            clock,
+            flag,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Publishes until the token is cancelled.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let serve = async {
+            loop {
+                self.flag.standby();
+                let mut leadership = Leadership::acquire(&self.config.events, self.stream.name()).await;
+                progress::leading(true);
+                tokio::select! {
+                    () = leadership.lost() => tracing::warn!("lost the leadership: standing by"),
+                    () = self.publish_on() => {}
+                }
+                progress::leading(false);
+            }
+        };
+        tokio::select! {
+            () = serve => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+
+    /// Publishes for ever, beginning anew from what the stream says after each failure.
+    async fn publish_on(&mut self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let published = self.progress.published();
+            let Err(error) = self.forward().await;
+            if self.progress.published() > published {
+                pause = FIRST_PAUSE;
+            }
+            tracing::warn!(error = &error as &dyn std::error::Error, "publishing stopped; trying again");
+            self.flag.down(&error.to_string());
+            self.progress.report(self.wake.position(), self.clock.now());
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn forward(&mut self) -> Result<Infallible, RelayError> {
+        let mut at = self.resume().await?;
+        self.flag.up();
+        tracing::info!(position = at.position, sequence = at.sequence, "publishing");
+        loop {
+            let events = bounded(self.reader.read(at.position, BATCH)).await?;
+            if events.is_empty() {
+                self.idle(at).await?;
+            } else {
+                at = self.publish(at, &events).await?;
+            }
+            self.progress.report(self.wake.position(), self.clock.now());
+        }
+    }
+
+    /// Waits for more, unless the log has become another one.
+    async fn idle(&mut self, at: Place) -> Result<(), RelayError> {
+        let head = bounded(self.reader.head()).await?;
+        if head.epoch != at.epoch || head.position < at.position {
+            return Err(RelayError::OtherLog);
+        }
+        if head.position == at.position {
+            self.wake.wait().await;
+        }
+        Ok(())
+    }
+}
