@@ -5,11 +5,13 @@ pub mod config;
 pub mod ops;
 pub mod telemetry;
 
+mod leadership;
 mod pool;
 mod readiness;
 mod run;
 mod system;
 
+pub use leadership::Leadership;
 pub use pool::pool;
 pub use readiness::{Dependency, Flag, Need, Readiness, Report};
 pub use run::{Context, Failure, run};

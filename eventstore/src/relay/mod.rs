@@ -1,7 +1,6 @@
 //! From the log to the stream: one leader publishes every event once, in the order of positions. The stream itself
 //! says how far it got. It reads only what is committed, and never writes to the database.
 
-mod leader;
 mod progress;
 mod publish;
 mod resume;
@@ -14,12 +13,12 @@ use daybook_domain::Clock;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use self::leader::Leadership;
 use self::progress::Progress;
 use self::resume::Place;
 use crate::bounded::bounded;
 use crate::error::StoreError;
 use crate::process::Flag;
+use crate::process::Leadership;
 use crate::process::config::PgUrl;
 use crate::reader::LogReader;
 use crate::stream::{EventStream, StreamError, StreamLimits};
@@ -96,7 +95,8 @@ impl Relay {
         let serve = async {
             loop {
                 self.flag.standby();
-                let mut leadership = Leadership::acquire(&self.config.events, self.stream.name()).await;
+                let mut leadership =
+                    Leadership::acquire(&self.config.events, &format!("relay {}", self.stream.name())).await;
                 progress::leading(true);
                 tokio::select! {
                     () = leadership.lost() => tracing::warn!("lost the leadership: standing by"),

@@ -1,5 +1,6 @@
-//! Who publishes: whoever holds an advisory lock on the log's primary, for as long as the connection that holds it
-//! lives. Two leaders for a moment would do no harm: the stream takes each message only after the one before it.
+//! Leadership: of several processes of a kind, one at a time does the work and the others stand by. It is whoever
+//! holds an advisory lock on the log's primary, for as long as the connection that holds it lives. It saves
+//! work and never protects anything: two leaders for a moment must do no harm.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use crate::process::config::PgUrl;
+use super::config::PgUrl;
 
 /// How long the database may take to accept the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,25 +23,25 @@ const CHECK: Duration = Duration::from_secs(1);
 /// What the server answers when the lock was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
-/// The right to publish to a stream.
+/// The right to do some work.
 #[derive(Debug)]
-pub(super) struct Leadership {
+pub struct Leadership {
     connection: PgConnection,
 }
 
 impl Leadership {
-    /// Waits until the leadership for `stream` is free, and takes it.
-    pub(super) async fn acquire(url: &PgUrl, stream: &str) -> Self {
-        tracing::info!(stream, "standing by");
+    /// Waits until the leadership of `work` is free, and takes it.
+    pub async fn acquire(url: &PgUrl, work: &str) -> Self {
+        tracing::info!(work, "standing by");
         // When a leader's machine vanishes, the server must find out and free the lock.
-        let options = url.options().application_name("daybook-relay leader").options([
+        let options = url.options().application_name(&format!("{work} leader")).options([
             ("lock_timeout", LOCK_TIMEOUT),
             ("tcp_keepalives_idle", "3"),
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
         ]);
         loop {
-            match attempt(&options, stream).await {
+            match attempt(&options, work).await {
                 Ok(connection) => return Self { connection },
                 Err(error) if is_held_by_another(&error) => {}
                 Err(error) => {
@@ -52,7 +53,7 @@ impl Leadership {
     }
 
     /// Returns when the leadership is lost.
-    pub(super) async fn lost(&mut self) {
+    pub async fn lost(&mut self) {
         loop {
             tokio::time::sleep(CHECK).await;
             if !matches!(tokio::time::timeout(CHECK, self.connection.ping()).await, Ok(Ok(()))) {
@@ -62,13 +63,12 @@ impl Leadership {
     }
 }
 
-async fn attempt(options: &PgConnectOptions, stream: &str) -> Result<PgConnection, sqlx::Error> {
+async fn attempt(options: &PgConnectOptions, work: &str) -> Result<PgConnection, sqlx::Error> {
     let timed_out = |_elapsed| sqlx::Error::PoolTimedOut;
     let mut connection =
         tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await.map_err(timed_out)??;
-    let lock = sqlx::query("SELECT pg_advisory_lock(hashtextextended('daybook-relay ' || $1, 0))")
-        .bind(stream)
-        .execute(&mut connection);
+    let lock =
+        sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, 0))").bind(work).execute(&mut connection);
     tokio::time::timeout(ATTEMPT, lock).await.map_err(timed_out)??;
     Ok(connection)
 }
