@@ -3,6 +3,7 @@
 //! is taken again on what is there.
 
 mod entry;
+mod recall;
 
 use std::fmt;
 use std::sync::Arc;
