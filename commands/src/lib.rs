@@ -7,6 +7,7 @@ pub mod related;
 pub mod settlement;
 mod shop;
 pub mod timers;
+pub mod use_cases;
 
 mod bell;
 

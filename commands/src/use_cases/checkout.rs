@@ -1,0 +1,114 @@
+//! From a filled cart to a submitted one: shipping, today's prices, and buying.
+
+use std::sync::Arc;
+
+use daybook_domain::cart::{Cart, CartCommand};
+use daybook_domain::pricing::{PricedVariant, ShippingQuote, shipping_rate};
+use daybook_domain::{CartId, Money, OrderId, ShippingMethod, Timestamp};
+use daybook_eventstore::CommandContext;
+use serde_json::json;
+
+use super::cart::load;
+use super::error::{Unavailable, UseCaseError};
+use super::outcome::{Done, Scope, recorded};
+use super::pricing::{VariantRef, available_prices};
+use crate::shop::Shop;
+
+/// Chooses a way of shipping, at its price for the country delivered to.
+///
+/// # Errors
+/// When the shop does not ship this way, or nobody said where to.
+pub async fn choose_shipping(
+    shop: &Shop,
+    context: &CommandContext,
+    scope: Scope,
+    cart_id: CartId,
+    method: ShippingMethod,
+) -> Result<Done<Arc<Cart>>, UseCaseError> {
+    let cart = load(shop, scope, cart_id).await?;
+    let shipping = offer(&cart, &method)?;
+    let command = CartCommand::ChooseShipping { shipping };
+    Ok(shop.carts.execute(&cart_id.to_string(), command, context, "{}").await?.into())
+}
+
+/// Gives a cart today's prices.
+///
+/// # Errors
+/// When something in it is not for sale any more.
+pub async fn reprice_cart(
+    shop: &Shop,
+    context: &CommandContext,
+    scope: Scope,
+    cart_id: CartId,
+) -> Result<Done<Arc<Cart>>, UseCaseError> {
+    let cart = load(shop, scope, cart_id).await?;
+    let (prices, shipping) = today(shop, &cart, context.occurred_at).await?;
+    let command = CartCommand::Reprice { prices, shipping };
+    Ok(shop.carts.execute(&cart_id.to_string(), command, context, "{}").await?.into())
+}
+
+/// What a shopper buys a cart with.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The cart.
+    pub cart_id: CartId,
+    /// What the gateway knows the shopper's means of payment by.
+    pub payment_token: String,
+    /// The total the shopper saw.
+    pub expected_total: Money,
+}
+
+#[derive(serde::Deserialize)]
+struct Submitted {
+    order_id: OrderId,
+}
+
+/// Buys a cart. Says which order it becomes.
+///
+/// # Errors
+/// When the cart is not complete, its quote ran out, or the total is not what the shopper saw.
+pub async fn submit_cart(
+    shop: &Shop,
+    context: &CommandContext,
+    scope: Scope,
+    submission: Submission,
+) -> Result<Done<(OrderId, Arc<Cart>)>, UseCaseError> {
+    let Submission { cart_id, payment_token, expected_total } = submission;
+    let cart = load(shop, scope, cart_id).await?;
+    let at = context.occurred_at;
+    // Today's prices count only once the quote has run out.
+    let expired = cart.quote().is_ok_and(|quote| quote.has_expired(at));
+    let (current, current_shipping) =
+        if expired { today(shop, &cart, at).await? } else { (Vec::new(), None) };
+    let order_id = OrderId::generate(shop.ids.as_ref());
+    let command =
+        CartCommand::Submit { order_id, payment_token, expected_total, current, current_shipping, at };
+    let outcome = json!({ "order_id": order_id }).to_string();
+    let executed = shop.carts.execute(&cart_id.to_string(), command, context, &outcome).await?;
+    let Submitted { order_id } = recorded(&executed.outcome)?;
+    Ok(Done::from(executed).map(|cart| (order_id, cart)))
+}
+
+/// Today's prices of what is in a cart, as far as it is still for sale.
+async fn today(
+    shop: &Shop,
+    cart: &Cart,
+    now: Timestamp,
+) -> Result<(Vec<PricedVariant>, Option<ShippingQuote>), UseCaseError> {
+    let Some(terms) = cart.terms() else { return Ok((Vec::new(), None)) };
+    let variant =
+        |item: &PricedVariant| VariantRef { product_id: item.product_id, variant_id: item.variant_id };
+    let variants: Vec<VariantRef> = cart.lines().iter().map(|line| variant(&line.item)).collect();
+    let prices = available_prices(shop, &variants, terms.currency, now).await?;
+    let shipping = cart.shipping().and_then(|chosen| offer(cart, &chosen.method).ok());
+    Ok((prices, shipping))
+}
+
+fn offer(cart: &Cart, method: &ShippingMethod) -> Result<ShippingQuote, UseCaseError> {
+    let unavailable = || UseCaseError::refused(&Unavailable::Shipping).about(&["shippingMethod"]);
+    let delivery = cart
+        .delivery()
+        .ok_or_else(|| UseCaseError::refused(&daybook_domain::cart::CartRefusal::DeliveryNotSet))?;
+    let terms = cart.terms().ok_or_else(unavailable)?;
+    shipping_rate(method, &delivery.country, terms.currency).ok_or_else(unavailable)
+}

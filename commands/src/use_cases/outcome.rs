@@ -1,0 +1,68 @@
+//! What every operation has in common: how far it reached, for whom it may be done, and how one of several steps
+//! gets a command id of its own.
+
+use std::sync::Arc;
+
+use daybook_domain::{CommandId, CustomerId};
+use daybook_eventstore::{CommandContext, Executed, Position};
+use serde::de::DeserializeOwned;
+
+use super::error::UseCaseError;
+
+/// What an operation came to.
+#[derive(Debug, Clone)]
+pub struct Done<T> {
+    /// What it was done to, as it is now.
+    pub value: T,
+    /// The position it reached; nothing when no event came of it.
+    pub position: Option<Position>,
+    /// Whether it had been done before, and this is only its repetition.
+    pub replayed: bool,
+}
+
+impl<T> Done<T> {
+    /// The same with another value.
+    pub fn map<U>(self, to: impl FnOnce(T) -> U) -> Done<U> {
+        Done { value: to(self.value), position: self.position, replayed: self.replayed }
+    }
+}
+
+impl<A> From<Executed<A>> for Done<Arc<A>> {
+    fn from(executed: Executed<A>) -> Self {
+        Self { value: executed.state, position: Some(executed.position), replayed: executed.replayed }
+    }
+}
+
+/// Whose carts and orders may be seen and changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everyone's.
+    All,
+    /// Those of this customer, and those of nobody, whose ids only their shoppers know.
+    Of(Option<CustomerId>),
+}
+
+impl Scope {
+    /// Whether what belongs to `owner` is in it.
+    pub fn covers(self, owner: Option<CustomerId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(customer) => owner.is_none() || owner == customer,
+        }
+    }
+}
+
+/// The circumstances of the `step`th command of an operation: the first has the operation's own id, so that the
+/// same id with another input is noticed, and every other one an id that always follows from it.
+pub(super) fn step(context: &CommandContext, step: usize) -> CommandContext {
+    let mut context = context.clone();
+    if step > 0 {
+        context.command_id = CommandId::derived(context.command_id.uuid(), &format!("step {step}"));
+    }
+    context
+}
+
+/// Reads the outcome that was stored with a command.
+pub(super) fn recorded<T: DeserializeOwned>(outcome: &str) -> Result<T, UseCaseError> {
+    serde_json::from_str(outcome).map_err(UseCaseError::Outcome)
+}
