@@ -26,6 +26,9 @@ pub struct Report {
     pub pid: Option<u32>,
     /// Everything it started.
     pub processes: Vec<Line>,
+    /// Whether it has found everything ready once.
+    #[serde(skip)]
+    pub is_ready: bool,
 }
 
 /// One process as it is now.
@@ -83,10 +86,11 @@ pub fn run(options: &Options) -> Result<()> {
 
 /// Asks every process how it is, all at once.
 fn report(supervisor: Option<u32>, state: State) -> Report {
+    let is_ready = state.ready_under.is_some() && state.ready_under == supervisor;
     let asked: Vec<_> =
         state.processes.into_iter().map(|process| thread::spawn(move || ask(process))).collect();
     let processes = asked.into_iter().filter_map(|thread| thread.join().ok()).collect();
-    Report { running: supervisor.is_some(), pid: supervisor, processes }
+    Report { running: supervisor.is_some(), pid: supervisor, processes, is_ready }
 }
 
 fn ask(process: Recorded) -> Line {
@@ -104,7 +108,8 @@ fn print(report: &Report) {
         println!("Daybook is not running. `cargo xtask up` starts it.");
         return;
     };
-    println!("Daybook is running (pid {pid}).\n");
+    let doing = if report.is_ready { "running" } else { "starting" };
+    println!("Daybook is {doing} (pid {pid}).\n");
     for line in &report.processes {
         let pid = line.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         println!("  {:<28} {:>8}  {:<10} {}", line.name, pid, line.health.name(), line.url);

@@ -8,7 +8,7 @@ use crate::interrupt::Interrupt;
 use crate::ports::Ports;
 use crate::progress::Step;
 use crate::random;
-use crate::servers::{Profile, Scratch, Servers};
+use crate::servers::{Profile, Scratch, Servers, make};
 use crate::workspace::Workspace;
 
 /// What to test, and how.
@@ -25,8 +25,8 @@ pub struct Options {
 /// Runs it all; fails when anything does.
 pub fn run(options: &Options) -> Result<()> {
     let workspace = Workspace::find()?;
-    install::ensure()?;
     let interrupt = Interrupt::listen()?;
+    install::ensure(&interrupt)?;
     if !options.no_lint {
         check(&workspace, "Checking the formatting", &["fmt", "--all", "--check"], &interrupt)?;
         let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -40,7 +40,11 @@ pub fn run(options: &Options) -> Result<()> {
 
     let scratch = Scratch::new()?;
     let mut servers = start(&scratch, &interrupt)?;
-    let environment = environment(&servers, &workspace.programs(false));
+    let temporary = scratch.site().home.join("tmp");
+    make(&temporary)?;
+    let mut environment = environment(&servers, &workspace.programs(false));
+    // What a test that was killed leaves behind goes with our own folder.
+    environment.push(("TMPDIR", temporary.display().to_string()));
     let mut arguments = vec!["test", "--no-fail-fast"];
     arguments.extend(&tests);
     let passed = workspace.cargo(&arguments, &environment, &interrupt);

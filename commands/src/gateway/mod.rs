@@ -4,6 +4,9 @@
 //! Every call carries an idempotency key, the same one however often the call is made, so a call whose outcome is
 //! unknown is simply made again and never moves money twice.
 
+pub mod simulated;
+pub mod webhook;
+
 mod answer;
 mod notice;
 mod request;

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
 use crate::progress::Step;
 use crate::tools::{Tool, on_path};
 
@@ -19,15 +20,21 @@ const CLUSTERS: &str = "/etc/postgresql-common/createcluster.d/daybook.conf";
 const MARK: &str = "# Written by `cargo xtask` while it installs packages; safe to remove.";
 
 /// Installs the packages of these servers.
-pub(super) fn install(missing: &[Tool], sudo: bool) -> Result<()> {
+pub(super) fn install(missing: &[Tool], sudo: bool, interrupt: &Interrupt) -> Result<()> {
+    for tool in missing {
+        if tool.find().is_some() && !plan::installs_beside(*tool) {
+            tool.get()?;
+        }
+    }
     let packages: Vec<&str> = missing.iter().map(|tool| plan::debian_package(*tool)).collect();
     let step = Step::begin_loud(format!("Installing {} with apt-get", packages.join(", ")));
     run(&plan::as_root(sudo, &["apt-get", "update", "--quiet"]))?;
+    interrupt.check()?;
     for tool in missing {
         let policy = ask("apt-cache", &["policy", plan::debian_package(*tool)]);
         plan::refuse_old(*tool, plan::candidate(&policy)).map_err(Failure::new)?;
     }
-    let units = plan::units_to_disable(&packages, was_there);
+    let units = plan::units_to_disable(missing, was_there);
     {
         let _no_start = Restraint::place(POLICY, "755", &format!("#!/bin/sh\n{MARK}\nexit 101\n"), sudo)?;
         let _no_cluster =
@@ -43,13 +50,16 @@ fn was_there(package: &str) -> bool {
     ask("dpkg-query", &["--show", "--showformat=${Status}", package]).contains("ok installed")
 }
 
-/// Keeps the new units from starting at the next boot.
-fn disable(units: &[String], sudo: bool) {
+/// Keeps the new units from starting at the next boot, and ends them where someone else's policy let them start.
+fn disable(units: &[&str], sudo: bool) {
     if on_path("systemctl").is_none() {
         return;
     }
     for unit in units {
-        // A package without a unit of its name has none to disable.
+        // Without a running systemd there is nothing to stop, and a unit that is not enabled is what we want.
+        if Path::new("/run/systemd/system").exists() {
+            drop(run(&plan::as_root(sudo, &["systemctl", "--quiet", "stop", unit])));
+        }
         drop(run(&plan::as_root(sudo, &["systemctl", "--quiet", "disable", unit])));
     }
 }

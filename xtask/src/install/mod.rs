@@ -9,22 +9,27 @@ mod plan;
 use std::process::Command;
 
 use crate::failure::{During, Failure, Result};
+use crate::interrupt::Interrupt;
 use crate::progress::Step;
 use crate::tools::{TOOLS, Tool, on_path};
 
 use plan::Manager;
 
 /// Makes sure that every server is there and new enough.
-pub fn ensure() -> Result<()> {
+///
+/// Takes the interrupt so that it is listened for by now: a Ctrl-C that ended this program while apt runs
+/// would leave its restraints behind.
+pub fn ensure(interrupt: &Interrupt) -> Result<()> {
     let missing: Vec<Tool> = TOOLS.into_iter().filter(|tool| tool.get().is_err()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     match manager() {
-        Some(Manager::Apt { sudo }) => apt::install(&missing, sudo)?,
+        Some(Manager::Apt { sudo }) => apt::install(&missing, sudo, interrupt)?,
         Some(Manager::Homebrew) => homebrew(&missing)?,
         None => return Err(Failure::new(plan::ask_a_person(&missing))),
     }
+    interrupt.check()?;
     for tool in missing {
         tool.get()?;
     }

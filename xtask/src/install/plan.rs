@@ -92,19 +92,28 @@ pub(super) fn apt_install(sudo: bool, packages: &[&str]) -> Vec<String> {
     as_root(sudo, &command)
 }
 
-/// The units that an install of these packages would start at the next boot. Only packages that were not
-/// there before are ours to disable: a service that someone set up is none of our business.
-pub(super) fn units_to_disable(packages: &[&str], was_there: impl Fn(&str) -> bool) -> Vec<String> {
-    packages
-        .iter()
-        .filter(|package| !was_there(package))
-        .map(|package| format!("{package}.service"))
-        .collect()
+/// The units that this install brings and that would start at the next boot. Only what was not there before
+/// is ours to disable: a service that someone set up is none of our business.
+pub(super) fn units_to_disable(missing: &[Tool], was_there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    // Each unit with the package that brings it, which for PostgreSQL another version shares.
+    let unit = |tool: &Tool| match tool {
+        Tool::Postgres => ("postgresql.service", "postgresql-common"),
+        Tool::Nats => ("nats-server.service", "nats-server"),
+        Tool::Redis => ("redis-server.service", "redis-server"),
+    };
+    missing.iter().map(unit).filter(|(_, package)| !was_there(package)).map(|(unit, _)| unit).collect()
+}
+
+/// Whether an older version stays in place beside the one that is installed. Where it does not, the
+/// install would replace what someone may depend on.
+pub(super) fn installs_beside(tool: Tool) -> bool {
+    tool == Tool::Postgres
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::TOOLS;
 
     #[test]
     fn root_needs_no_sudo_and_others_do() {
@@ -143,7 +152,13 @@ mod tests {
 
     #[test]
     fn a_service_that_was_there_before_stays_enabled() {
-        let units = units_to_disable(&["redis-server", "nats-server"], |package| package == "redis-server");
-        assert_eq!(units, ["nats-server.service"]);
+        let units = units_to_disable(&TOOLS, |package| package == "redis-server");
+        assert_eq!(units, ["postgresql.service", "nats-server.service"]);
+    }
+
+    #[test]
+    fn the_unit_of_an_older_postgres_stays_enabled() {
+        let units = units_to_disable(&[Tool::Postgres], |package| package == "postgresql-common");
+        assert!(units.is_empty(), "{units:?}");
     }
 }

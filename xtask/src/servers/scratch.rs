@@ -4,6 +4,8 @@ use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::failure::{During, Result};
 use crate::ports::Ports;
@@ -12,6 +14,8 @@ use crate::random;
 use super::postgres::{Primary, Replica};
 use super::{Nats, Profile, Program, Redis, Server, Site, make, remove};
 
+/// How long a killed server may take to be gone.
+const DYING: Duration = Duration::from_secs(2);
 const PREFIX: &str = "daybook-scratch-";
 
 /// A temporary folder that is removed when this is dropped. Drop the servers in it first.
@@ -67,8 +71,12 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         for folder in [&self.site.postgres_home, &self.site.home] {
-            // What cannot be removed now, the next one's sweep removes.
-            drop(remove(folder));
+            // A server that is dying with its owner may write for another moment. What stays after that, the
+            // next one's sweep removes.
+            let until = Instant::now() + DYING;
+            while remove(folder).is_err() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(50));
+            }
         }
     }
 }
@@ -112,9 +120,6 @@ fn is_abandoned(home: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-    use std::time::{Duration, Instant};
-
     use super::*;
 
     #[test]

@@ -14,8 +14,7 @@ use crate::process::{Signal, signal};
 use super::{GLANCE, Options};
 
 /// Starts a supervisor of its own session and shows what it says until everything is ready.
-pub(super) fn run(options: &Options, home: &Path) -> Result<()> {
-    let interrupt = Interrupt::listen()?;
+pub(super) fn run(options: &Options, home: &Path, interrupt: &Interrupt) -> Result<()> {
     let log = home.join("logs").join("up.log");
     let cannot = || format!("cannot write {}", log.display());
     let out = File::create(&log).during(cannot)?;
@@ -27,7 +26,7 @@ pub(super) fn run(options: &Options, home: &Path) -> Result<()> {
         .stderr(err)
         .spawn()
         .during(|| "cannot start in the background".into())?;
-    let outcome = follow(&mut supervisor, home, &mut said, &interrupt);
+    let outcome = follow(&mut supervisor, home, &mut said, interrupt);
     pass_on(&mut said);
     outcome
 }

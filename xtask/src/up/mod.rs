@@ -54,15 +54,15 @@ pub fn run(options: &Options) -> Result<()> {
     let home = workspace.home();
     make(&home.join("logs"))?;
     Lock::refuse_if_held(&home)?;
-    install::ensure()?;
+    let interrupt = Interrupt::listen()?;
+    install::ensure(&interrupt)?;
     if options.detach {
-        return detach::run(options, &home);
+        return detach::run(options, &home, &interrupt);
     }
     if options.in_background {
         // A terminal that closes must not take us along.
         rustix::process::setsid().during(|| "cannot leave the terminal".into())?;
     }
-    let interrupt = Interrupt::listen()?;
     let _lock = Lock::take(&home)?;
     let mut start = Start::prepare(options, &workspace, home)?;
     start.build(&workspace, &interrupt)?;
