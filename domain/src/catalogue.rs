@@ -73,3 +73,65 @@ impl DomainEvent {
 fn read<'a, E: serde::Deserialize<'a>>(aggregate: &'static str, payload: &'a str) -> Result<E, DecodeError> {
     serde_json::from_str(payload).map_err(|source| DecodeError::Payload { aggregate, source })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use cqrs_es::Aggregate;
+
+    use super::{DecodeError, DomainEvent, event_types};
+    use crate::{cart, inventory, order, payment, product, shipment};
+
+    /// Decodes the stored form of each sample of `A` and hands back what it became.
+    fn decoded<A: Aggregate>(samples: Vec<A::Event>) -> Vec<(A::Event, DomainEvent)> {
+        let decode = |event: A::Event| {
+            let payload = serde_json::to_string(&event).expect("json");
+            (event, DomainEvent::decode(A::TYPE, &payload).expect("event"))
+        };
+        samples.into_iter().map(decode).collect()
+    }
+
+    #[test]
+    fn every_aggregates_events_read_back_as_its_own() {
+        for (event, read) in decoded::<cart::Cart>(cart::samples()) {
+            assert_eq!(read, DomainEvent::Cart(event));
+        }
+        for (event, read) in decoded::<order::Order>(order::samples()) {
+            assert_eq!(read, DomainEvent::Order(event));
+        }
+        for (event, read) in decoded::<payment::Payment>(payment::samples()) {
+            assert_eq!(read, DomainEvent::Payment(event));
+        }
+        for (event, read) in decoded::<inventory::Inventory>(inventory::samples()) {
+            assert_eq!(read, DomainEvent::Inventory(event));
+        }
+        for (event, read) in decoded::<shipment::Shipment>(shipment::samples()) {
+            assert_eq!(read, DomainEvent::Shipment(event));
+        }
+        for (event, read) in decoded::<product::Product>(product::samples()) {
+            assert_eq!(read, DomainEvent::Product(event));
+        }
+    }
+
+    #[test]
+    fn no_two_types_of_event_have_one_name_and_each_says_what_it_means() {
+        let types = event_types();
+        let names: BTreeSet<_> = types.iter().map(|event| event.name).collect();
+        assert_eq!(names.len(), types.len());
+        for event in types {
+            assert!(event.name.starts_with(event.aggregate), "{}", event.name);
+            assert!(!event.meaning.is_empty(), "{}", event.name);
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_said_to_be_none() {
+        let unknown = DomainEvent::decode("Parrot", "{}").expect_err("no such aggregate");
+        assert_eq!(unknown.to_string(), r#"no aggregate type "Parrot""#);
+        for payload in ["", "{}", "null", r#"{"Flown":{}}"#, r#"{"Completed":{}} x"#, r#""Completed""#] {
+            let error = DomainEvent::decode("Order", payload).expect_err(payload);
+            assert!(matches!(error, DecodeError::Payload { aggregate: "Order", .. }), "{payload}");
+        }
+    }
+}
