@@ -61,3 +61,51 @@ impl PaymentGateway for TimedGateway {
         self.bounded("refund", self.inner.refund(request)).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use daybook_domain::{Currency, Money, OrderId, PaymentId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Never answers but to a void.
+    struct Silent;
+
+    #[async_trait]
+    impl PaymentGateway for Silent {
+        async fn authorise(&self, _: AuthoriseRequest) -> Result<AuthoriseAnswer, GatewayError> {
+            pending().await
+        }
+
+        async fn capture(&self, _: CaptureRequest) -> Result<CaptureAnswer, GatewayError> {
+            pending().await
+        }
+
+        async fn void(&self, _: VoidRequest) -> Result<VoidAnswer, GatewayError> {
+            Ok(VoidAnswer::Voided)
+        }
+
+        async fn refund(&self, _: RefundRequest) -> Result<RefundAnswer, GatewayError> {
+            pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_never_answers_is_given_up_and_one_that_does_is_heard() {
+        let gateway = TimedGateway::new(Arc::new(Silent), Duration::from_millis(20));
+        let payment_id = PaymentId::new(Uuid::from_u128(1));
+        let request = AuthoriseRequest {
+            payment_id,
+            order_id: OrderId::new(Uuid::from_u128(2)),
+            amount: Money::new(1_000, Currency::GBP),
+            payment_token: "card_approve".to_owned(),
+            correlation_id: Uuid::from_u128(3),
+        };
+        assert!(matches!(gateway.authorise(request).await, Err(GatewayError::TimedOut)));
+        let request = VoidRequest { payment_id, gateway_reference: "sim_1".to_owned() };
+        assert!(matches!(gateway.void(request).await, Ok(VoidAnswer::Voided)));
+    }
+}

@@ -1,8 +1,10 @@
 //! Every test that needs a server: one binary, each test with databases, a stream and keys of its own.
 
 mod feed;
+mod gateway;
 #[expect(dead_code, reason = "what the harness offers comes before the tests that take it")]
 mod harness;
 mod isolation;
 mod process;
 mod relay;
+mod timers;

@@ -1,6 +1,7 @@
 //! What the tests stand on: servers that `cargo xtask test` started, databases cloned from a template, and
 //! processes that end with the test. Nothing here sleeps for an amount of time: it polls with a deadline.
 
+mod clock;
 mod database;
 mod eventually;
 mod process;
@@ -8,6 +9,7 @@ mod servers;
 mod stream;
 mod writer;
 
+pub(crate) use clock::TestClock;
 pub(crate) use database::Database;
 pub(crate) use eventually::eventually;
 pub(crate) use process::Process;
