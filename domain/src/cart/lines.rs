@@ -27,7 +27,8 @@ pub(super) fn same<'a>(
     lines.iter().find(|line| line.item.variant_id == variant_id && line.attributes == *attributes)
 }
 
-/// Puts a line in, or adds its quantity to the one it belongs to; the newer price holds.
+/// Puts a line in, or adds its quantity to the one it belongs to, whose price becomes the added one's:
+/// a decision has seen to it that this is the newer of the two.
 pub(super) fn put(lines: &mut Vec<CartLine>, added: CartLine) {
     let same = lines
         .iter_mut()
@@ -35,9 +36,7 @@ pub(super) fn put(lines: &mut Vec<CartLine>, added: CartLine) {
     match same {
         Some(line) => {
             line.quantity = line.quantity.saturating_add(added.quantity);
-            if added.item.honoured_until >= line.item.honoured_until {
-                line.item = added.item;
-            }
+            line.item = added.item;
         }
         None => lines.push(added),
     }
