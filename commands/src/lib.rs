@@ -6,9 +6,13 @@ pub mod process;
 pub mod related;
 pub mod settlement;
 mod shop;
+mod shop_config;
 pub mod timers;
 pub mod use_cases;
+
+pub mod worker;
 
 mod bell;
 
 pub use shop::Shop;
+pub use shop_config::{OpenShop, ShopConfig};

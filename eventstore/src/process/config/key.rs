@@ -95,6 +95,10 @@ define! {
     LOG_FORMAT: LogFormat;
     /// The stock locations and their countries, such as `LON:GB,ROT:NL`.
     LOCATIONS: String;
+    /// How many seconds stock is held for an order that is not paid yet.
+    HOLD_SECONDS: u32;
+    /// How many seconds a payment may take to be authorised.
+    PAY_SECONDS: u32;
     /// How many connections to the event store's primary the process may hold.
     EVENTS_POOL: u32;
     /// How many connections to the read models' databases the process may hold.

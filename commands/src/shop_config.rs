@@ -1,0 +1,69 @@
+//! Opening the shop as it is configured: the same for every process that decides.
+
+use daybook_domain::sourcing::{Location, parse_locations};
+use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
+use daybook_eventstore::process::{self, Context, Need};
+use daybook_eventstore::{EventStore, Upcasters, Vault, VaultKey};
+use sqlx::PgPool;
+
+use crate::shop::Shop;
+
+/// Where stock is held when nothing else is configured.
+const LOCATIONS: &str = "LON:GB,ROT:NL";
+/// How many connections a process that decides holds: one appends, the others load.
+const POOL: u32 = 12;
+
+/// What a process needs to open the shop.
+#[derive(Debug)]
+pub struct ShopConfig {
+    /// The event store's primary.
+    pub events: PgUrl,
+    pool: u32,
+    vault: VaultKey,
+    locations: Vec<Location>,
+}
+
+/// The shop, and the database it rests on.
+#[derive(Debug, Clone)]
+pub struct OpenShop {
+    /// The shop.
+    pub shop: Shop,
+    /// Its event store.
+    pub store: EventStore,
+    /// Connections to the event store's primary.
+    pub pool: PgPool,
+}
+
+impl ShopConfig {
+    /// What the settings say.
+    ///
+    /// # Errors
+    /// When one of them is missing or wrong.
+    pub fn load(settings: &Settings) -> Result<Self, ConfigError> {
+        let invalid = |name: &'static str, reason: String| ConfigError::Invalid { name, reason };
+        let locations = settings.or(keys::LOCATIONS, LOCATIONS.to_owned())?;
+        let vault = settings.required(keys::VAULT_KEY)?;
+        Ok(Self {
+            events: settings.required(keys::EVENTS_URL)?,
+            pool: settings.or(keys::EVENTS_POOL, POOL)?,
+            vault: VaultKey::try_new(vault.expose())
+                .map_err(|error| invalid(keys::VAULT_KEY.name(), error.to_string()))?,
+            locations: parse_locations(&locations)
+                .map_err(|error| invalid(keys::LOCATIONS.name(), error.to_string()))?,
+        })
+    }
+
+    /// Opens the shop; the process is ready only while its event store answers.
+    pub fn open(self, context: &Context) -> OpenShop {
+        let pool = process::pool(&self.events, self.pool, context.name);
+        let store = EventStore::new(pool.clone(), context.ids.clone(), Upcasters::default());
+        let (clock, ids) = (context.clock.clone(), context.ids.clone());
+        let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
+        let asked = store.clone();
+        context.readiness.watch("events", Need::Required, move || {
+            let asked = asked.clone();
+            async move { asked.ping().await }
+        });
+        OpenShop { shop, store, pool }
+    }
+}
