@@ -40,6 +40,8 @@ pub struct VoidRequest {
     pub payment_id: PaymentId,
     /// The gateway's name for what it holds.
     pub gateway_reference: String,
+    /// How many voids of this payment were refused before: under an old key the gateway would only repeat that.
+    pub refused: usize,
 }
 
 /// Pay this back.
@@ -72,7 +74,7 @@ impl CaptureRequest {
 impl VoidRequest {
     /// The key under which the gateway does this once.
     pub fn key(&self) -> String {
-        format!("void:{}", self.payment_id)
+        format!("void:{}:{}", self.payment_id, self.refused)
     }
 }
 

@@ -105,7 +105,7 @@ mod tests {
             correlation_id: Uuid::from_u128(3),
         };
         assert!(matches!(gateway.authorise(request).await, Err(GatewayError::TimedOut)));
-        let request = VoidRequest { payment_id, gateway_reference: "sim_1".to_owned() };
+        let request = VoidRequest { payment_id, gateway_reference: "sim_1".to_owned(), refused: 0 };
         assert!(matches!(gateway.void(request).await, Ok(VoidAnswer::Voided)));
     }
 }

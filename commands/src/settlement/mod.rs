@@ -140,11 +140,10 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
         let (capture_id, amount, gateway_reference) = (one.capture_id, one.amount, reference.clone());
         Outstanding::Capture(CaptureRequest { payment_id, gateway_reference, capture_id, amount })
     });
-    let voids = payment
-        .voids()
-        .iter()
-        .filter(|one| one.progress == Movement::Pending)
-        .map(|_| Outstanding::Void(VoidRequest { payment_id, gateway_reference: reference.clone() }));
+    let refused = payment.voids().iter().filter(|one| one.progress == Movement::Failed).count();
+    let voids = payment.voids().iter().filter(|one| one.progress == Movement::Pending).map(|_| {
+        Outstanding::Void(VoidRequest { payment_id, gateway_reference: reference.clone(), refused })
+    });
     let refunds = payment.refunds().iter().filter(|one| one.progress == Movement::Pending).map(|one| {
         let (refund_id, amount, gateway_reference) = (one.refund_id, one.amount, reference.clone());
         Outstanding::Refund(RefundRequest { payment_id, gateway_reference, refund_id, amount })

@@ -214,7 +214,7 @@ async fn what_was_taken_goes_back_once_and_the_rest_is_let_go() {
     bench.gateway.capture(capture(&held, 600)).await.expect("an answer");
     let (payment_id, gateway_reference) = held.clone();
     for _ in 0..2 {
-        let request = VoidRequest { payment_id, gateway_reference: gateway_reference.clone() };
+        let request = VoidRequest { payment_id, gateway_reference: gateway_reference.clone(), refused: 0 };
         assert_eq!(bench.gateway.void(request).await.expect("an answer"), VoidAnswer::Voided);
     }
     let request = refund(&held, 500);

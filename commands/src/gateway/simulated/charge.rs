@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::card::TestCard;
 use crate::gateway::{
     AuthoriseAnswer, AuthoriseRequest, CaptureAnswer, CaptureRequest, GatewayError, GatewayOutcome,
-    RefundAnswer, RefundRequest, VoidAnswer,
+    RefundAnswer, RefundRequest, VoidAnswer, VoidRequest,
 };
 
 /// Where a charge stands.
@@ -170,8 +170,8 @@ impl Charge {
     }
 
     /// Lets go of what is held.
-    pub(super) fn void(&mut self) -> Done<VoidAnswer> {
-        if self.test_card() == TestCard::VoidFails {
+    pub(super) fn void(&mut self, request: &VoidRequest) -> Done<VoidAnswer> {
+        if self.test_card() == TestCard::VoidFails && request.refused == 0 {
             let code = "void_refused".to_owned();
             return (VoidAnswer::Failed { code: code.clone() }, GatewayOutcome::VoidFailed { code });
         }
@@ -303,11 +303,25 @@ mod tests {
         assert_eq!(charge.captured, 1_000);
     }
 
+    fn void(charge: &mut Charge, refused: usize) -> VoidAnswer {
+        let (payment_id, gateway_reference) = (charge.payment_id, charge.reference.clone());
+        charge.void(&VoidRequest { payment_id, gateway_reference, refused }).0
+    }
+
+    #[test]
+    fn a_void_that_was_refused_can_be_made_again() {
+        let mut charge = charge("card_void_fails");
+        assert_eq!(void(&mut charge, 0), failed("void_refused", |code| VoidAnswer::Failed { code }));
+        assert_eq!(charge.voided, 0);
+        assert_eq!(void(&mut charge, 1), VoidAnswer::Voided);
+        assert_eq!(charge.voided, 1_000);
+    }
+
     #[test]
     fn what_was_voided_cannot_be_captured() {
         let mut charge = charge("card_approve");
         capture(&mut charge, 600);
-        assert_eq!(charge.void().0, VoidAnswer::Voided);
+        assert_eq!(void(&mut charge, 0), VoidAnswer::Voided);
         assert_eq!(charge.voided, 400);
         assert_eq!(
             capture(&mut charge, 1),

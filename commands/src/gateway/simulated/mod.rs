@@ -160,7 +160,7 @@ impl PaymentGateway for SimulatedGateway {
 
     async fn void(&self, request: VoidRequest) -> Result<VoidAnswer, GatewayError> {
         let asked = Request { key: request.key(), input: write(&(Operation::Void, &request))? };
-        self.act(Operation::Void, &request.gateway_reference, asked, |charge| Ok(charge.void())).await
+        self.act(Operation::Void, &request.gateway_reference, asked, |charge| Ok(charge.void(&request))).await
     }
 
     async fn refund(&self, request: RefundRequest) -> Result<RefundAnswer, GatewayError> {
