@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgListener;
+use sqlx::{PgPool, Row};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -34,21 +34,24 @@ impl Wake {
         *self.seen.borrow()
     }
 
-    /// Waits until the log has grown since the last call, or a safety interval has passed.
-    pub async fn wait(&mut self) {
-        let woken = tokio::time::timeout(SAFETY_INTERVAL, self.seen.changed()).await;
-        if matches!(woken, Ok(Err(_))) {
-            // The listener is gone: without it, this is the interval's pace.
-            tokio::time::sleep(SAFETY_INTERVAL).await;
+    /// Waits until the log has grown since the last call, or a safety interval has passed; says whether it has grown.
+    pub async fn wait(&mut self) -> bool {
+        match tokio::time::timeout(SAFETY_INTERVAL, self.seen.changed()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(_gone)) => {
+                // The listener is gone: without it, this is the interval's pace.
+                tokio::time::sleep(SAFETY_INTERVAL).await;
+                false
+            }
+            Err(_elapsed) => false,
         }
     }
 }
 
 async fn follow(pool: PgPool, tell: watch::Sender<Position>) {
     loop {
-        if let Err(error) = listen_once(&pool, &tell).await {
-            tracing::warn!(%error, "lost the log's notifications; listening again");
-        }
+        let lost = listen_once(&pool, &tell).await.err().map(|error| error.to_string());
+        tracing::warn!(error = lost, "lost the log's notifications; listening again");
         tokio::time::sleep(RECONNECT).await;
     }
 }
@@ -57,9 +60,11 @@ async fn listen_once(pool: &PgPool, tell: &watch::Sender<Position>) -> Result<()
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     // What was appended while nobody listened.
-    tell.send_modify(|_| {});
-    loop {
-        let position = listener.recv().await?.payload().parse().unwrap_or(0);
-        tell.send_replace(position);
+    let head = sqlx::query("SELECT position FROM log_head").fetch_one(&mut listener).await?;
+    tell.send_replace(head.try_get(0)?);
+    while let Some(told) = listener.try_recv().await? {
+        tell.send_replace(told.payload().parse().unwrap_or(0));
     }
+    // The connection is gone, and notifications with it.
+    Ok(())
 }

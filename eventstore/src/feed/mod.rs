@@ -1,13 +1,33 @@
 //! What every follower of the log reads from: each event once, in order, with none missing, from wherever it can
 //! be had soonest. It never skips: what the stream does not deliver comes from the database.
+//!
+//! Far behind the head it reads the log in large batches. Near the head it takes what the stream delivers, and the
+//! log's own notifications tell when the stream owes something: after a moment's patience the database is read
+//! instead, and it stays the source until the stream delivers again.
 
-use crate::bounded::bounded;
+mod log;
+mod tail;
+
+use std::time::Duration;
+
+use metrics::{Counter, counter};
+use tokio::time::Instant;
+
+use self::log::Log;
+use self::tail::{Next, Tail};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
 use crate::reader::LogReader;
 use crate::stream::EventStream;
 use crate::wake::Wake;
+
+/// How near to the head the stream takes over from the database.
+const REACH: Position = 4_096;
+/// How near behind the feed the stream is when it is trusted to overtake it.
+const NEAR: Position = 256;
+/// How long the stream may take to deliver what the log has told of.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Where a feed reads.
 #[derive(Debug, Clone)]
@@ -23,11 +43,21 @@ pub struct FeedSource {
 /// A follower's view of the log, from its checkpoint on.
 #[derive(Debug)]
 pub struct Feed {
-    name: String,
-    source: FeedSource,
+    log: Log,
+    wake: Wake,
+    stream: Option<EventStream>,
     at: Checkpoint,
-    /// Whether the log may have become another one since it was last compared with the checkpoint.
-    in_doubt: bool,
+    /// The stream's end, while the feed is near the head.
+    tail: Option<Tail>,
+    /// Whether the stream delivers what is new.
+    live: bool,
+    /// When to read the database, because the stream should have delivered by then.
+    overdue: Option<Instant>,
+    /// Up to where the database was read to its end.
+    seen: Position,
+    /// How many events came from where.
+    from_stream: Counter,
+    from_log: Counter,
 }
 
 impl Feed {
@@ -36,8 +66,19 @@ impl Feed {
     /// # Errors
     /// [`StoreError::LogDiverged`] when the log is not the one the checkpoint was taken of.
     pub async fn open(source: FeedSource, name: &str, after: &Checkpoint) -> Result<Self, StoreError> {
-        after.verify(&source.reader, name).await?;
-        Ok(Self { name: name.to_owned(), source, at: *after, in_doubt: false })
+        let count = |from: &'static str| counter!("daybook_feed_events_total", "feed" => name.to_owned(), "source" => from);
+        Ok(Self {
+            log: Log::open(source.reader, name, after).await?,
+            wake: source.wake,
+            stream: source.stream,
+            at: *after,
+            tail: None,
+            live: false,
+            overdue: None,
+            seen: 0,
+            from_stream: count("stream"),
+            from_log: count("postgres"),
+        })
     }
 
     /// Waits until there is something new, and gives at most `max` events of it. They follow the last ones given
@@ -47,11 +88,25 @@ impl Feed {
     /// When the database does not answer, or is not the same log any more.
     pub async fn next(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         loop {
-            let events = self.read(max).await?;
-            if !events.is_empty() {
-                return Ok(self.given(events));
+            self.approach();
+            let (delivered, hole) = self.delivered(max);
+            if !delivered.is_empty() {
+                self.from_stream.increment(delivered.len().try_into().unwrap_or(u64::MAX));
+                return Ok(self.given(delivered));
             }
-            self.source.wake.wait().await;
+            let missing = match hole {
+                Some(from) => usize::try_from(from - self.at.position - 1).unwrap_or(max).min(max),
+                None if self.tail.is_none() || self.must_read().await => max,
+                None => continue,
+            };
+            let read = self.read(missing).await?;
+            if !read.is_empty() {
+                self.from_log.increment(read.len().try_into().unwrap_or(u64::MAX));
+                return Ok(self.given(read));
+            }
+            if self.tail.is_none() || hole.is_some() {
+                self.wake.wait().await;
+            }
         }
     }
 
@@ -60,39 +115,86 @@ impl Feed {
         self.at
     }
 
+    /// How many events the log is known to have after the last one that was given.
+    pub fn behind(&self) -> Position {
+        (self.wake.position().max(self.log.head()) - self.at.position).max(0)
+    }
+
+    /// At most `max` events that the stream has delivered, and the position after a hole that stops it.
+    fn delivered(&mut self, max: usize) -> (Vec<RecordedEvent>, Option<Position>) {
+        let (mut events, mut after) = (Vec::new(), self.at.position);
+        let Some(tail) = &mut self.tail else { return (events, None) };
+        while events.len() < max {
+            match tail.next(after) {
+                Next::Event(event) => {
+                    after = event.position;
+                    events.push(*event);
+                }
+                Next::From(position) => return (events, Some(position)),
+                Next::Nothing => break,
+            }
+        }
+        (events, None)
+    }
+
+    /// Waits for the stream; true when it is time to read the database instead.
+    async fn must_read(&mut self) -> bool {
+        let owed = self.told() > self.at.position;
+        if owed && !self.live {
+            return true;
+        }
+        let Some(tail) = &mut self.tail else { return true };
+        let overdue = *self.overdue.get_or_insert_with(|| Instant::now() + PATIENCE);
+        if !owed {
+            self.overdue = None;
+        }
+        tokio::select! {
+            biased;
+            position = tail.arrived() => {
+                // What it repeats still shows that it is near the head.
+                self.live = position > self.at.position - NEAR;
+                false
+            }
+            () = tokio::time::sleep_until(overdue), if owed => {
+                self.live = false;
+                true
+            }
+            // Told of nothing for so long: look whether a notification was lost.
+            told = self.wake.wait() => !told,
+        }
+    }
+
     async fn read(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        // Until this returns well, the connection may have come back to another log.
-        let was_in_doubt = std::mem::replace(&mut self.in_doubt, true);
-        let reader = &self.source.reader;
-        let head = if was_in_doubt {
-            self.at.verify(reader, &self.name).await?
-        } else {
-            bounded(reader.head()).await?
-        };
-        if head.epoch != self.at.epoch {
-            return Err(self.diverged());
+        let told = self.wake.position();
+        let events = self.log.read(&self.at, max).await?;
+        if events.len() < max {
+            self.seen = told;
         }
-        let events = bounded(reader.read(self.at.position, max)).await?;
-        if !follows(self.at.position, &events) {
-            return Err(self.diverged());
-        }
-        self.in_doubt = false;
         Ok(events)
     }
 
+    /// Opens the stream when the head is within reach, and leaves it while the head is not.
+    fn approach(&mut self) {
+        let within_reach = self.told().max(self.log.head()) - self.at.position <= REACH;
+        match (&self.tail, &self.stream) {
+            (None, Some(stream)) if within_reach => {
+                self.tail = Some(Tail::start(stream.clone(), self.at.epoch, self.at.position));
+            }
+            (Some(_), _) if !within_reach => (self.tail, self.live) = (None, false),
+            (None | Some(_), _) => {}
+        }
+    }
+
+    /// The position that the log has told of, unless the database had nothing more when it was asked.
+    fn told(&self) -> Position {
+        Some(self.wake.position()).filter(|told| *told > self.seen).unwrap_or(self.at.position)
+    }
+
     fn given(&mut self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+        self.overdue = None;
         if let Some(last) = events.last() {
             self.at = Checkpoint::on(self.at.epoch, last);
         }
         events
     }
-
-    fn diverged(&self) -> StoreError {
-        StoreError::LogDiverged { name: self.name.clone(), position: self.at.position }
-    }
-}
-
-/// Whether the positions of `events` follow `after` without a hole.
-fn follows(after: Position, events: &[RecordedEvent]) -> bool {
-    (after + 1..).zip(events).all(|(expected, event)| event.position == expected)
 }

@@ -93,6 +93,7 @@ where
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
     };
+    tokio::spawn(telemetry::upkeep(context.metrics.clone()));
     if let Some(address) = ops_address {
         let routes = ops::router(context.readiness.clone(), context.metrics.clone());
         ops::serve(address, routes, context.shutdown.clone()).await?;

@@ -32,21 +32,21 @@ pub fn log(settings: &Settings) -> Result<(), ConfigError> {
     started.map_err(|error| invalid(error.to_string()))
 }
 
-/// Starts recording metrics; must be called in a runtime.
+/// Starts recording metrics.
 ///
 /// # Errors
 /// When the process records metrics already.
 pub fn metrics() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
-    let handle = PrometheusBuilder::new()
+    PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCIES)?
         .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZES)?
-        .install_recorder()?;
-    let upkeep = handle.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(UPKEEP).await;
-            upkeep.run_upkeep();
-        }
-    });
-    Ok(handle)
+        .install_recorder()
+}
+
+/// Folds samples into their histograms now and then, so that they take no space when nobody asks for `/metrics`.
+pub(super) async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP).await;
+        metrics.run_upkeep();
+    }
 }

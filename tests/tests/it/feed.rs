@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use daybook_domain::IdSource;
 use daybook_eventstore::process::SystemIds;
-use daybook_eventstore::{Checkpoint, EventHash, Feed, FeedSource, LogReader, StoreError, Wake};
+use daybook_eventstore::process::config::{ServiceUrl, Value};
+use daybook_eventstore::{Checkpoint, EventHash, EventStream, Feed, FeedSource, LogReader, StoreError, Wake};
 use sqlx::Executor;
 use tokio::time::timeout;
+use xtask::servers::Scratch;
 
-use crate::harness::{Database, Writer};
+use crate::harness::{Database, TestStream, Writer, metric, unique};
 
 const SOON: Duration = Duration::from_secs(20);
 
+/// The log alone.
 fn source(database: &Database) -> FeedSource {
     let (wake, _listening) = Wake::listen(database.pool.clone());
     FeedSource { reader: LogReader::new(database.pool.clone()), wake, stream: None }
@@ -84,4 +87,104 @@ async fn a_log_that_is_restored_under_a_feed_is_noticed() {
     database.pool.execute("UPDATE log_head SET epoch = gen_random_uuid()").await.expect("a new epoch");
     let next = timeout(SOON, feed.next(10)).await.expect("it is noticed");
     assert!(matches!(next, Err(StoreError::LogDiverged { position: 3, .. })), "{next:?}");
+}
+
+/// The log and the stream.
+async fn streaming(database: &Database, stream: &TestStream) -> FeedSource {
+    FeedSource { stream: Some(stream.handle().await), ..source(database) }
+}
+
+/// How many of its events the feed of this name had from the stream.
+fn from_stream(name: &str) -> u64 {
+    metric(&format!("daybook_feed_events_total{{feed=\"{name}\",source=\"stream\"}}"))
+}
+
+/// Appends one event at a time, until the stream is where the feed has them from.
+async fn becomes_live(feed: &mut Feed, name: &str, writer: &Writer) {
+    let before = from_stream(name);
+    let live = async {
+        while from_stream(name) < before + 10 {
+            let position = writer.append(1).await;
+            follow(feed, position, 100).await;
+        }
+    };
+    timeout(SOON, live).await.expect("the stream delivers what is new");
+}
+
+#[tokio::test]
+async fn what_is_new_comes_from_the_stream() {
+    let (database, stream) = (Database::events().await, TestStream::new().await);
+    let (writer, name) = (Writer::new(&database), unique("follower"));
+    let _relay = stream.relay(&database);
+    writer.append(100).await;
+    let mut feed = from_the_start(streaming(&database, &stream).await, &name).await;
+    follow(&mut feed, 100, 10).await;
+    becomes_live(&mut feed, &name, &writer).await;
+}
+
+#[tokio::test]
+async fn what_the_stream_never_had_is_filled_in() {
+    let (database, stream) = (Database::events().await, TestStream::new().await);
+    let (writer, name) = (Writer::new(&database), unique("follower"));
+    let relay = stream.relay(&database);
+    let mut feed = from_the_start(streaming(&database, &stream).await, &name).await;
+    becomes_live(&mut feed, &name, &writer).await;
+    // The new stream begins 20 before the head.
+    drop(relay);
+    stream.delete().await;
+    writer.append(50).await;
+    let _relay = stream.relay(&database);
+    let last = writer.append(50).await;
+    follow(&mut feed, last, 7).await;
+    becomes_live(&mut feed, &name, &writer).await;
+}
+
+#[tokio::test]
+async fn a_feed_follows_without_nats() {
+    let database = Database::events().await;
+    let nowhere = ServiceUrl::parse("nats://127.0.0.1:1").expect("a URL");
+    let stream = EventStream::connect(&nowhere, "DAYBOOK", "tests").await.expect("a URL of NATS");
+    let writer = Writer::new(&database);
+    let source = FeedSource { stream: Some(stream), ..source(&database) };
+    let mut feed = from_the_start(source, "follower").await;
+    for _ in 0..10 {
+        let last = writer.append(10).await;
+        follow(&mut feed, last, 4).await;
+    }
+}
+
+#[tokio::test]
+async fn a_feed_outlives_a_nats_that_loses_everything() {
+    let mut scratch = Scratch::new().expect("a folder for a server");
+    let mut nats = scratch.nats().expect("a NATS of its own");
+    let (database, stream) = (Database::events().await, TestStream::on(&nats.url()).await);
+    let (writer, name) = (Writer::new(&database), unique("follower"));
+    let _relay = stream.relay(&database);
+    let mut feed = from_the_start(streaming(&database, &stream).await, &name).await;
+    becomes_live(&mut feed, &name, &writer).await;
+    nats.wipe().expect("NATS is gone");
+    for _ in 0..10 {
+        let last = writer.append(10).await;
+        follow(&mut feed, last, 100).await;
+    }
+    nats.start().expect("NATS is back with nothing");
+    becomes_live(&mut feed, &name, &writer).await;
+}
+
+#[tokio::test]
+async fn a_feed_far_behind_catches_up_while_more_is_written() {
+    let (database, stream) = (Database::events().await, TestStream::new().await);
+    let (writer, name) = (Writer::new(&database), unique("follower"));
+    let _relay = stream.relay(&database);
+    let mut feed = from_the_start(streaming(&database, &stream).await, &name).await;
+    for _ in 0..10 {
+        writer.append(1_000).await;
+    }
+    let writing = async {
+        for _ in 0..20 {
+            writer.append(100).await;
+        }
+    };
+    tokio::join!(writing, follow(&mut feed, 12_000, 500));
+    becomes_live(&mut feed, &name, &writer).await;
 }

@@ -4,21 +4,9 @@ use std::time::Duration;
 
 use sqlx::Executor;
 
-use crate::harness::{Database, Process, TestStream, Writer, eventually};
+use crate::harness::{Database, TestStream, Writer, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-
-fn relay(database: &Database, stream: &TestStream) -> Process {
-    let settings = [
-        ("EVENTS_URL", database.url.as_str()),
-        ("NATS_URL", &stream.url),
-        ("NATS_STREAM", &stream.name),
-        ("NATS_STREAM_BYTES", "67108864"),
-        ("NATS_REPUBLISH", "20"),
-        ("LOG_FORMAT", "text"),
-    ];
-    Process::start("daybook-relay", &[], &settings)
-}
 
 /// Waits until the stream ends with position `last`, and checks that it has each position once from `first` on.
 async fn holds(stream: &TestStream, first: i64, last: i64) {
@@ -37,13 +25,13 @@ async fn events_are_published_in_order_and_on_from_where_it_was() {
     let (database, stream) = (Database::events().await, TestStream::new().await);
     let writer = Writer::new(&database);
     writer.append(7).await;
-    let mut first = relay(&database, &stream);
+    let mut first = stream.relay(&database);
     holds(&stream, 1, 7).await;
     writer.append(600).await;
     holds(&stream, 1, 607).await;
     first.kill();
     writer.append(5).await;
-    let mut second = relay(&database, &stream);
+    let mut second = stream.relay(&database);
     holds(&stream, 1, 612).await;
     second.terminate();
     assert!(second.ended(SOON).await.success());
@@ -54,7 +42,7 @@ async fn a_message_is_a_cloud_event() {
     let (database, stream) = (Database::events().await, TestStream::new().await);
     let payload = "{ \"name\":  \"Zoë\",\n \"n\": 1.00 }";
     Writer::new(&database).append_payloads(vec![payload.to_owned()]).await;
-    let _relay = relay(&database, &stream);
+    let _relay = stream.relay(&database);
     holds(&stream, 1, 1).await;
     let message = stream.messages().await.remove(0);
     assert_eq!(message.body, payload.as_bytes());
@@ -71,7 +59,7 @@ async fn a_message_is_a_cloud_event() {
 async fn two_relays_never_interleave_and_one_takes_over_at_once() {
     let (database, stream) = (Database::events().await, TestStream::new().await);
     let writer = Writer::new(&database);
-    let _relays = [relay(&database, &stream), relay(&database, &stream)];
+    let _relays = [stream.relay(&database), stream.relay(&database)];
     let mut last = writer.append(1).await;
     holds(&stream, 1, 1).await;
     for _ in 0..5 {
@@ -91,7 +79,7 @@ async fn a_deleted_stream_is_made_again_near_the_head() {
     let (database, stream) = (Database::events().await, TestStream::new().await);
     let writer = Writer::new(&database);
     writer.append(100).await;
-    let _relay = relay(&database, &stream);
+    let _relay = stream.relay(&database);
     holds(&stream, 81, 100).await;
     stream.delete().await;
     writer.append(1).await;
@@ -105,12 +93,12 @@ async fn a_stream_of_another_log_is_cleared() {
     let (database, stream) = (Database::events().await, TestStream::new().await);
     let writer = Writer::new(&database);
     writer.append(10).await;
-    let mut first = relay(&database, &stream);
+    let mut first = stream.relay(&database);
     holds(&stream, 1, 10).await;
     first.kill();
     database.pool.execute("UPDATE log_head SET epoch = gen_random_uuid()").await.expect("a new epoch");
     writer.append(2).await;
-    let _second = relay(&database, &stream);
+    let _second = stream.relay(&database);
     holds(&stream, 1, 12).await;
     assert_eq!(stream.messages().await.first().map(|message| message.sequence), Some(11));
 }
@@ -120,7 +108,7 @@ async fn someone_elses_message_makes_the_relay_start_over() {
     let (database, stream) = (Database::events().await, TestStream::new().await);
     let writer = Writer::new(&database);
     writer.append(3).await;
-    let _relay = relay(&database, &stream);
+    let _relay = stream.relay(&database);
     holds(&stream, 1, 3).await;
     stream.publish(&format!("{}.intruder", stream.name.to_lowercase()), "{}").await;
     writer.append(1).await;
@@ -133,7 +121,7 @@ async fn an_event_that_is_too_large_for_a_message_leaves_its_place() {
     let writer = Writer::new(&database);
     let large = format!("\"{}\"", "x".repeat(2 << 20));
     writer.append_payloads(vec!["1".to_owned(), large, "3".to_owned()]).await;
-    let _relay = relay(&database, &stream);
+    let _relay = stream.relay(&database);
     holds(&stream, 1, 3).await;
     assert!(stream.messages().await[1].body.is_empty());
 }

@@ -4,6 +4,7 @@
 mod clock;
 mod database;
 mod eventually;
+mod metrics;
 mod process;
 mod servers;
 mod stream;
@@ -12,6 +13,7 @@ mod writer;
 pub(crate) use clock::TestClock;
 pub(crate) use database::Database;
 pub(crate) use eventually::eventually;
+pub(crate) use metrics::metric;
 pub(crate) use process::Process;
 pub(crate) use servers::{servers, unique};
 pub(crate) use stream::TestStream;

@@ -24,6 +24,7 @@ pub(crate) struct Servers {
 pub(crate) fn servers() -> &'static Servers {
     static SERVERS: OnceLock<Servers> = OnceLock::new();
     SERVERS.get_or_init(|| {
+        super::metrics::record();
         drop(rustls::crypto::ring::default_provider().install_default());
         let variable = |name: &str| {
             std::env::var(format!("DAYBOOK_TEST_{name}"))

@@ -8,7 +8,7 @@ use daybook_eventstore::process::config::{ServiceUrl, Value};
 use daybook_eventstore::{EventStream, Position};
 use futures::StreamExt;
 
-use super::{servers, unique};
+use super::{Database, Process, servers, unique};
 
 /// How long the server may take to hand out what is there.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,6 +54,19 @@ impl TestStream {
     pub(crate) async fn handle(&self) -> EventStream {
         let url = ServiceUrl::parse(&self.url).expect("a URL");
         EventStream::connect(&url, &self.name, "tests").await.expect("a URL of NATS")
+    }
+
+    /// A relay from this log to the stream; a stream that it makes begins 20 events before the head.
+    pub(crate) fn relay(&self, database: &Database) -> Process {
+        let settings = [
+            ("EVENTS_URL", database.url.as_str()),
+            ("NATS_URL", &self.url),
+            ("NATS_STREAM", &self.name),
+            ("NATS_STREAM_BYTES", "67108864"),
+            ("NATS_REPUBLISH", "20"),
+            ("LOG_FORMAT", "text"),
+        ];
+        Process::start("daybook-relay", &[], &settings)
     }
 
     /// Publishes as someone who is not the relay.
