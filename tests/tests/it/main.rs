@@ -7,4 +7,5 @@ mod harness;
 mod isolation;
 mod process;
 mod relay;
+mod structure;
 mod timers;

@@ -1,0 +1,5 @@
+//! That the repository has the shape it says it has. Nothing here needs a server.
+
+mod edges;
+mod length;
+mod workspace;
