@@ -1,5 +1,6 @@
 //! Every test that needs a server: one binary, each test with databases, a stream and keys of its own.
 
+mod checkout;
 mod feed;
 mod gateway;
 #[expect(dead_code, reason = "what the harness offers comes before the tests that take it")]

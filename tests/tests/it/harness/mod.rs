@@ -7,6 +7,7 @@ mod eventually;
 mod metrics;
 mod process;
 mod servers;
+pub(crate) mod shop;
 mod stream;
 mod writer;
 
