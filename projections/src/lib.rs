@@ -1,1 +1,11 @@
-//! The read models: each with its writes and its reads side by side, and the runtime that keeps them.
+//! The read models: each with its writes and its reads side by side, and the runtime that keeps them. Nothing here
+//! decides anything, and nothing outside this crate knows its tables.
+
+mod migrate;
+pub mod orders;
+pub mod process;
+pub mod read;
+pub mod registry;
+pub mod runtime;
+
+pub use migrate::migrate;

@@ -7,7 +7,8 @@ use daybook_eventstore::process::{Failure, pool};
 pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
     // Both are read before either is touched: half a configuration migrates nothing.
     let events = settings.required(keys::EVENTS_URL)?;
-    let _read = settings.required(keys::READ_URL)?;
+    let read = settings.required(keys::READ_URL)?;
     daybook_eventstore::migrate(&pool(&events, 1, "daybook-replay")).await?;
+    daybook_projections::migrate(&pool(&read, 1, "daybook-replay")).await?;
     Ok(())
 }

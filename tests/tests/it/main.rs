@@ -7,6 +7,7 @@ mod gateway;
 mod harness;
 mod isolation;
 mod process;
+mod projections;
 mod relay;
 mod structure;
 mod timers;

@@ -1,0 +1,90 @@
+//! The process `daybook-projector NAME…`: follows the log with the read models it is given names of.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
+use daybook_eventstore::process::{self, Context, Failure, Need, pool};
+use daybook_eventstore::{EventStream, FeedSource, LogReader, Wake};
+use sqlx::PgPool;
+use tokio::task::JoinSet;
+
+use crate::registry::{self, Targets};
+use crate::runtime::{self, Projector};
+
+/// The stream that the relay writes, where no other is configured.
+const STREAM: &str = "DAYBOOK";
+
+/// Runs the process with its arguments, the names.
+pub fn run(names: Vec<String>) -> ExitCode {
+    process::run("daybook-projector", |settings| Configuration::load(settings, names), project)
+}
+
+struct Configuration {
+    names: Vec<String>,
+    events: (PgUrl, u32),
+    read: (PgUrl, u32),
+    nats: Option<ServiceUrl>,
+    stream: String,
+}
+
+impl Configuration {
+    fn load(settings: &Settings, names: Vec<String>) -> Result<Self, ConfigError> {
+        check(&names)?;
+        let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        Ok(Self {
+            // Each projector reads, and one connection listens.
+            events: (settings.required(keys::EVENTS_URL)?, settings.or(keys::EVENTS_POOL, count + 2)?),
+            // Each projector listens, writes, and looks at the register.
+            read: (settings.required(keys::READ_URL)?, settings.or(keys::READ_POOL, 3 * count + 1)?),
+            nats: settings.optional(keys::NATS_URL)?,
+            stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
+            names,
+        })
+    }
+}
+
+fn check(names: &[String]) -> Result<(), ConfigError> {
+    let known = registry::names();
+    let wrong = match names.iter().find(|name| !known.contains(&name.as_str())) {
+        Some(unknown) => format!("there is no read model {unknown:?}"),
+        None if names.is_empty() => "which read models?".to_owned(),
+        None => return Ok(()),
+    };
+    Err(ConfigError::Usage(format!("{wrong}; there are {}", known.join(", "))))
+}
+
+async fn project(configuration: Configuration, process: Context) -> Result<(), Failure> {
+    let events = pool(&configuration.events.0, configuration.events.1, process.name);
+    let read = pool(&configuration.read.0, configuration.read.1, process.name);
+    let stream = match &configuration.nats {
+        Some(url) => Some(EventStream::connect(url, &configuration.stream, process.name).await?),
+        None => None,
+    };
+    let (wake, _listening) = Wake::listen(events.clone());
+    watch(&process, "events", &events);
+    watch(&process, "read", &read);
+    let context = runtime::Context {
+        log: FeedSource { reader: LogReader::new(events), wake, stream },
+        read: read.clone(),
+        clock: Arc::clone(&process.clock),
+    };
+    let targets = Targets { postgres: read };
+    let mut projectors = JoinSet::new();
+    for name in &configuration.names {
+        let projector = Projector::try_new(context.clone(), name, &targets)?;
+        projectors.spawn(projector.run(process.shutdown.clone()));
+    }
+    while projectors.join_next().await.is_some() {}
+    Ok(())
+}
+
+fn watch(process: &Context, name: &'static str, pool: &PgPool) {
+    let pool = pool.clone();
+    // It ends with the process.
+    drop(process.readiness.watch(name, Need::Required, move || ping(pool.clone())));
+}
+
+async fn ping(pool: PgPool) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT 1").execute(&pool).await.map(drop)
+}

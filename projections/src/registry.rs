@@ -1,0 +1,35 @@
+//! Every read model there is: adding one is adding a folder and a line here.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+
+use crate::orders::Orders;
+use crate::runtime::{PostgresTarget, RuntimeError, Tabled, Target};
+
+/// The servers that rows are kept on.
+#[derive(Debug, Clone)]
+pub struct Targets {
+    /// The read primary.
+    pub postgres: PgPool,
+}
+
+type Open = fn(&'static str, &Targets) -> Result<Arc<dyn Target>, RuntimeError>;
+
+const REGISTRY: &[(&str, Open)] = &[("orders", postgres::<Orders>)];
+
+/// The names of all read models.
+pub fn names() -> Vec<&'static str> {
+    REGISTRY.iter().map(|(name, _)| *name).collect()
+}
+
+pub(crate) fn find(name: &str, targets: &Targets) -> Result<(&'static str, Arc<dyn Target>), RuntimeError> {
+    let known = REGISTRY.iter().find(|(known, _)| *known == name);
+    let (name, open) = known.ok_or_else(|| RuntimeError::UnknownName(name.to_owned()))?;
+    Ok((name, open(name, targets)?))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other targets may not be configured")]
+fn postgres<M: Tabled>(name: &'static str, targets: &Targets) -> Result<Arc<dyn Target>, RuntimeError> {
+    Ok(Arc::new(PostgresTarget::<M>::new(name, targets.postgres.clone())))
+}

@@ -1,0 +1,214 @@
+//! What an operator can ask of the read models while they are live: build beside, switch, go back, drop, retry.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_eventstore::{Position, RecordedEvent};
+
+use super::error::{RuntimeError, TargetError};
+use super::follow::{Context, Ended, Follower};
+use super::target::{Batch, Purpose, Target};
+use super::versions::{self, Status, Version};
+use super::{parked, switch};
+use crate::registry::{self, Targets};
+
+/// How often progress is told.
+const LOOK: Duration = Duration::from_millis(100);
+/// How many parked events are applied at once.
+const PAGE: i64 = 1_000;
+/// How often a retry starts over because the projector moved on meanwhile.
+const RETRIES: usize = 20;
+
+/// How far a version is that is being built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The version.
+    pub version: i32,
+    /// Where it is.
+    pub position: Position,
+    /// Where the log is.
+    pub head: Position,
+}
+
+/// The operator's hand on the read models.
+#[derive(Clone)]
+pub struct Admin {
+    context: Context,
+    targets: Targets,
+}
+
+impl Admin {
+    /// For these servers.
+    pub const fn new(context: Context, targets: Targets) -> Self {
+        Self { context, targets }
+    }
+
+    /// All versions of a read model, oldest first.
+    ///
+    /// # Errors
+    /// When there is no read model of this name, or the read database does not answer.
+    pub async fn versions(&self, name: &str) -> Result<Vec<Version>, RuntimeError> {
+        let (name, _) = self.find(name)?;
+        Ok(versions::list(&self.context.read, name).await?)
+    }
+
+    /// Starts the next version beside the live one; a projector of that name builds it. With
+    /// `switch_when_ready` it takes over by itself once it has caught up.
+    ///
+    /// # Errors
+    /// When there is no read model of this name, or a database does not answer.
+    pub async fn build(&self, name: &str, switch_when_ready: bool) -> Result<i32, RuntimeError> {
+        let (name, target) = self.find(name)?;
+        let epoch = self.context.log.reader.head().await?.epoch;
+        let made =
+            switch::begin(&self.context.read, (name, target.as_ref()), epoch, switch_when_ready, |_| true);
+        made.await?.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "new" })
+    }
+
+    /// Builds the next version and makes it live once it has caught up, here when no projector does; returns its
+    /// number. Readers notice nothing.
+    ///
+    /// # Errors
+    /// When there is no read model of this name, or the version could not be built.
+    pub async fn rebuild(&self, name: &str, tell: impl FnMut(Progress)) -> Result<i32, RuntimeError> {
+        let version = self.build(name, true).await?;
+        self.until_live(name, version, tell).await?;
+        Ok(version)
+    }
+
+    /// Makes `version` the live one, atomically; only when it is as far as the live one.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Behind`] when it did not reach the live version within a few seconds.
+    pub async fn switch(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
+        let (name, target) = self.find(name)?;
+        switch::switch(&self.context.read, target.as_ref(), name, version).await
+    }
+
+    /// Goes back to the version that was retired last, once it has caught up with what it missed.
+    ///
+    /// # Errors
+    /// When there is no retired version, or it could not catch up.
+    pub async fn rollback(&self, name: &str, tell: impl FnMut(Progress)) -> Result<i32, RuntimeError> {
+        let versions = self.versions(name).await?;
+        let retired = versions.iter().rev().find(|row| row.status == Status::Retired && !row.diverged);
+        let retired =
+            retired.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "retired" })?;
+        switch::revive(&self.context.read, &retired.name, retired.version).await?;
+        self.until_live(name, retired.version, tell).await?;
+        Ok(retired.version)
+    }
+
+    /// Takes a version away that is not live.
+    ///
+    /// # Errors
+    /// When it is the live one, or there is none.
+    pub async fn drop_version(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
+        let (name, target) = self.find(name)?;
+        switch::discard(&self.context.read, target.as_ref(), name, version).await
+    }
+
+    /// Applies what is parked, in order, in every version that is followed; tells how many events were applied.
+    /// What still cannot be applied stays parked.
+    ///
+    /// # Errors
+    /// When there is no read model of this name, or a database does not answer.
+    pub async fn retry_parked(&self, name: &str) -> Result<usize, RuntimeError> {
+        let mut applied = 0;
+        for row in self.versions(name).await? {
+            if row.status != Status::Retired && row.parked > 0 {
+                applied += self.retry_version(name, row.version).await?;
+            }
+        }
+        Ok(applied)
+    }
+
+    fn find(&self, name: &str) -> Result<(&'static str, Arc<dyn Target>), RuntimeError> {
+        registry::find(name, &self.targets)
+    }
+
+    /// Follows the version, unless a projector does, until it is live.
+    async fn until_live(
+        &self,
+        name: &str,
+        version: i32,
+        mut tell: impl FnMut(Progress),
+    ) -> Result<(), RuntimeError> {
+        let (name, target) = self.find(name)?;
+        let follower = Follower { context: self.context.clone(), target, name, version };
+        let watching = async {
+            loop {
+                let versions = versions::list(&self.context.read, name).await?;
+                let row = versions.into_iter().find(|row| row.version == version);
+                let row =
+                    row.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such" })?;
+                let head = self.context.log.reader.head().await?.position;
+                tell(Progress { version, position: row.checkpoint.position, head });
+                if row.status == Status::Live {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let following = async {
+            loop {
+                match follower.run().await? {
+                    Ended::Fenced => tokio::time::sleep(LOOK).await,
+                    Ended::Diverged => {
+                        return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "undiverged" });
+                    }
+                }
+            }
+        };
+        tokio::select! { done = watching => done, failed = following => failed }
+    }
+
+    async fn retry_version(&self, name: &str, version: i32) -> Result<usize, RuntimeError> {
+        let (name, target) = self.find(name)?;
+        let (mut after, mut applied, mut still) = (0, 0, HashSet::new());
+        loop {
+            let mut connection = self.context.read.acquire().await?;
+            let page = parked::page(&mut connection, (name, version), after, PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(applied) };
+            after = *last;
+            // A key that stopped again stays stopped: nothing of it may be applied over the gap.
+            let due = page.into_iter().filter(|(_, key)| !still.contains(key));
+            let (positions, keys): (Vec<_>, Vec<_>) = due.unzip();
+            let events = self.events_at(&positions).await?;
+            self.retry(target.as_ref(), version, events).await?;
+            let left = parked::page(&mut connection, (name, version), 0, i64::MAX).await?;
+            let left: HashSet<_> = left.into_iter().map(|(position, _)| position).collect();
+            applied += positions.iter().filter(|position| !left.contains(position)).count();
+            still.extend(
+                keys.into_iter().zip(&positions).filter(|(_, at)| left.contains(at)).map(|(key, _)| key),
+            );
+        }
+    }
+
+    async fn events_at(&self, positions: &[Position]) -> Result<Vec<RecordedEvent>, RuntimeError> {
+        let mut events = Vec::with_capacity(positions.len());
+        for position in positions {
+            events.extend(self.context.log.reader.find(*position).await?);
+        }
+        Ok(events)
+    }
+
+    /// Applies parked events where the version stands; again when the projector moved it meanwhile.
+    async fn retry(
+        &self,
+        target: &dyn Target,
+        version: i32,
+        events: Vec<RecordedEvent>,
+    ) -> Result<(), RuntimeError> {
+        for _ in 0..RETRIES {
+            let at = target.checkpoint(version).await?.ok_or(TargetError::Lost)?;
+            let batch = Batch { events: events.clone(), from: at, to: at, purpose: Purpose::Retry };
+            match target.apply(version, batch).await {
+                Err(TargetError::Fenced) => {}
+                other => return Ok(other.map(|_| ())?),
+            }
+        }
+        Err(TargetError::TimedOut.into())
+    }
+}

@@ -1,0 +1,77 @@
+//! An event as a fold sees it: decoded, with its cause and its place in the log.
+
+use daybook_domain::Timestamp;
+use daybook_domain::catalogue::DomainEvent;
+use daybook_eventstore::{Metadata, Position, RecordedEvent};
+
+/// A decoded event.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// What happened.
+    pub event: DomainEvent,
+    /// Who caused it, by which command, and when it happened.
+    pub metadata: Metadata,
+    /// The event as the store has it.
+    pub recorded: RecordedEvent,
+}
+
+impl Envelope {
+    /// Its place in the log.
+    pub const fn position(&self) -> Position {
+        self.recorded.position
+    }
+
+    /// When it happened in the world.
+    pub const fn occurred_at(&self) -> Timestamp {
+        self.metadata.occurred_at
+    }
+
+    /// The id of the aggregate whose fact it is.
+    pub fn aggregate_id(&self) -> &str {
+        &self.recorded.aggregate_id
+    }
+}
+
+/// An event on its way into a fold.
+#[derive(Debug, Clone)]
+pub(crate) enum Arrived {
+    /// It can be read.
+    Readable(Box<Envelope>),
+    /// It cannot: its key stops here.
+    Unreadable {
+        /// The event as the store has it.
+        recorded: Box<RecordedEvent>,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Arrived {
+    /// Decodes an event.
+    pub(crate) fn from_log(recorded: RecordedEvent) -> Self {
+        let decoded = DomainEvent::decode(&recorded.aggregate_type, &recorded.payload);
+        match (decoded, recorded.metadata()) {
+            (Ok(event), Ok(metadata)) => Self::Readable(Box::new(Envelope { event, metadata, recorded })),
+            (Err(error), _) => Self::unreadable(recorded, chain(&error)),
+            (_, Err(error)) => Self::unreadable(recorded, format!("metadata cannot be read: {error}")),
+        }
+    }
+
+    fn unreadable(recorded: RecordedEvent, reason: String) -> Self {
+        Self::Unreadable { recorded: Box::new(recorded), reason }
+    }
+
+    /// Its place in the log.
+    pub(crate) fn position(&self) -> Position {
+        match self {
+            Self::Readable(envelope) => envelope.position(),
+            Self::Unreadable { recorded, .. } => recorded.position,
+        }
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

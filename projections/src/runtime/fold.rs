@@ -1,0 +1,137 @@
+//! Folding a batch in memory, key by key. Pure: rows and events in, rows and parked events out.
+
+use std::collections::HashMap;
+
+use daybook_eventstore::{Position, RecordedEvent};
+
+use super::envelope::{Arrived, Envelope, chain};
+use super::model::ReadModel;
+
+/// The events of one key in a batch, in order.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    /// The key.
+    pub(crate) key: String,
+    /// Its events.
+    pub(crate) events: Vec<Arrived>,
+}
+
+/// A row as it is stored.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// The position of the last event in it.
+    pub(crate) position: Position,
+    /// The row, as JSON.
+    pub(crate) doc: String,
+}
+
+/// An event that is not applied, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parked {
+    /// The key that stops.
+    pub(crate) key: String,
+    /// The event's position.
+    pub(crate) position: Position,
+    /// Why.
+    pub(crate) error: String,
+}
+
+/// What the events of one key come to.
+#[derive(Debug)]
+pub(crate) struct Folded<'a, R> {
+    /// The key.
+    pub(crate) key: &'a str,
+    /// Its row; nothing when the events took it away.
+    pub(crate) row: Option<R>,
+    /// The events that are in the row.
+    pub(crate) applied: &'a [Arrived],
+    /// Those that are not.
+    pub(crate) parked: Vec<Parked>,
+}
+
+impl<'a, R> Folded<'a, R> {
+    /// Nothing of it is applied, for this reason.
+    pub(crate) fn parked(keyed: &'a Keyed, error: &str) -> Self {
+        let parked = park(&keyed.key, &keyed.events, error);
+        Self { key: &keyed.key, row: None, applied: &[], parked }
+    }
+
+    /// The position of the last event in the row; nothing when none is.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.applied.last().map(Arrived::position)
+    }
+
+    /// The events that are in the row.
+    pub(crate) fn envelopes(&self) -> impl Iterator<Item = &'a Envelope> + use<'a, R> {
+        self.applied.iter().filter_map(|event| match event {
+            Arrived::Readable(envelope) => Some(envelope.as_ref()),
+            Arrived::Unreadable { .. } => None,
+        })
+    }
+}
+
+/// Sorts a batch's events by key, keeping their order; those that the model does not read are left out.
+pub(crate) fn by_key<M: ReadModel>(events: Vec<RecordedEvent>) -> Vec<Keyed> {
+    let mut keyed: Vec<Keyed> = Vec::new();
+    let mut index: HashMap<String, usize> = HashMap::new();
+    for recorded in events {
+        if !M::SOURCES.contains(&recorded.aggregate_type.as_str()) {
+            continue;
+        }
+        let event = Arrived::from_log(recorded);
+        let key = match &event {
+            Arrived::Readable(envelope) => M::key(envelope),
+            Arrived::Unreadable { recorded, .. } => Some(M::key_of_unreadable(recorded)),
+        };
+        let Some(key) = key else { continue };
+        if let Some(at) = index.get(&key) {
+            keyed[*at].events.push(event);
+        } else {
+            index.insert(key.clone(), keyed.len());
+            keyed.push(Keyed { key, events: vec![event] });
+        }
+    }
+    keyed
+}
+
+/// Folds the events of one key into its stored row, without those it has already, up to the first that cannot
+/// be: that one and all after it are parked.
+pub(crate) fn fold_key<'a, M: ReadModel>(stored: Option<&Stored>, keyed: &'a Keyed) -> Folded<'a, M::Row> {
+    let has = stored.map_or(0, |stored| stored.position);
+    let doc = stored.map(|stored| stored.doc.as_str());
+    let key = keyed.key.as_str();
+    let events = &keyed.events[keyed.events.partition_point(|event| event.position() <= has)..];
+    match try_fold::<M>(doc, events) {
+        Ok(row) => Folded { key, row, applied: events, parked: Vec::new() },
+        Err((good, error)) => {
+            let (applied, rest) = events.split_at(good);
+            // What was good a moment ago is good again: the fold is pure.
+            let row = try_fold::<M>(doc, applied).unwrap_or_default();
+            Folded { key, row, applied, parked: park(key, rest, &error) }
+        }
+    }
+}
+
+/// Parks a key's events: the first for this reason, the others because of the first.
+fn park(key: &str, events: &[Arrived], error: &str) -> Vec<Parked> {
+    let reasons = std::iter::once(error).chain(std::iter::repeat("an earlier event of its key is parked"));
+    let parked = events.iter().zip(reasons);
+    parked
+        .map(|(event, why)| Parked { key: key.to_owned(), position: event.position(), error: why.to_owned() })
+        .collect()
+}
+
+fn try_fold<M: ReadModel>(
+    stored: Option<&str>,
+    events: &[Arrived],
+) -> Result<Option<M::Row>, (usize, String)> {
+    let row = stored.map(serde_json::from_str).transpose();
+    let mut row = row.map_err(|error| (0, format!("its stored row cannot be read: {error}")))?;
+    for (index, event) in events.iter().enumerate() {
+        row = match event {
+            Arrived::Readable(envelope) => M::fold(row, envelope).map_err(|error| (index, chain(&error)))?,
+            Arrived::Unreadable { reason, .. } => return Err((index, reason.clone())),
+        };
+    }
+    Ok(row)
+}

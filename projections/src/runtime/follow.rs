@@ -1,0 +1,186 @@
+//! Following the log with one version: batch after batch, until told to stop, fenced, or the log diverges.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use daybook_domain::Clock;
+use daybook_eventstore::{Checkpoint, Feed, FeedSource, Position, RecordedEvent, StoreError};
+use sqlx::PgPool;
+
+use super::error::{RuntimeError, TargetError};
+use super::lock::VersionLock;
+use super::metrics::Meter;
+use super::switch;
+use super::target::{Batch, Purpose, Target};
+use super::versions::{self, Status};
+
+/// The largest batch: beyond it, a batch takes longer and no event gets cheaper.
+const MOST: usize = 2_000;
+/// The first batch.
+const FIRST: usize = 256;
+/// A batch that takes longer than this is too large for this machine.
+const SLOW: Duration = Duration::from_millis(500);
+/// How long a batch may take at all.
+const LONGEST: Duration = Duration::from_mins(1);
+/// How often a version far behind looks where the head is.
+const HEAD_INTERVAL: Duration = Duration::from_secs(1);
+/// How often an idle version looks whether what it built is still there.
+const IDLE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What a projector needs to follow the log with any read model.
+#[derive(Clone)]
+pub struct Context {
+    /// The log.
+    pub log: FeedSource,
+    /// The read primary.
+    pub read: PgPool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why following ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Another projector took over, or the version is no longer followed.
+    Fenced,
+    /// The log is no longer the one it was built from.
+    Diverged,
+}
+
+/// One version of one read model, being followed.
+pub(crate) struct Follower {
+    pub(crate) context: Context,
+    pub(crate) target: Arc<dyn Target>,
+    pub(crate) name: &'static str,
+    pub(crate) version: i32,
+}
+
+struct Progress {
+    at: Checkpoint,
+    size: usize,
+    /// The head as last seen, and when.
+    head: (Position, Instant),
+    /// Whether it has been at the head since it was opened.
+    caught_up: bool,
+}
+
+impl Follower {
+    /// Follows the log from the checkpoint on, alone: waits while another projector follows this version.
+    pub(crate) async fn run(&self) -> Result<Ended, RuntimeError> {
+        let _alone = VersionLock::acquire(&self.context.read, self.name, self.version).await?;
+        loop {
+            let result = self.resume().await;
+            match result {
+                Err(RuntimeError::Target(TargetError::Lost)) => {
+                    tracing::warn!(
+                        projection = self.name,
+                        version = self.version,
+                        "what was built is gone; building again"
+                    );
+                }
+                Err(RuntimeError::Target(TargetError::Fenced)) => return Ok(Ended::Fenced),
+                Err(RuntimeError::Log(StoreError::LogDiverged { .. })) => return Ok(Ended::Diverged),
+                Err(error) => return Err(error),
+                Ok(never) => match never {},
+            }
+        }
+    }
+
+    async fn resume(&self) -> Result<std::convert::Infallible, RuntimeError> {
+        let head = self.context.log.reader.head().await?;
+        let start = Checkpoint::start(head.epoch);
+        let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
+        let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
+        let mut progress =
+            Progress { at, size: FIRST, head: (head.position, Instant::now()), caught_up: false };
+        self.settle(&mut progress).await?;
+        let mut batch = self.next(&mut feed, &progress).await?;
+        loop {
+            let (full, size) = (batch.len() >= progress.size, progress.size);
+            batch = if full {
+                // Far behind: the next batch is read while this one is written.
+                let next = async { feed.next(size).await.map_err(RuntimeError::from) };
+                tokio::try_join!(self.apply(batch, &mut progress, Purpose::CatchUp), next)?.1
+            } else {
+                self.apply(batch, &mut progress, Purpose::Live).await?;
+                self.next(&mut feed, &progress).await?
+            };
+        }
+    }
+
+    /// The next events; while there are none, makes sure that what was built is still there.
+    async fn next(&self, feed: &mut Feed, progress: &Progress) -> Result<Vec<RecordedEvent>, RuntimeError> {
+        loop {
+            if let Ok(events) = tokio::time::timeout(IDLE_INTERVAL, feed.next(progress.size)).await {
+                return Ok(events?);
+            }
+            let there = self.target.checkpoint(self.version).await?;
+            if progress.at.position > 0 && there.as_ref() != Some(&progress.at) {
+                return Err(if there.is_none() { TargetError::Lost } else { TargetError::Fenced }.into());
+            }
+        }
+    }
+
+    async fn apply(
+        &self,
+        events: Vec<RecordedEvent>,
+        progress: &mut Progress,
+        purpose: Purpose,
+    ) -> Result<(), RuntimeError> {
+        let Some(last) = events.last() else { return Ok(()) };
+        let to = Checkpoint::on(progress.at.epoch, last);
+        let (count, recorded, started) = (events.len(), last.recorded_at, Instant::now());
+        let batch = Batch { events, from: progress.at, to, purpose };
+        let applying = tokio::time::timeout(LONGEST, self.target.apply(self.version, batch));
+        let applied = applying.await.map_err(|_| TargetError::TimedOut)??;
+        progress.at = to;
+        progress.size = next_size(progress.size, count, started.elapsed());
+        let meter = Meter::new(self.name, self.version);
+        meter.applied(count, started.elapsed(), applied);
+        self.look_ahead(progress, purpose).await?;
+        meter.lag(progress.at.position, progress.head.0, recorded, self.context.clock.now());
+        self.settle(progress).await
+    }
+
+    /// Keeps the known head of the log fresh enough, without asking for each small batch.
+    async fn look_ahead(&self, progress: &mut Progress, purpose: Purpose) -> Result<(), RuntimeError> {
+        let unsure = purpose == Purpose::Live && !progress.caught_up;
+        if unsure || progress.head.1.elapsed() > HEAD_INTERVAL {
+            progress.head = (self.context.log.reader.head().await?.position, Instant::now());
+        }
+        progress.head.0 = progress.head.0.max(progress.at.position);
+        Ok(())
+    }
+
+    /// Once at the head: lets readers see what they may see now.
+    async fn settle(&self, progress: &mut Progress) -> Result<(), RuntimeError> {
+        if progress.caught_up || progress.at.position < progress.head.0 {
+            return Ok(());
+        }
+        progress.caught_up = true;
+        let versions = versions::list(&self.context.read, self.name).await?;
+        let Some(this) = versions.into_iter().find(|row| row.version == self.version) else {
+            return Err(TargetError::Fenced.into());
+        };
+        if this.status == Status::Live {
+            let mut connection = self.context.read.acquire().await?;
+            self.target.caught_up(&mut connection, self.version).await?;
+        } else if this.switch_when_ready {
+            let (read, target) = (&self.context.read, self.target.as_ref());
+            // Not yet, when the live version is a few events ahead: after the next batch, then.
+            progress.caught_up = switch::take_over(read, target, self.name, self.version).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Doubles while batches are full and quick, halves when one was slow.
+fn next_size(size: usize, count: usize, took: Duration) -> usize {
+    if took > SLOW {
+        (size / 2).max(1)
+    } else if count >= size {
+        (size * 2).min(MOST)
+    } else {
+        size
+    }
+}

@@ -1,0 +1,33 @@
+//! The projector runtime: batches from the log, folded in memory, written set by set together with the checkpoint;
+//! versions beside each other, switched atomically; poison parked by key. A read model sees none of it.
+
+pub mod admin;
+mod envelope;
+mod error;
+mod fold;
+mod follow;
+mod lock;
+mod metrics;
+mod model;
+mod parked;
+mod postgres;
+mod projector;
+mod switch;
+mod table;
+mod target;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod versions;
+
+pub use envelope::Envelope;
+pub use error::{RuntimeError, TargetError};
+pub use follow::Context;
+pub use model::{FoldError, ReadModel, Tabled};
+pub use projector::Projector;
+pub use table::{Column, Table};
+pub use versions::{Status, Version};
+
+pub(crate) use postgres::PostgresTarget;
+pub(crate) use target::Target;

@@ -1,0 +1,145 @@
+//! A projector: keeps one read model's versions followed for as long as the process lives.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::envelope::chain;
+use super::error::RuntimeError;
+use super::follow::{Context, Ended, Follower};
+use super::switch;
+use super::target::Target;
+use super::versions::{self, CHANNEL, Status, Version};
+use crate::registry::{self, Targets};
+
+/// How often the register is looked at without having been told to.
+const SAFETY_INTERVAL: Duration = Duration::from_secs(5);
+/// How long to wait after a failure, growing from the first to the last.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Follows the log with every version of one read model that is live or being built.
+pub struct Projector {
+    context: Context,
+    name: &'static str,
+    target: Arc<dyn Target>,
+}
+
+type Followers = JoinSet<(i32, Result<Ended, RuntimeError>)>;
+
+impl Projector {
+    /// The projector of the read model with this name.
+    ///
+    /// # Errors
+    /// When there is none, or what it needs is not configured.
+    pub fn try_new(context: Context, name: &str, targets: &Targets) -> Result<Self, RuntimeError> {
+        let (name, target) = registry::find(name, targets)?;
+        Ok(Self { context, name, target })
+    }
+
+    /// Runs until told to stop. Whatever fails is logged and tried again.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = BACKOFF.0;
+        loop {
+            let failed = tokio::select! {
+                () = stop.cancelled() => return,
+                Err(failed) = self.supervise(&mut pause) => failed,
+            };
+            tracing::error!(projection = self.name, error = chain(&failed), "projector failed; trying again");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF.1),
+            }
+        }
+    }
+
+    /// Keeps a follower on each version that needs one; ends only by failing.
+    async fn supervise(&self, pause: &mut Duration) -> Result<std::convert::Infallible, RuntimeError> {
+        let mut changes = PgListener::connect_with(&self.context.read).await?;
+        changes.listen(CHANNEL).await?;
+        let mut followers = Followers::new();
+        let mut running = HashMap::new();
+        loop {
+            let wanted = self.plan().await?;
+            running.retain(|version, handle: &mut tokio::task::AbortHandle| {
+                let keep = wanted.contains(version);
+                if !keep {
+                    handle.abort();
+                }
+                keep
+            });
+            for version in wanted {
+                running.entry(version).or_insert_with(|| followers.spawn(self.follow(version)));
+            }
+            tokio::select! {
+                told = changes.recv() => drop(told?),
+                () = tokio::time::sleep(SAFETY_INTERVAL) => *pause = BACKOFF.0,
+                Some(ended) = followers.join_next() => {
+                    // A follower that was told to stop has nothing to say.
+                    let Ok((version, ended)) = ended else { continue };
+                    running.remove(&version);
+                    self.ended(version, ended?).await?;
+                }
+            }
+        }
+    }
+
+    fn follow(&self, version: i32) -> impl Future<Output = (i32, Result<Ended, RuntimeError>)> + use<> {
+        let follower = Follower {
+            context: self.context.clone(),
+            target: Arc::clone(&self.target),
+            name: self.name,
+            version,
+        };
+        async move { (version, follower.run().await) }
+    }
+
+    /// Makes the versions there have to be, and tells which are to be followed.
+    async fn plan(&self) -> Result<Vec<i32>, RuntimeError> {
+        let mut known = versions::list(&self.context.read, self.name).await?;
+        if self.is_missing_one(&known) {
+            let epoch = self.context.log.reader.head().await?.epoch;
+            let this = (self.name, self.target.as_ref());
+            switch::begin(&self.context.read, this, epoch, true, |known| self.is_missing_one(known)).await?;
+            known = versions::list(&self.context.read, self.name).await?;
+        }
+        let followed = known.into_iter().filter(|row| self.is_ours(row) && row.status != Status::Retired);
+        Ok(followed.map(|row| row.version).collect())
+    }
+
+    /// Whether a version has to be made: the first, or one beside the live one because that one was folded by
+    /// older code or from another log.
+    fn is_missing_one(&self, known: &[Version]) -> bool {
+        let Some(live) = known.iter().find(|row| row.status == Status::Live) else {
+            return known.is_empty();
+        };
+        let outdated = live.diverged || live.revision < self.target.revision();
+        outdated && !known.iter().any(|row| row.status == Status::Building && self.is_ours(row))
+    }
+
+    /// Whether this code can follow the version.
+    fn is_ours(&self, version: &Version) -> bool {
+        version.revision == self.target.revision() && !version.diverged
+    }
+
+    async fn ended(&self, version: i32, ended: Ended) -> Result<(), RuntimeError> {
+        match ended {
+            Ended::Fenced => {
+                tracing::info!(projection = self.name, version, "stepped down");
+                tokio::time::sleep(BACKOFF.0).await;
+            }
+            Ended::Diverged => {
+                tracing::warn!(
+                    projection = self.name,
+                    version,
+                    "the log is another one; building a new version"
+                );
+                versions::set_diverged(&self.context.read, (self.name, version)).await?;
+            }
+        }
+        Ok(())
+    }
+}

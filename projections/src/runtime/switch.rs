@@ -1,0 +1,183 @@
+//! Making versions, and which of them readers see: each change is one transaction of the read database.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use daybook_eventstore::Checkpoint;
+
+use super::error::RuntimeError;
+use super::target::Target;
+use super::versions::{self, Status, Version};
+
+/// How long the live version may be held back for the new one to reach it.
+const HOLD: Duration = Duration::from_secs(3);
+/// How often to look whether it has.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Registers the next version and makes room for it, unless those there are do; the first of a read model is
+/// live at once.
+pub(crate) async fn begin(
+    pool: &PgPool,
+    (name, target): (&str, &dyn Target),
+    epoch: Uuid,
+    switch_when_ready: bool,
+    needed: impl Fn(&[Version]) -> bool + Send,
+) -> Result<Option<i32>, RuntimeError> {
+    let mut tx = pool.begin().await?;
+    alone(&mut tx, name).await?;
+    let known = versions::list(&mut *tx, name).await?;
+    if !needed(&known) {
+        return Ok(None);
+    }
+    let first = !known.iter().any(|row| row.status == Status::Live);
+    let version = Version {
+        name: name.to_owned(),
+        version: known.last().map_or(1, |row| row.version + 1),
+        status: if first { Status::Live } else { Status::Building },
+        revision: target.revision(),
+        checkpoint: Checkpoint::start(epoch),
+        switch_when_ready,
+        diverged: false,
+        parked: 0,
+    };
+    versions::insert(&mut tx, &version).await?;
+    target.create(&mut tx, version.version).await?;
+    if first {
+        target.expose(&mut tx, version.version).await?;
+    }
+    versions::announce(&mut tx, name).await?;
+    tx.commit().await?;
+    tracing::info!(
+        projection = name,
+        version = version.version,
+        status = version.status.as_str(),
+        "version made"
+    );
+    Ok(Some(version.version))
+}
+
+/// Makes `version` the one that readers see, when it has reached the live one; tells whether it had.
+pub(crate) async fn take_over(
+    pool: &PgPool,
+    target: &dyn Target,
+    name: &str,
+    version: i32,
+) -> Result<bool, RuntimeError> {
+    let mut tx = pool.begin().await?;
+    alone(&mut tx, name).await?;
+    let live = lock_live(&mut tx, name).await?;
+    let Some(new) = versions::lock(&mut tx, name, version).await? else {
+        return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "such" });
+    };
+    if live.as_ref().is_some_and(|live| !has_reached(&new, live)) {
+        return Ok(false);
+    }
+    flip(&mut tx, target, live.as_ref(), &new).await?;
+    tx.commit().await?;
+    tracing::info!(projection = name, version, "readers see another version");
+    Ok(true)
+}
+
+/// The same for whoever is not the one building it: holds the live version back until the new one is there.
+pub(crate) async fn switch(
+    pool: &PgPool,
+    target: &dyn Target,
+    name: &str,
+    version: i32,
+) -> Result<(), RuntimeError> {
+    let mut tx = pool.begin().await?;
+    alone(&mut tx, name).await?;
+    let live = lock_live(&mut tx, name).await?;
+    let deadline = Instant::now() + HOLD;
+    let new = loop {
+        let rows = versions::list(&mut *tx, name).await?;
+        let new = rows.into_iter().find(|row| row.version == version && row.status == Status::Building);
+        let new =
+            new.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such building" })?;
+        match &live {
+            Some(live) if !has_reached(&new, live) => {
+                if Instant::now() > deadline {
+                    let (position, live) = (new.checkpoint.position, live.checkpoint.position);
+                    return Err(RuntimeError::Behind { name: name.to_owned(), version, position, live });
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            _ => break new,
+        }
+    };
+    versions::lock(&mut tx, name, version).await?;
+    flip(&mut tx, target, live.as_ref(), &new).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes a version away that readers do not see.
+pub(crate) async fn discard(
+    pool: &PgPool,
+    target: &dyn Target,
+    name: &str,
+    version: i32,
+) -> Result<(), RuntimeError> {
+    let mut tx = pool.begin().await?;
+    alone(&mut tx, name).await?;
+    let found = versions::lock(&mut tx, name, version).await?;
+    if found.is_none_or(|row| row.status == Status::Live) {
+        return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "such retired or building" });
+    }
+    target.discard(&mut tx, version).await?;
+    versions::delete(&mut tx, (name, version)).await?;
+    versions::announce(&mut tx, name).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Lets a retired version catch up, to take over when it has.
+pub(crate) async fn revive(pool: &PgPool, name: &str, version: i32) -> Result<(), RuntimeError> {
+    let mut tx = pool.begin().await?;
+    alone(&mut tx, name).await?;
+    versions::set_status(&mut tx, (name, version), Status::Building, true).await?;
+    versions::announce(&mut tx, name).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Changes to one read model's versions happen one after another.
+async fn alone(tx: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 1))")
+        .bind(name)
+        .execute(tx)
+        .await
+        .map(|_| ())
+}
+
+async fn lock_live(tx: &mut PgConnection, name: &str) -> Result<Option<Version>, sqlx::Error> {
+    let rows = versions::list(&mut *tx, name).await?;
+    match rows.into_iter().find(|row| row.status == Status::Live) {
+        Some(live) => versions::lock(tx, name, live.version).await,
+        None => Ok(None),
+    }
+}
+
+/// Positions of different logs say nothing about each other: then the live version is the outdated one.
+fn has_reached(new: &Version, live: &Version) -> bool {
+    let same_log = new.checkpoint.epoch == live.checkpoint.epoch && !live.diverged;
+    !same_log || new.checkpoint.position >= live.checkpoint.position
+}
+
+async fn flip(
+    tx: &mut PgConnection,
+    target: &dyn Target,
+    live: Option<&Version>,
+    new: &Version,
+) -> Result<(), RuntimeError> {
+    if let Some(live) = live {
+        versions::set_status(tx, (&live.name, live.version), Status::Retired, false).await?;
+    }
+    versions::set_status(tx, (&new.name, new.version), Status::Live, false).await?;
+    target.expose(tx, new.version).await?;
+    versions::announce(tx, &new.name).await?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! A table declared once: its columns with how to fill them, from which follow its DDL and its set-based writes.
+
+use std::fmt::Write as _;
+
+use daybook_domain::Timestamp;
+use daybook_eventstore::Position;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
+use uuid::Uuid;
+
+/// A column, with the value that a row has in it.
+pub enum Column<R: 'static> {
+    /// Text.
+    Text(&'static str, fn(&R) -> Option<String>),
+    /// A UUID.
+    Uuid(&'static str, fn(&R) -> Option<Uuid>),
+    /// A whole number.
+    Number(&'static str, fn(&R) -> Option<i64>),
+    /// Yes or no.
+    Flag(&'static str, fn(&R) -> Option<bool>),
+    /// A moment.
+    Time(&'static str, fn(&R) -> Option<Timestamp>),
+    /// JSON, kept as it is written.
+    Json(&'static str, fn(&R) -> Option<String>),
+    /// A set of words without line feeds.
+    Words(&'static str, fn(&R) -> Vec<String>),
+}
+
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+impl<R> Column<R> {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Text(name, _)
+            | Self::Uuid(name, _)
+            | Self::Number(name, _)
+            | Self::Flag(name, _)
+            | Self::Time(name, _)
+            | Self::Json(name, _)
+            | Self::Words(name, _) => name,
+        }
+    }
+
+    const fn sql_type(&self) -> &'static str {
+        match self {
+            Self::Text(..) => "text",
+            Self::Uuid(..) => "uuid",
+            Self::Number(..) => "bigint",
+            Self::Flag(..) => "boolean",
+            Self::Time(..) => "timestamptz",
+            Self::Json(..) => "json",
+            Self::Words(..) => "text[]",
+        }
+    }
+
+    fn bind<'q>(&self, query: Statement<'q>, rows: &[&R]) -> Statement<'q> {
+        let rows = rows.iter();
+        match self {
+            Self::Text(_, get) | Self::Json(_, get) => {
+                query.bind(rows.map(|row| get(row)).collect::<Vec<_>>())
+            }
+            Self::Uuid(_, get) => query.bind(rows.map(|row| get(row)).collect::<Vec<_>>()),
+            Self::Number(_, get) => query.bind(rows.map(|row| get(row)).collect::<Vec<_>>()),
+            Self::Flag(_, get) => query.bind(rows.map(|row| get(row)).collect::<Vec<_>>()),
+            Self::Time(_, get) => query.bind(rows.map(|row| get(row)).collect::<Vec<_>>()),
+            Self::Words(_, get) => query.bind(rows.map(|row| get(row).join("\n")).collect::<Vec<_>>()),
+        }
+    }
+}
+
+/// A table of a read model. Besides its columns it has `key`, `position` (of the last event in the row) and,
+/// for rows, `doc`: the row itself.
+pub struct Table<R: 'static> {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns.
+    pub columns: &'static [Column<R>],
+    /// Generated columns, as they stand in `CREATE TABLE`.
+    pub generated: &'static [&'static str],
+    /// Its indexes: what follows `CREATE INDEX ON table`.
+    pub indexes: &'static [&'static str],
+}
+
+/// One row to be written.
+pub(crate) struct Written<'a, R> {
+    /// Its key.
+    pub(crate) key: &'a str,
+    /// The position of the last event in it.
+    pub(crate) position: Position,
+    /// What its columns are filled from.
+    pub(crate) row: &'a R,
+}
+
+/// The columns that every table of rows has, and those that every journal has.
+const OF_ROWS: &[(&str, &str)] = &[("key", "text"), ("position", "bigint"), ("doc", "json")];
+const OF_JOURNAL: &[(&str, &str)] = &[("key", "text"), ("position", "bigint")];
+
+impl<R> Table<R> {
+    /// The statements that make it as a table of rows.
+    pub(crate) fn create_rows(&self, schema: &str) -> Vec<String> {
+        self.create(schema, OF_ROWS, "key")
+    }
+
+    /// The statements that make it as a journal.
+    pub(crate) fn create_journal(&self, schema: &str) -> Vec<String> {
+        self.create(schema, OF_JOURNAL, "key, position")
+    }
+
+    fn create(&self, schema: &str, fixed: &[(&str, &str)], primary: &str) -> Vec<String> {
+        let mut create = format!("CREATE TABLE {schema}.{} (", self.name);
+        for (name, kind) in fixed {
+            let collate = if *name == "key" { " COLLATE \"C\"" } else { "" };
+            let _ = write!(create, "{name} {kind}{collate} NOT NULL, ");
+        }
+        for column in self.columns {
+            let _ = write!(create, "{} {}, ", column.name(), column.sql_type());
+        }
+        for generated in self.generated {
+            let _ = write!(create, "{generated}, ");
+        }
+        let _ = write!(create, "PRIMARY KEY ({primary}))");
+        let indexes = self.indexes.iter();
+        let indexes = indexes.map(|index| format!("CREATE INDEX ON {schema}.{} {index}", self.name));
+        std::iter::once(create).chain(indexes).collect()
+    }
+
+    /// Writes rows whole, in one statement.
+    pub(crate) async fn save(
+        &self,
+        connection: &mut PgConnection,
+        schema: &str,
+        rows: &[Written<'_, R>],
+        docs: Vec<String>,
+    ) -> Result<(), sqlx::Error> {
+        let names = ["position", "doc"].into_iter().chain(self.columns.iter().map(Column::name));
+        let updates: Vec<_> = names.map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+        let insert = self.insert(schema, OF_ROWS);
+        let statement = format!("{insert} ON CONFLICT (key) DO UPDATE SET {}", updates.join(", "));
+        self.execute(bind_keys(sqlx::query(&statement), rows).bind(docs), connection, rows).await
+    }
+
+    /// Adds a row per event, in one statement; those that are there already stay as they are.
+    pub(crate) async fn append(
+        &self,
+        connection: &mut PgConnection,
+        schema: &str,
+        rows: &[Written<'_, R>],
+    ) -> Result<(), sqlx::Error> {
+        let statement = format!("{} ON CONFLICT (key, position) DO NOTHING", self.insert(schema, OF_JOURNAL));
+        self.execute(bind_keys(sqlx::query(&statement), rows), connection, rows).await
+    }
+
+    fn insert(&self, schema: &str, fixed: &[(&'static str, &'static str)]) -> String {
+        let mut names: Vec<&str> = fixed.iter().map(|(name, _)| *name).collect();
+        names.extend(self.columns.iter().map(Column::name));
+        let fixed = fixed.iter().map(|(name, kind)| unnested(name, kind));
+        let columns = self.columns.iter().map(|column| unnested(column.name(), column.sql_type()));
+        let (types, values): (Vec<&str>, Vec<String>) = fixed.chain(columns).unzip();
+        let arrays: Vec<_> =
+            types.iter().enumerate().map(|(i, kind)| format!("${}::{kind}[]", i + 1)).collect();
+        format!(
+            "INSERT INTO {schema}.{} ({names}) SELECT {} FROM unnest({}) AS new ({names})",
+            self.name,
+            values.join(", "),
+            arrays.join(", "),
+            names = names.join(", "),
+        )
+    }
+
+    async fn execute(
+        &self,
+        query: Statement<'_>,
+        connection: &mut PgConnection,
+        rows: &[Written<'_, R>],
+    ) -> Result<(), sqlx::Error> {
+        let rows: Vec<&R> = rows.iter().map(|written| written.row).collect();
+        let query = self.columns.iter().fold(query, |query, column| column.bind(query, &rows));
+        query.execute(connection).await.map(|_| ())
+    }
+}
+
+/// The type of a column's element in `unnest`, and how that becomes its value. An array of arrays would unnest
+/// flat, and JSON travels as text so that it is checked once.
+fn unnested(name: &str, sql_type: &'static str) -> (&'static str, String) {
+    match sql_type {
+        "text[]" => ("text", format!("string_to_array({name}, E'\\n')")),
+        "json" => ("text", format!("{name}::json")),
+        other => (other, name.to_owned()),
+    }
+}
+
+fn bind_keys<'q, R>(query: Statement<'q>, rows: &[Written<'_, R>]) -> Statement<'q> {
+    query
+        .bind(rows.iter().map(|written| written.key.to_owned()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|written| written.position).collect::<Vec<_>>())
+}

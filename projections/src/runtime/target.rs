@@ -1,0 +1,67 @@
+//! Where rows are kept: what the runtime asks of Postgres, Redis or a search engine.
+
+use async_trait::async_trait;
+use daybook_eventstore::{Checkpoint, RecordedEvent};
+use sqlx::PgConnection;
+
+use super::error::TargetError;
+
+/// How many rows of a batch were touched, and how many of its events were parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Applied {
+    /// The keys whose rows were written.
+    pub(crate) keys: usize,
+    /// The events that were parked.
+    pub(crate) parked: usize,
+}
+
+/// What a batch is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To follow the log: somebody may be waiting for these events.
+    Live,
+    /// To follow the log from far behind.
+    CatchUp,
+    /// To apply what was parked; the checkpoint stays where it is.
+    Retry,
+}
+
+/// Contiguous events, and the checkpoints before and after them.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The events, in order.
+    pub(crate) events: Vec<RecordedEvent>,
+    /// Where the read model must stand.
+    pub(crate) from: Checkpoint,
+    /// Where it will stand.
+    pub(crate) to: Checkpoint,
+    /// What for.
+    pub(crate) purpose: Purpose,
+}
+
+/// Where the rows of one read model are kept, in each of its versions.
+#[async_trait]
+pub(crate) trait Target: Send + Sync {
+    /// The revision of the code that folds it.
+    fn revision(&self) -> i32;
+
+    /// Makes room for a version, as part of the transaction that registers it.
+    async fn create(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError>;
+
+    /// Lets readers see this version and no other from the next read on, atomically.
+    async fn expose(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError>;
+
+    /// The live version has caught up: a target that hid it until then shows it now.
+    async fn caught_up(&self, _connection: &mut PgConnection, _version: i32) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    /// Takes a version away.
+    async fn discard(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError>;
+
+    /// Where a version stands; nothing when there is nothing of it.
+    async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError>;
+
+    /// Applies a batch and moves the checkpoint, both or neither, and only when the checkpoint is at `batch.from`.
+    async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError>;
+}

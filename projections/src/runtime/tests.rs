@@ -1,0 +1,89 @@
+//! Given events of several keys and what is stored: what is written and what is parked.
+
+use daybook_domain::catalogue::DomainEvent;
+use daybook_domain::product::ProductEvent;
+use daybook_eventstore::{Position, RecordedEvent};
+
+use super::fold::{Stored, by_key, fold_key};
+use super::testing::envelope;
+use super::{Envelope, FoldError, ReadModel};
+
+/// Titles, one under the other; an empty one is an error, and unpublishing takes the row away.
+struct Titles;
+
+impl ReadModel for Titles {
+    type Row = Vec<String>;
+    const SOURCES: &'static [&'static str] = &["Product"];
+    const REVISION: i32 = 1;
+
+    fn key(event: &Envelope) -> Option<String> {
+        Some(event.aggregate_id().to_owned())
+    }
+
+    fn fold(row: Option<Vec<String>>, event: &Envelope) -> Result<Option<Vec<String>>, FoldError> {
+        let DomainEvent::Product(ProductEvent::Described { title, .. }) = &event.event else {
+            return Ok(None);
+        };
+        if title.is_empty() {
+            return Err(FoldError::Unknown("title"));
+        }
+        let mut row = row.unwrap_or_default();
+        row.push(title.clone());
+        Ok(Some(row))
+    }
+}
+
+fn described(position: Position, id: &str, title: &str) -> RecordedEvent {
+    let fact = ProductEvent::Described { title: title.to_owned(), description: String::new() };
+    envelope(position, id, DomainEvent::Product(fact)).recorded
+}
+
+fn stored(position: Position, titles: &[&str]) -> Stored {
+    Stored { position, doc: serde_json::to_string(titles).expect("JSON") }
+}
+
+fn positions(parked: &[super::fold::Parked]) -> Vec<Position> {
+    parked.iter().map(|event| event.position).collect()
+}
+
+#[test]
+fn a_batch_is_sorted_by_key_and_keeps_the_order_within() {
+    let keyed =
+        by_key::<Titles>(vec![described(1, "a", "x"), described(2, "b", "y"), described(3, "a", "z")]);
+    let keys: Vec<_> = keyed.iter().map(|keyed| (keyed.key.as_str(), keyed.events.len())).collect();
+    assert_eq!(keys, [("a", 2), ("b", 1)]);
+}
+
+#[test]
+fn events_that_are_in_the_row_already_change_nothing() {
+    let keyed = &by_key::<Titles>(vec![described(3, "a", "x"), described(4, "a", "y")])[0];
+    let stored = stored(3, &["x"]);
+    let folded = fold_key::<Titles>(Some(&stored), keyed);
+    assert_eq!(folded.row, Some(vec!["x".to_owned(), "y".to_owned()]));
+    assert_eq!((folded.applied.len(), folded.position()), (1, Some(4)));
+}
+
+#[test]
+fn a_key_stops_at_the_first_event_that_cannot_be_folded() {
+    let events = vec![described(5, "a", "x"), described(6, "a", ""), described(7, "a", "z")];
+    let keyed = &by_key::<Titles>(events)[0];
+    let folded = fold_key::<Titles>(None, keyed);
+    assert_eq!(folded.row, Some(vec!["x".to_owned()]));
+    assert_eq!(positions(&folded.parked), [6, 7]);
+    assert_eq!(folded.parked[0].error, "there is no such title");
+}
+
+#[test]
+fn an_event_that_cannot_be_decoded_stops_its_key() {
+    let mut poison = described(6, "a", "y");
+    poison.payload = "{}".to_owned();
+    let keyed = &by_key::<Titles>(vec![described(5, "a", "x"), poison])[0];
+    assert_eq!(positions(&fold_key::<Titles>(None, keyed).parked), [6]);
+}
+
+#[test]
+fn a_stored_row_that_cannot_be_read_stops_its_key() {
+    let keyed = &by_key::<Titles>(vec![described(5, "a", "x")])[0];
+    let stored = Stored { position: 1, doc: "{}".to_owned() };
+    assert_eq!(positions(&fold_key::<Titles>(Some(&stored), keyed).parked), [5]);
+}

@@ -1,0 +1,187 @@
+//! The register of versions: which there are of each read model, how far each is, and which one readers see.
+
+use daybook_eventstore::{Checkpoint, EventHash, Position};
+use sqlx::postgres::PgRow;
+use sqlx::{Executor, PgConnection, Postgres, Row};
+use uuid::Uuid;
+
+/// What a version is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is being built beside the live one.
+    Building,
+    /// Readers see it.
+    Live,
+    /// It was live, stands still, and can be brought back.
+    Retired,
+}
+
+impl Status {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Live => "live",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn from_sql(text: &str) -> Self {
+        match text {
+            "live" => Self::Live,
+            "retired" => Self::Retired,
+            _ => Self::Building,
+        }
+    }
+}
+
+/// One version of a read model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// The read model.
+    pub name: String,
+    /// Its number, from 1.
+    pub version: i32,
+    /// What it is there for.
+    pub status: Status,
+    /// The revision of the code that folds it.
+    pub revision: i32,
+    /// How far it is.
+    pub checkpoint: Checkpoint,
+    /// Whether it takes over by itself once it has caught up.
+    pub switch_when_ready: bool,
+    /// The log is no longer the one it was built from.
+    pub diverged: bool,
+    /// How many of its events are parked.
+    pub parked: i64,
+}
+
+/// Told whenever a version is added, changes its status or goes.
+pub(crate) const CHANNEL: &str = "daybook_projections";
+
+const COLUMNS: &str =
+    "name, version, status, revision, epoch, position, event_hash, switch_when_ready, diverged, parked";
+
+/// All versions of a read model, oldest first.
+pub(crate) async fn list<'c>(
+    db: impl Executor<'c, Database = Postgres>,
+    name: &str,
+) -> Result<Vec<Version>, sqlx::Error> {
+    let statement = format!("SELECT {COLUMNS} FROM projections WHERE name = $1 ORDER BY version");
+    sqlx::query(&statement).bind(name).fetch_all(db).await?.iter().map(decode).collect()
+}
+
+/// One version, when there is one; its row is locked until the transaction ends.
+pub(crate) async fn lock(
+    tx: &mut PgConnection,
+    name: &str,
+    version: i32,
+) -> Result<Option<Version>, sqlx::Error> {
+    let statement = format!("SELECT {COLUMNS} FROM projections WHERE name = $1 AND version = $2 FOR UPDATE");
+    let row = sqlx::query(&statement).bind(name).bind(version).fetch_optional(tx).await?;
+    row.as_ref().map(decode).transpose()
+}
+
+/// Registers a version.
+pub(crate) async fn insert(tx: &mut PgConnection, version: &Version) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO projections (name, version, status, revision, epoch, position, event_hash, switch_when_ready)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(&version.name)
+    .bind(version.version)
+    .bind(version.status.as_str())
+    .bind(version.revision)
+    .bind(version.checkpoint.epoch)
+    .bind(version.checkpoint.position)
+    .bind(version.checkpoint.hash.0)
+    .bind(version.switch_when_ready)
+    .execute(tx)
+    .await
+    .map(|_| ())
+}
+
+/// Moves the checkpoint when it is at `from` and the version is followed; tells how many of its events are parked.
+pub(crate) async fn advance(
+    tx: &mut PgConnection,
+    (name, version): (&str, i32),
+    from: &Checkpoint,
+    to: &Checkpoint,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "UPDATE projections SET epoch = $5, position = $6, event_hash = $7, updated_at = now()
+         WHERE name = $1 AND version = $2 AND position = $3 AND event_hash = $4 AND status <> 'retired'
+         RETURNING parked",
+    )
+    .bind(name)
+    .bind(version)
+    .bind(from.position)
+    .bind(from.hash.0)
+    .bind(to.epoch)
+    .bind(to.position)
+    .bind(to.hash.0)
+    .fetch_optional(tx)
+    .await
+}
+
+/// Gives a version another status.
+pub(crate) async fn set_status(
+    tx: &mut PgConnection,
+    (name, version): (&str, i32),
+    status: Status,
+    switch_when_ready: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "UPDATE projections SET status = $3, switch_when_ready = $4, updated_at = now()
+         WHERE name = $1 AND version = $2",
+    )
+    .bind(name)
+    .bind(version)
+    .bind(status.as_str())
+    .bind(switch_when_ready)
+    .execute(tx)
+    .await
+    .map(|_| ())
+}
+
+/// Notes that the log is no longer the one the version was built from.
+pub(crate) async fn set_diverged<'c>(
+    db: impl Executor<'c, Database = Postgres>,
+    (name, version): (&str, i32),
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE projections SET diverged = true, updated_at = now() WHERE name = $1 AND version = $2")
+        .bind(name)
+        .bind(version)
+        .execute(db)
+        .await
+        .map(|_| ())
+}
+
+/// Strikes a version off; its parked events go with it.
+pub(crate) async fn delete(tx: &mut PgConnection, (name, version): (&str, i32)) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM projections WHERE name = $1 AND version = $2")
+        .bind(name)
+        .bind(version)
+        .execute(tx)
+        .await
+        .map(|_| ())
+}
+
+/// Wakes the projectors once the transaction commits.
+pub(crate) async fn announce(tx: &mut PgConnection, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(name).execute(tx).await.map(|_| ())
+}
+
+fn decode(row: &PgRow) -> Result<Version, sqlx::Error> {
+    let (epoch, position): (Uuid, Position) = (row.try_get("epoch")?, row.try_get("position")?);
+    let hash = row.try_get::<[u8; 32], _>("event_hash")?;
+    Ok(Version {
+        name: row.try_get("name")?,
+        version: row.try_get("version")?,
+        status: Status::from_sql(row.try_get("status")?),
+        revision: row.try_get("revision")?,
+        checkpoint: Checkpoint { epoch, position, hash: EventHash(hash) },
+        switch_when_ready: row.try_get("switch_when_ready")?,
+        diverged: row.try_get("diverged")?,
+        parked: row.try_get("parked")?,
+    })
+}

@@ -1,0 +1,254 @@
+//! What the runtime promises whatever the read model: here with orders.
+
+use std::collections::HashSet;
+
+use daybook_domain::OrderId;
+use daybook_eventstore::process::SystemIds;
+use daybook_projections::orders::query::{OrderFilter, by_ids, history, list};
+use daybook_projections::orders::{OrderRow, OrderStatus};
+use daybook_projections::read::PageRequest;
+use daybook_projections::runtime::Status;
+use sqlx::Executor;
+
+use super::shop::{SOON, Shop, cancelled, placed};
+use crate::harness::eventually;
+
+async fn all(shop: &Shop) -> Vec<OrderRow> {
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let request = PageRequest { first: 40, after, with_total: false };
+        let page = list(&shop.db, &OrderFilter::default(), &request).await.expect("the list");
+        after = page.rows.last().map(|(cursor, _)| cursor.clone());
+        rows.extend(page.rows.into_iter().map(|(_, row)| row));
+        if !page.has_next {
+            return rows;
+        }
+    }
+}
+
+#[tokio::test]
+async fn orders_can_be_read_by_id_as_a_list_and_as_history() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (ids, head) = shop.place_orders(101).await;
+    shop.live_at("orders", head).await;
+
+    let found = by_ids(&shop.db, &ids).await.expect("the orders");
+    assert_eq!(found.len(), ids.len());
+    let listed = all(&shop).await;
+    let distinct: HashSet<OrderId> = listed.iter().map(|row| row.order_id).collect();
+    assert_eq!((listed.len(), distinct.len()), (ids.len(), ids.len()), "no gap and no double between pages");
+    assert!(listed.is_sorted_by(|a, b| a.placed_at >= b.placed_at), "newest first");
+
+    let cancelled = OrderFilter { status: Some(OrderStatus::Cancelled), ..OrderFilter::default() };
+    let request = PageRequest { first: 10, after: None, with_total: true };
+    let page = list(&shop.db, &cancelled, &request).await.expect("the list");
+    assert_eq!((page.rows.len(), page.has_next, page.total), (10, true, Some(34)));
+    assert!(page.rows.iter().all(|(_, row)| row.status == OrderStatus::Cancelled));
+
+    let histories = history(&shop.db, &ids[..2], 0, 100).await.expect("the histories");
+    let types = |id| histories[id].iter().map(|entry| entry.event_type.as_str()).collect::<Vec<_>>();
+    assert_eq!(types(&ids[0]), ["OrderPlaced", "OrderCancelled"]);
+    assert_eq!(types(&ids[1]), ["OrderPlaced"]);
+    assert_eq!(histories[&ids[0]][0].actor, "staff:tester");
+}
+
+#[tokio::test]
+async fn an_empty_list_has_a_total() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    shop.live_at("orders", 0).await;
+    let request = PageRequest { first: 10, after: None, with_total: true };
+    let page = list(&shop.db, &OrderFilter::default(), &request).await.expect("the list");
+    assert_eq!((page.rows.len(), page.has_next, page.total), (0, false, Some(0)));
+}
+
+#[tokio::test]
+async fn a_rebuilt_version_equals_the_live_one() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (_, head) = shop.place_orders(300).await;
+    shop.live_at("orders", head).await;
+    let before = shop.dump("orders_v1").await;
+
+    let version = shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild");
+    assert_eq!(version, 2);
+    assert_eq!(shop.dump("orders_v2").await, before);
+    let live = shop.live_at("orders", head).await;
+    assert_eq!(live.version, 2);
+
+    shop.admin.drop_version("orders", 1).await.expect("the retired version goes");
+    assert!(shop.admin.drop_version("orders", 2).await.is_err(), "the live one stays");
+}
+
+#[tokio::test]
+async fn a_rebuild_needs_no_projector() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(50).await;
+    shop.live_at("orders", head).await;
+    drop(projector);
+    assert_eq!(shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild"), 2);
+    assert_eq!(shop.dump("orders_v2").await, shop.dump("orders_v1").await);
+}
+
+#[tokio::test]
+async fn readers_notice_nothing_of_switches_while_orders_pour_in() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (_, head) = shop.place_orders(60).await;
+    shop.live_at("orders", head).await;
+
+    let switching = async {
+        for _ in 0..2 {
+            shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild");
+        }
+        shop.admin.rollback("orders", |_| ()).await.expect("a way back");
+    };
+    let writing = async {
+        loop {
+            shop.place_orders(3).await;
+        }
+    };
+    let reading = async {
+        let mut seen = 60;
+        loop {
+            let request = PageRequest { first: 100, after: None, with_total: true };
+            let page = list(&shop.db, &OrderFilter::default(), &request).await.expect("the list");
+            let total = page.total.expect("the total");
+            assert!(total >= seen, "{total} orders after {seen} had been seen");
+            seen = total;
+            let distinct: HashSet<OrderId> = page.rows.iter().map(|(_, row)| row.order_id).collect();
+            assert_eq!(distinct.len(), page.rows.len());
+        }
+    };
+    tokio::select! {
+        () = switching => {}
+        never = writing => never,
+        never = reading => never,
+    }
+    let versions = shop.admin.versions("orders").await.expect("the register");
+    let live = versions.iter().find(|row| row.status == Status::Live).expect("a live version");
+    assert_eq!(live.version, 2, "the rollback brought the second version back");
+}
+
+#[tokio::test]
+async fn a_version_behind_the_live_one_does_not_take_over() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(20).await;
+    shop.live_at("orders", head).await;
+    drop(projector);
+    let version = shop.admin.build("orders", false).await.expect("a version");
+    let switched = shop.admin.switch("orders", version).await;
+    assert!(
+        matches!(switched, Err(daybook_projections::runtime::RuntimeError::Behind { .. })),
+        "{switched:?}"
+    );
+    assert_eq!(all(&shop).await.len(), 20);
+}
+
+#[tokio::test]
+async fn poison_stops_its_key_and_nothing_else() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (sick, well) = (OrderId::generate(&SystemIds), OrderId::generate(&SystemIds));
+    let poison = vec![("OrderLevitated".to_owned(), r#"{"Levitated":{}}"#.to_owned())];
+    shop.append("Order", &sick.to_string(), 0, &[placed(sick)]).await;
+    shop.append_raw("Order", &sick.to_string(), 1, poison).await;
+    shop.append("Order", &sick.to_string(), 2, &[cancelled()]).await;
+    let head = shop.append("Order", &well.to_string(), 0, &[placed(well), cancelled()]).await;
+    let live = shop.live_at("orders", head).await;
+    assert_eq!(live.parked, 2, "the poison and what came after it");
+
+    let rows = by_ids(&shop.db, &[sick, well]).await.expect("the orders");
+    assert_eq!(rows[&sick].status, OrderStatus::Placed, "it stands where it could be read");
+    assert_eq!(rows[&well].status, OrderStatus::Cancelled);
+
+    assert_eq!(shop.admin.retry_parked("orders").await.expect("a retry"), 0, "poison stays poison");
+    // As if the code had learnt to read it.
+    shop.events
+        .pool
+        .execute("ALTER TABLE events DISABLE TRIGGER events_are_immutable")
+        .await
+        .expect("no guard");
+    let cure =
+        r#"UPDATE events SET payload = '{"StockReserved":{"holds":[]}}' WHERE event_type = 'OrderLevitated'"#;
+    shop.events.pool.execute(cure).await.expect("the cure");
+    assert_eq!(shop.admin.retry_parked("orders").await.expect("a retry"), 2);
+    let rows = by_ids(&shop.db, &[sick]).await.expect("the orders");
+    assert_eq!(rows[&sick].status, OrderStatus::Cancelled);
+    assert_eq!(shop.live_at("orders", head).await.parked, 0);
+}
+
+#[tokio::test]
+async fn a_row_that_the_database_refuses_is_parked_alone() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    shop.live_at("orders", 0).await;
+    shop.read
+        .pool
+        .execute("ALTER TABLE orders_v1.orders ADD CHECK (key <> '00000000-0000-7000-8000-000000000001')")
+        .await
+        .expect("a constraint");
+    let refused: OrderId = "00000000-0000-7000-8000-000000000001".parse().expect("an id");
+    shop.append("Order", &refused.to_string(), 0, &[placed(refused)]).await;
+    let (ids, head) = shop.place_orders(10).await;
+    let live = shop.live_at("orders", head).await;
+    assert_eq!(live.parked, 1);
+    assert_eq!(by_ids(&shop.db, &ids).await.expect("the orders").len(), 10);
+    drop(projector);
+}
+
+#[tokio::test]
+async fn two_projectors_of_one_name_do_the_work_of_one() {
+    let shop = Shop::open().await;
+    let first = shop.project("orders");
+    let _second = shop.project("orders");
+    let (_, head) = shop.place_orders(30).await;
+    shop.live_at("orders", head).await;
+    drop(first);
+    let (_, head) = shop.place_orders(30).await;
+    shop.live_at("orders", head).await;
+    let versions = shop.admin.versions("orders").await.expect("the register");
+    assert_eq!(versions.len(), 1);
+    assert_eq!(all(&shop).await.len(), 60);
+}
+
+#[tokio::test]
+async fn a_projector_whose_checkpoint_was_moved_steps_down_and_nothing_is_applied_twice() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(10).await;
+    shop.live_at("orders", head).await;
+    let before = shop.dump("orders_v1").await;
+    // Another projector stood at the beginning, as a zombie's successor might after a restore.
+    shop.read
+        .pool
+        .execute("UPDATE projections SET position = 0, event_hash = decode(repeat('00', 32), 'hex')")
+        .await
+        .expect("the register");
+    let (_, head) = shop.place_orders(1).await;
+    shop.live_at("orders", head).await;
+    drop(projector);
+    let after = shop.dump("orders_v1").await;
+    assert!(before.iter().all(|row| after.contains(row)), "events applied again change nothing");
+}
+
+#[tokio::test]
+async fn a_log_that_became_another_is_followed_by_a_new_version() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(10).await;
+    shop.live_at("orders", head).await;
+    drop(projector);
+    shop.events.pool.execute("UPDATE log_head SET epoch = gen_random_uuid()").await.expect("a new epoch");
+    let _projector = shop.project("orders");
+    let live = eventually(SOON, "the new version is live", || async {
+        let versions = shop.admin.versions("orders").await.expect("the register");
+        versions.into_iter().find(|row| row.status == Status::Live && row.version > 1)
+    })
+    .await;
+    assert_eq!(live.checkpoint.position, head);
+    assert_eq!(all(&shop).await.len(), 10);
+}
