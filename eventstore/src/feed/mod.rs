@@ -5,6 +5,7 @@
 //! log's own notifications tell when the stream owes something: after a moment's patience the database is read
 //! instead, and it stays the source until the stream delivers again.
 
+mod live;
 mod log;
 mod tail;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 use metrics::{Counter, counter};
 use tokio::time::Instant;
 
+pub use self::live::{Live, Watch};
 use self::log::Log;
 use self::tail::{Next, Tail};
 use crate::checkpoint::Checkpoint;

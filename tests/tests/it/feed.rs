@@ -5,12 +5,15 @@ use std::time::Duration;
 use daybook_domain::IdSource;
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::process::config::{ServiceUrl, Value};
-use daybook_eventstore::{Checkpoint, EventHash, EventStream, Feed, FeedSource, LogReader, StoreError, Wake};
+use daybook_eventstore::{
+    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, StoreError, StreamId, Wake,
+};
+use futures::{FutureExt, StreamExt};
 use sqlx::Executor;
 use tokio::time::timeout;
 use xtask::servers::Scratch;
 
-use crate::harness::{Database, TestStream, Writer, metric, unique};
+use crate::harness::{Database, TestStream, Writer, eventually, metric, unique};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -187,4 +190,43 @@ async fn a_feed_far_behind_catches_up_while_more_is_written() {
     };
     tokio::join!(writing, follow(&mut feed, 12_000, 500));
     becomes_live(&mut feed, &name, &writer).await;
+}
+
+#[tokio::test]
+async fn a_watcher_gets_the_new_events_of_its_aggregate_only() {
+    let (database, stream) = (Database::events().await, TestStream::new().await);
+    let writer = Writer::new(&database);
+    let _relay = stream.relay(&database);
+    let (watched, other) = (unique("thing"), unique("thing"));
+    let aggregate = StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: watched.clone() };
+    writer.append_to(&watched, 0, vec!["\"old\"".to_owned()]).await;
+    let live = Live::start(streaming(&database, &stream).await, "watchers");
+    let watch = eventually(SOON, "the log is followed", || async {
+        let mut watch = live.watch(aggregate.clone());
+        watch.next().now_or_never().is_none().then_some(watch)
+    })
+    .await;
+    writer.append_to(&other, 0, vec!["\"elsewhere\"".to_owned()]).await;
+    writer.append_to(&watched, 1, vec!["\"one\"".to_owned(), "\"two\"".to_owned()]).await;
+    let seen: Vec<String> = timeout(SOON, watch.take(2).map(|event| event.payload.clone()).collect())
+        .await
+        .expect("the events are seen");
+    assert_eq!(seen, ["\"one\"", "\"two\""]);
+}
+
+#[tokio::test]
+async fn a_watcher_that_does_not_keep_up_is_let_go() {
+    let database = Database::events().await;
+    let writer = Writer::new(&database);
+    let id = unique("thing");
+    let aggregate = StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.clone() };
+    let live = Live::start(source(&database), "watchers");
+    let watch = eventually(SOON, "the log is followed", || async {
+        let mut watch = live.watch(aggregate.clone());
+        watch.next().now_or_never().is_none().then_some(watch)
+    })
+    .await;
+    writer.append_to(&id, 0, vec!["1".to_owned(); 1_000]).await;
+    let seen = timeout(SOON, watch.count()).await.expect("the watch ends");
+    assert!(seen < 1_000, "{seen}");
 }

@@ -25,10 +25,14 @@ impl Writer {
         self.append_payloads(payloads).await
     }
 
-    /// Appends one event for each payload.
+    /// Appends one event for each payload to a stream of their own.
     pub(crate) async fn append_payloads(&self, payloads: Vec<String>) -> Position {
+        self.append_to(&SystemIds.next().to_string(), 0, payloads).await
+    }
+
+    /// Appends one event for each payload to the `Thing` of this id, which is at this version.
+    pub(crate) async fn append_to(&self, id: &str, expected: i64, payloads: Vec<String>) -> Position {
         let command_id = CommandId::generate(&SystemIds);
-        let id = command_id.to_string();
         let metadata = Metadata {
             actor: "staff:tester".to_owned(),
             command_id,
@@ -47,9 +51,9 @@ impl Writer {
         };
         let append = Append {
             command_id,
-            fingerprint: Fingerprint::of(&[id.as_bytes()]),
-            stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id },
-            expected: 0,
+            fingerprint: Fingerprint::of(&[command_id.uuid().as_bytes()]),
+            stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.to_owned() },
+            expected,
             events: payloads.into_iter().map(event).collect(),
             outcome: Some("null".to_owned()),
             chain: std::sync::Arc::default(),
