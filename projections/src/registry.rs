@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
+use crate::carts::Carts;
 use crate::orders::Orders;
+use crate::products::Products;
 use crate::runtime::{PostgresTarget, RuntimeError, Tabled, Target};
+use crate::stock::Stock;
 
 /// The servers that rows are kept on.
 #[derive(Debug, Clone)]
@@ -16,7 +19,12 @@ pub struct Targets {
 
 type Open = fn(&'static str, &Targets) -> Result<Arc<dyn Target>, RuntimeError>;
 
-const REGISTRY: &[(&str, Open)] = &[("orders", postgres::<Orders>)];
+const REGISTRY: &[(&str, Open)] = &[
+    ("orders", postgres::<Orders>),
+    ("carts", postgres::<Carts>),
+    ("products", postgres::<Products>),
+    ("stock", postgres::<Stock>),
+];
 
 /// The names of all read models.
 pub fn names() -> Vec<&'static str> {
