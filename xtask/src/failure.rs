@@ -22,7 +22,7 @@ pub enum Failure {
 }
 
 /// The outcome of a step.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     /// A failure with no cause beneath it.

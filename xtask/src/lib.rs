@@ -1,5 +1,6 @@
 //! The developer's front door: up, down, status, demo, test, bench.
 
+pub mod api;
 pub mod daybook;
 pub mod down;
 pub mod failure;
