@@ -1,5 +1,5 @@
-//! `cargo xtask up`: everything Daybook needs and everything it is, started in order and watched until told
-//! to stop.
+//! `cargo xtask up`: everything Daybook needs and everything it is, started in order, given something to sell, and
+//! watched until told to stop.
 
 mod announce;
 mod crew;
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::api::{Client, Role, Token};
+use crate::catalogue;
 use crate::daybook::{self, Environment, PROCESSES, REPLAY};
 use crate::failure::{During, Failure, Result};
 use crate::home::{self, Lock, Secrets, State};
@@ -69,6 +71,7 @@ pub fn run(options: &Options) -> Result<()> {
     start.servers(&interrupt)?;
     start.migrate(&interrupt)?;
     start.processes(&interrupt)?;
+    start.catalogue(&interrupt)?;
     start.announce(options.in_background)?;
     start.watch(&interrupt);
     start.finish()
@@ -84,6 +87,7 @@ struct Start {
     state: State,
     servers: Servers,
     environment: Environment,
+    token_key: String,
     crew: Crew,
 }
 
@@ -109,8 +113,9 @@ impl Start {
         let release = !options.dev;
         let programs = workspace.programs(release);
         let crew = Crew::default();
+        let (api_port, token_key) = (options.port, secrets.token_key);
         let start =
-            Self { home, programs, release, api_port: options.port, site, state, servers, environment, crew };
+            Self { home, programs, release, api_port, site, state, servers, environment, token_key, crew };
         start.state.save(&start.home)?;
         Ok(start)
     }
@@ -180,6 +185,11 @@ impl Start {
         }
         step.done("every process is ready");
         Ok(())
+    }
+
+    fn catalogue(&self, interrupt: &Interrupt) -> Result<()> {
+        let token = Token::sign(&self.token_key, Role::Staff, "catalogue")?;
+        catalogue::load(&mut Client::new(self.api_port, Some(&token)), || interrupt.check())
     }
 
     fn announce(&mut self, in_background: bool) -> Result<()> {
