@@ -1,0 +1,113 @@
+//! What a client is told when an operation could not be done. The type has no `Display` on purpose: async-graphql
+//! sends the text of any `Display` error to the client, so without it a stray `?` on a fault does not compile.
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use async_graphql::{Error, ErrorExtensionValues};
+use daybook_eventstore::StoreError;
+
+/// An operation that could not be done. What the shop's rules refuse is not one: that is a payload's `userErrors`.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The client may not do this.
+    Forbidden,
+    /// The request itself is wrong, in a way the schema cannot say.
+    BadInput {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong, for people.
+        message: String,
+    },
+    /// The idempotency key was used with another input.
+    KeyReused,
+    /// Too much is going on; the same request may be sent again.
+    Overloaded,
+    /// No answer in time; whether a mutation took effect is found out by sending it again with the same key.
+    TimedOut,
+    /// A fault of ours. The client learns nothing of it; whoever runs the shop finds it in the log.
+    Internal(Fault),
+}
+
+/// A fault with its cause, carried past async-graphql to the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault(Arc<dyn StdError + Send + Sync>);
+
+impl Fault {
+    /// What went wrong and why, cause by cause.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.0.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl ApiError {
+    /// A fault with this cause.
+    pub(crate) fn internal(cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self::Internal(Fault(Arc::new(cause)))
+    }
+
+    /// A request that is wrong.
+    pub(crate) fn bad_input(code: &'static str, message: impl Into<String>) -> Self {
+        Self::BadInput { code, message: message.into() }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Forbidden => "FORBIDDEN",
+            Self::BadInput { code, .. } => code,
+            Self::KeyReused => "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
+            Self::Overloaded => "OVERLOADED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Forbidden => "you may not do this".to_owned(),
+            Self::BadInput { message, .. } => message.clone(),
+            Self::KeyReused => "the idempotency key was used with another input".to_owned(),
+            Self::Overloaded => "too much is going on, try again".to_owned(),
+            Self::TimedOut => "no answer came in time, send the same request again".to_owned(),
+            Self::Internal(_) => "something went wrong on our side".to_owned(),
+        }
+    }
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code());
+        let message = error.message();
+        let source = match error {
+            ApiError::Internal(fault) => Some(Arc::new(fault) as Arc<dyn std::any::Any + Send + Sync>),
+            ApiError::Forbidden
+            | ApiError::BadInput { .. }
+            | ApiError::KeyReused
+            | ApiError::Overloaded
+            | ApiError::TimedOut => None,
+        };
+        Self { message, source, extensions: Some(extensions) }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Overloaded => Self::Overloaded,
+            StoreError::TimedOut => Self::TimedOut,
+            StoreError::Database(_)
+            | StoreError::Migration(_)
+            | StoreError::Closed
+            | StoreError::Undecodable { .. }
+            | StoreError::LogDiverged { .. } => Self::internal(error),
+        }
+    }
+}

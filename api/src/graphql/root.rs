@@ -1,0 +1,70 @@
+//! The roots of the schema: nothing but the list of what is merged, and the limits.
+
+use async_graphql::{EmptySubscription, MergedObject, Object, SDLExportOptions, Schema, SchemaBuilder};
+
+use super::cart::CartMutation;
+use super::customer::CustomerMutation;
+use super::idempotent::idempotent;
+use super::order::OrderMutation;
+use super::payment::PaymentMutation;
+use super::product::ProductMutation;
+use super::services::Services;
+use super::shipment::ShipmentMutation;
+use super::stock::StockMutation;
+
+/// How deep async-graphql itself lets a query go: deep enough for introspection. The limit for everything else is
+/// lower, and is checked when a document is parsed.
+const MAX_DEPTH: usize = 24;
+/// How much a query may ask for, in fields; a list counts as many times its fields as it may have items.
+const MAX_COMPLEXITY: usize = 10_000;
+/// How many directives a field may have.
+const MAX_DIRECTIVES: usize = 5;
+
+/// The query root.
+#[derive(MergedObject, Default)]
+pub struct Query(VersionQuery);
+
+#[derive(Default)]
+struct VersionQuery;
+
+#[Object]
+impl VersionQuery {
+    /// The version of this API's program.
+    async fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}
+
+/// The mutation root.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    ProductMutation,
+    StockMutation,
+    CartMutation,
+    OrderMutation,
+    ShipmentMutation,
+    PaymentMutation,
+    CustomerMutation,
+);
+
+/// The schema.
+pub type ShopSchema = Schema<Query, Mutation, EmptySubscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        .directive(idempotent)
+        .limit_depth(MAX_DEPTH)
+        .limit_recursive_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_directives(MAX_DIRECTIVES)
+}
+
+/// The schema with these services behind it.
+pub fn schema(services: Services) -> ShopSchema {
+    builder().data(services).finish()
+}
+
+/// The schema in the schema definition language.
+pub fn sdl() -> String {
+    builder().finish().sdl_with_options(SDLExportOptions::new().sorted_fields())
+}

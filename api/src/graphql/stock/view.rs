@@ -1,0 +1,48 @@
+//! Stock as clients see it.
+
+use std::sync::Arc;
+
+use async_graphql::{ID, SimpleObject};
+use daybook_domain::inventory::{Inventory, StockItem};
+
+use crate::graphql::id::global;
+
+/// Stock of one variant at one location.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct StockLevel {
+    /// Its id.
+    id: ID,
+    /// The location.
+    location: String,
+    /// How many units are in the building.
+    on_hand: i64,
+    /// How many are promised to orders.
+    committed: i64,
+    /// How many are held for shoppers who are paying.
+    reserved: i64,
+    /// How many are kept back from sale.
+    safety_stock: i64,
+    /// How many can be sold.
+    available: i64,
+}
+
+impl StockLevel {
+    /// The stock of an item, as the aggregate has it.
+    pub(crate) fn of(item: &StockItem, stock: &Inventory) -> Self {
+        Self {
+            id: global(item),
+            location: item.location.to_string(),
+            on_hand: stock.on_hand(),
+            committed: stock.committed(),
+            reserved: stock.reserved(),
+            safety_stock: i64::from(stock.safety_stock()),
+            available: stock.available(),
+        }
+    }
+}
+
+impl From<(StockItem, Arc<Inventory>)> for StockLevel {
+    fn from((item, stock): (StockItem, Arc<Inventory>)) -> Self {
+        Self::of(&item, &stock)
+    }
+}

@@ -1,0 +1,18 @@
+//! HTTP: the routes, what is accepted and what is answered. It knows requests and responses, and nothing of the shop.
+
+mod accept;
+mod body;
+mod graphiql;
+mod graphql;
+mod guard;
+mod operation;
+mod origin;
+mod params;
+mod respond;
+mod router;
+mod webhook;
+mod websocket;
+mod wire;
+
+pub use router::{Api, Limits, router};
+pub use webhook::Webhooks;

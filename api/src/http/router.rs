@@ -1,0 +1,113 @@
+//! The routes, and what all of them share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
+use axum::routing::post;
+use daybook_domain::IdSource;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::guard::{Guard, guard};
+use super::respond::Rejection;
+use super::webhook::Webhooks;
+use super::{graphiql, graphql};
+use crate::auth::{Identity, Tokens};
+use crate::graphql::{Documents, ShopSchema};
+
+/// The bounds of an API process.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many requests are worked on at once; one more is told to come back.
+    pub concurrent: usize,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How many WebSocket connections are open at once.
+    pub sockets: usize,
+    /// How many subscriptions a connection may have.
+    pub subscriptions: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrent: 1_024, timeout: Duration::from_secs(20), sockets: 2_000, subscriptions: 50 }
+    }
+}
+
+/// What the routes work with. Cloning shares it.
+#[derive(Clone)]
+pub struct Api {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    schema: ShopSchema,
+    documents: Documents,
+    tokens: Tokens,
+    ids: Arc<dyn IdSource>,
+    limits: Limits,
+    sockets: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+impl Api {
+    /// An API on this schema, for clients with such tokens.
+    pub fn new(schema: ShopSchema, tokens: Tokens, ids: Arc<dyn IdSource>, limits: Limits) -> Self {
+        let documents = Documents::new(schema.names());
+        let sockets = Arc::new(Semaphore::new(limits.sockets));
+        Self { shared: Arc::new(Shared { schema, documents, tokens, ids, limits, sockets }) }
+    }
+
+    pub(super) fn documents(&self) -> &Documents {
+        &self.shared.documents
+    }
+
+    pub(super) fn schema(&self) -> &ShopSchema {
+        &self.shared.schema
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.shared.tokens
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
+    pub(super) fn sockets(&self) -> &Arc<Semaphore> {
+        &self.shared.sockets
+    }
+
+    pub(super) fn new_id(&self) -> Uuid {
+        self.shared.ids.next()
+    }
+
+    pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Identity, Rejection> {
+        self.shared.tokens.identify(headers).map_err(|_| {
+            let message = "the token is malformed, expired or not signed with the shop's key";
+            Rejection::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
+        })
+    }
+}
+
+/// The routes for clients. Operators' routes are added by the process, outside the bounds, so that a process that is
+/// too busy for clients can still say so.
+pub fn router(api: Api, webhooks: Webhooks) -> Router {
+    let limits = api.limits();
+    Router::new()
+        .route("/graphql", post(graphql::post).get(graphql::get))
+        .with_state(api)
+        .merge(graphiql::routes())
+        .merge(webhooks.routes())
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(Guard::new(limits.concurrent, limits.timeout), guard))
+}
