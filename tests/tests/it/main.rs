@@ -10,5 +10,6 @@ mod isolation;
 mod process;
 mod projections;
 mod relay;
+mod store;
 mod structure;
 mod timers;
