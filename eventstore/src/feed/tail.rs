@@ -124,6 +124,7 @@ impl Receiver {
 
     /// Receives until the stream breaks or the feed is gone; `sent` is the last position that was passed on.
     async fn receive(&mut self, sent: &mut Position) -> Result<(), StreamError> {
+        self.stream.connected().await?;
         let stream = self.stream.open().await?;
         let after = self.reached.load(Ordering::Relaxed).max(*sent);
         let start_sequence = first_sequence(&stream, after).await?;

@@ -93,14 +93,17 @@ impl Relay {
     /// Publishes until the token is cancelled.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let serve = async {
+            self.flag.standby();
             loop {
-                self.flag.standby();
                 let mut leadership =
                     Leadership::acquire(&self.config.events, &format!("relay {}", self.stream.name())).await;
                 progress::leading(true);
                 tokio::select! {
-                    () = leadership.lost() => tracing::warn!("lost the leadership: standing by"),
-                    () = self.publish_on() => {}
+                    () = leadership.lost() => {
+                        tracing::warn!("lost the leadership: standing by");
+                        self.flag.standby();
+                    }
+                    () = self.publish_on() => tracing::warn!("giving the leadership up"),
                 }
                 progress::leading(false);
             }
@@ -111,7 +114,8 @@ impl Relay {
         }
     }
 
-    /// Publishes for ever, beginning anew from what the stream says after each failure.
+    /// Publishes, beginning anew from what the stream says after each failure, until nothing helps: then another
+    /// relay may reach what this one does not.
     async fn publish_on(&mut self) {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -124,7 +128,10 @@ impl Relay {
             self.flag.down(&error.to_string());
             self.progress.report(self.wake.position(), self.clock.now());
             tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            pause = pause.saturating_mul(2);
+            if pause > LONGEST_PAUSE {
+                return;
+            }
         }
     }
 

@@ -23,6 +23,7 @@ pub(super) struct Place {
 impl Relay {
     /// Where to go on from, after the stream was made, cleared or left as it is.
     pub(super) async fn resume(&self) -> Result<Place, RelayError> {
+        self.stream.connected().await?;
         let stream = self.stream.ensure(self.config.limits).await?;
         let head = bounded(self.reader.head()).await?;
         let sequence = stream.cached_info().state.last_sequence;

@@ -22,6 +22,9 @@ pub(crate) use subject::subject;
 
 /// How long the server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often, and how many times, to look whether a connection has come.
+const GLANCE: Duration = Duration::from_millis(20);
+const GLANCES: usize = 25;
 /// How long the server may take to answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts to connect again.
@@ -40,6 +43,9 @@ pub(crate) enum StreamError {
     /// The server does not answer, or refuses.
     #[error("the stream is not available")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// There is no connection to the server.
+    #[error("there is no connection to NATS")]
+    NotConnected,
     /// The server has the stream with another configuration and did not change it.
     #[error("the server did not take the stream's {0}")]
     Shape(&'static str),
@@ -93,6 +99,17 @@ impl EventStream {
     /// The stream as it is now.
     pub(crate) async fn open(&self) -> Result<Stream, StreamError> {
         self.context.get_stream(&self.name).await.map_err(StreamError::unavailable)
+    }
+
+    /// Waits a little for a connection, rather than much longer for an answer that cannot come.
+    pub(crate) async fn connected(&self) -> Result<(), StreamError> {
+        for _ in 0..GLANCES {
+            if self.ping().is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+        Err(StreamError::NotConnected)
     }
 
     /// Whether there is a connection to the server; for [`Readiness`](crate::process::Readiness).

@@ -13,7 +13,7 @@ use sqlx::Executor;
 use tokio::time::timeout;
 use xtask::servers::Scratch;
 
-use crate::harness::{Database, TestStream, Writer, eventually, metric, unique};
+use crate::harness::{Database, TestStream, Writer, eventually, metric, signal, unique};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -172,6 +172,27 @@ async fn a_feed_outlives_a_nats_that_loses_everything() {
     }
     nats.start().expect("NATS is back with nothing");
     becomes_live(&mut feed, &name, &writer).await;
+}
+
+#[tokio::test]
+async fn a_nats_that_hangs_holds_nobody_up_and_doubles_nothing() {
+    let mut scratch = Scratch::new().expect("a folder for a server");
+    let nats = scratch.nats().expect("a NATS of its own");
+    let (database, stream) = (Database::events().await, TestStream::on(&nats.url()).await);
+    let (writer, name) = (Writer::new(&database), unique("follower"));
+    let _relay = stream.relay(&database);
+    let mut feed = from_the_start(streaming(&database, &stream).await, &name).await;
+    becomes_live(&mut feed, &name, &writer).await;
+    let pid = nats.pid().expect("NATS runs");
+    signal(pid, "STOP");
+    for _ in 0..10 {
+        let last = writer.append(10).await;
+        follow(&mut feed, last, 100).await;
+    }
+    signal(pid, "CONT");
+    becomes_live(&mut feed, &name, &writer).await;
+    let positions = stream.positions().await;
+    assert!(positions.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{positions:?}");
 }
 
 #[tokio::test]

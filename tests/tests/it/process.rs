@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{Process, servers};
+use crate::harness::{Database, Process, eventually, servers, unique};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_missing_value_is_one_line_and_exit_code_2() {
@@ -23,4 +23,56 @@ async fn a_wrong_value_is_one_line_and_never_shown() {
     assert!(output.starts_with("daybook-relay: DAYBOOK_EVENTS_URL is wrong: "), "{output}");
     assert_eq!(output.lines().count(), 1, "{output}");
     assert!(!output.contains("hunter2"), "{output}");
+}
+
+/// Where the process answers operators, once it does.
+async fn operators_address(process: &Process) -> String {
+    eventually(SOON, "the process answers operators", || async {
+        let output = process.output();
+        output.split_whitespace().find_map(|word| word.strip_prefix("address=")).map(str::to_owned)
+    })
+    .await
+}
+
+async fn ask(address: &str, path: &str) -> (u16, String) {
+    let answer = reqwest::get(format!("http://{address}{path}")).await.expect("an answer");
+    (answer.status().as_u16(), answer.text().await.expect("a text"))
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_is_missing_and_what_is_measured() {
+    let database = Database::events().await;
+    let stream = unique("TEST");
+    let with_nats = |nats| {
+        let settings = [
+            ("EVENTS_URL", database.url.as_str()),
+            ("NATS_URL", nats),
+            ("NATS_STREAM", &stream),
+            ("NATS_STREAM_BYTES", "1048576"),
+            ("OPS_LISTEN", "127.0.0.1:0"),
+            ("LOG_FORMAT", "text"),
+        ];
+        Process::start("daybook-relay", &[], &settings)
+    };
+    let without = with_nats("nats://127.0.0.1:1");
+    let address = operators_address(&without).await;
+    assert_eq!(ask(&address, "/healthz").await, (200, "alive\n".to_owned()));
+    eventually(SOON, "the stream is the only thing missing", || async {
+        let (status, body) = ask(&address, "/readyz").await;
+        let report: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let (events, stream) =
+            (&report["dependencies"]["events"]["up"], &report["dependencies"]["stream"]["up"]);
+        (status == 503 && events == true && stream == false).then_some(())
+    })
+    .await;
+
+    // The first leads until it has given up.
+    let with = with_nats(&servers().nats);
+    let address = operators_address(&with).await;
+    eventually(SOON, "the relay is ready and measures its lag", || async {
+        let ready = ask(&address, "/readyz").await.0 == 200;
+        let measured = ask(&address, "/metrics").await.1.contains("daybook_relay_lag_positions 0");
+        (ready && measured).then_some(())
+    })
+    .await;
 }

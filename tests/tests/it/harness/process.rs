@@ -48,8 +48,7 @@ impl Process {
 
     /// Asks it to end (SIGTERM).
     pub(crate) fn terminate(&self) {
-        let told = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
-        assert!(told.is_ok_and(|status| status.success()), "the process takes a signal");
+        signal(self.pid(), "TERM");
     }
 
     /// Waits until it has ended.
@@ -71,4 +70,10 @@ impl Drop for Process {
         }
         drop(std::fs::remove_file(&self.log));
     }
+}
+
+/// Sends a signal, by its name, to a process.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(sent.is_ok_and(|status| status.success()), "the process takes a signal");
 }
