@@ -49,6 +49,8 @@ pub struct Executed<A> {
     pub version: i64,
     /// Whether it had taken effect before.
     pub replayed: bool,
+    /// How many events it appended now: none when it had taken effect before, or when it was so already.
+    pub appended: u64,
     /// What it was told, as JSON: the caller's outcome, or on a replay the one recorded then.
     pub outcome: String,
     /// The aggregate after it; on a replay, as it is now.

@@ -1,12 +1,14 @@
 //! The event store of one process: a pool on the primary, the appender, ids and upcasters.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daybook_domain::IdSource;
+use daybook_domain::{CommandId, IdSource};
 use sqlx::{PgPool, Row};
+use uuid::Uuid;
 
-use crate::append::Appender;
+use crate::append::{Appender, Fingerprint};
 use crate::error::StoreError;
 use crate::event::{RecordedEvent, StreamId};
 use crate::reader::{COLUMNS, LogReader, decode};
@@ -83,6 +85,30 @@ impl EventStore {
             .await
             .map_err(|_elapsed| StoreError::TimedOut)??;
         rows.iter().map(|row| self.upcasters.upcast(decode(row)?)).collect()
+    }
+
+    /// Those of these commands that took effect, with the fingerprints of their inputs: one statement for what would
+    /// be replayed one by one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn known_commands(
+        &self,
+        ids: &[CommandId],
+    ) -> Result<HashMap<CommandId, Fingerprint>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let query =
+            sqlx::query("SELECT command_id, fingerprint FROM commands WHERE command_id = ANY($1)").bind(ids);
+        let rows = tokio::time::timeout(READ_TIMEOUT, query.fetch_all(&self.pool))
+            .await
+            .map_err(|_elapsed| StoreError::TimedOut)??;
+        let mut known = HashMap::with_capacity(rows.len());
+        for row in rows {
+            // A fingerprint of another length is no command's input.
+            let fingerprint = row.try_get::<Vec<u8>, _>(1)?.try_into().unwrap_or_default();
+            known.insert(CommandId::new(row.try_get(0)?), Fingerprint(fingerprint));
+        }
+        Ok(known)
     }
 
     /// Answers when the primary does.

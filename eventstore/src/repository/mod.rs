@@ -90,6 +90,12 @@ where
         }
     }
 
+    /// The same aggregates with this many of them kept in memory, for a process that leaves most of them behind.
+    #[must_use]
+    pub fn remembering(self, aggregates: usize) -> Self {
+        Self { cache: Arc::new(Cache::new(aggregates)), ..self }
+    }
+
     /// Executes a command. `outcome` is what a repetition is to be told, as JSON.
     ///
     /// A refusal, too, is decided on the primary: it stands only if the aggregate is still as it was seen.
@@ -118,13 +124,14 @@ where
                         position,
                         version,
                         replayed: false,
+                        appended: u64::try_from(version - before).unwrap_or(0),
                         outcome: outcome.to_owned(),
                         state,
                     });
                 }
                 Appended::Replayed { position, version, outcome } => {
                     let state = self.load(id).await?.state;
-                    return Ok(Executed { position, version, replayed: true, outcome, state });
+                    return Ok(Executed { position, version, replayed: true, appended: 0, outcome, state });
                 }
                 Appended::Mismatch => return Err(CommandError::KeyReused),
                 Appended::Conflict => self.pause(attempt).await,

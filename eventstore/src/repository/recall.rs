@@ -52,6 +52,6 @@ where
             return Err(CommandError::KeyReused);
         }
         let state = self.load(id).await?.state;
-        Ok(Some(Executed { position, version, replayed: true, outcome, state }))
+        Ok(Some(Executed { position, version, replayed: true, appended: 0, outcome, state }))
     }
 }
