@@ -1,6 +1,9 @@
 //! Opening the shop as it is configured: the same for every process that decides.
 
+use std::sync::Arc;
+
 use daybook_domain::sourcing::{Location, parse_locations};
+use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Need};
 use daybook_eventstore::{EventStore, Upcasters, Vault, VaultKey};
@@ -55,15 +58,20 @@ impl ShopConfig {
 
     /// Opens the shop; the process is ready only while its event store answers.
     pub fn open(self, context: &Context) -> OpenShop {
-        let pool = process::pool(&self.events, self.pool, context.name);
-        let store = EventStore::new(pool.clone(), context.ids.clone(), Upcasters::default());
-        let (clock, ids) = (context.clock.clone(), context.ids.clone());
-        let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
-        let asked = store.clone();
+        let opened = self.connect(context.name, context.clock.clone(), context.ids.clone());
+        let asked = opened.store.clone();
         context.readiness.watch("events", Need::Required, move || {
             let asked = asked.clone();
             async move { asked.ping().await }
         });
+        opened
+    }
+
+    /// Opens the shop for a program that ends by itself; the server sees its connections as `name`'s.
+    pub fn connect(self, name: &str, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> OpenShop {
+        let pool = process::pool(&self.events, self.pool, name);
+        let store = EventStore::new(pool.clone(), ids.clone(), Upcasters::default());
+        let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
         OpenShop { shop, store, pool }
     }
 }
