@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use daybook_eventstore::process::config::{ConfigError, Settings};
 use daybook_eventstore::process::{Failure, telemetry};
 
+use crate::import::{self, Import};
 use crate::migrate;
 
 /// What the program exits with when its configuration is wrong.
@@ -26,6 +27,8 @@ struct Arguments {
 enum Task {
     /// Bring both databases to this program's schema
     Migrate,
+    /// Import what another system recorded, through the commands
+    Import(Import),
 }
 
 /// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
@@ -49,9 +52,9 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
     let settings = Settings::load()?;
     telemetry::log(&settings)?;
     match task {
-        Task::Migrate => migrate::run(&settings).await?,
+        Task::Migrate => migrate::run(&settings).await.map(|()| ExitCode::SUCCESS),
+        Task::Import(what) => import::run(&settings, what).await,
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stderr, reason = "why the program failed is for whoever started it")]

@@ -2,6 +2,7 @@
 //! them serves anybody, and none writes an event but through a command.
 
 mod cli;
+mod import;
 mod migrate;
 
 pub use cli::main;

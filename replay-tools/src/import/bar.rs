@@ -1,0 +1,64 @@
+//! How the import comes along: a bar on a terminal, now and then a line elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a line is written where there is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+const TEMPLATE: &str = "{bar:30} {human_pos} of {human_len} lines, {per_sec}, {eta} left";
+
+/// What shows the progress.
+pub(super) struct Bar {
+    shown: Option<ProgressBar>,
+    started: Instant,
+    told: Instant,
+    /// Where this run began.
+    from: u64,
+    done: u64,
+    of: u64,
+}
+
+impl Bar {
+    /// Begins at `done` of `of` lines.
+    pub(super) fn new(done: u64, of: u64) -> Self {
+        let shown = std::io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template(TEMPLATE).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(of).with_style(style).with_position(done);
+            bar.reset_eta();
+            bar
+        });
+        let started = Instant::now();
+        Self { shown, started, told: started, from: done, done, of }
+    }
+
+    /// More lines are through.
+    pub(super) fn advance(&mut self, lines: u64) {
+        self.done += lines;
+        match &self.shown {
+            Some(bar) => bar.set_position(self.done),
+            None if self.told.elapsed() >= EVERY => {
+                self.told = Instant::now();
+                self.tell();
+            }
+            None => {}
+        }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn clear(&self) {
+        if let Some(bar) = &self.shown {
+            bar.finish_and_clear();
+        }
+    }
+
+    #[expect(clippy::print_stderr, reason = "progress is for whoever started the import")]
+    fn tell(&self) {
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let rate = (self.done - self.from).saturating_mul(1_000) / milliseconds;
+        let left = self.of.saturating_sub(self.done) / rate.max(1);
+        eprintln!("{} of {} lines, {rate}/s, {left} s left", self.done, self.of);
+    }
+}

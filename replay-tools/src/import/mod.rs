@@ -1,0 +1,187 @@
+//! `import online-retail`: a year of a British wholesaler, as it would have happened here.
+//!
+//! The import is a process of its own: it answers its own events, at the file's dates, and calls no gateway and no
+//! carrier. Everything goes through commands whose ids follow from the invoice, so it can be stopped anywhere and run
+//! again. It never writes an event, and never decides what the domain decides.
+
+mod bar;
+mod checkpoint;
+mod country;
+mod drive;
+mod error;
+mod line;
+mod list;
+mod plan;
+mod read;
+mod reject;
+mod report;
+mod sell;
+mod ship;
+mod source;
+mod stock;
+mod story;
+mod take_back;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use daybook_commands::{Shop, ShopConfig};
+use daybook_domain::{CustomerId, LocationCode};
+use daybook_eventstore::process::config::{ConfigError, Settings, keys};
+use daybook_eventstore::process::{Failure, SystemClock, SystemIds};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use bar::Bar;
+use checkpoint::Checkpoint;
+use drive::Driver;
+use error::ImportError;
+use plan::{Outcome, Unit};
+use read::Reading;
+use report::Report;
+use source::Identity;
+use story::Desk;
+
+/// What the program exits with when it was told to stop.
+const EXIT_INTERRUPTED: u8 = 130;
+/// How many plans are made ahead.
+const AHEAD: usize = 64;
+/// How many aggregates of a type stay in memory that are left behind with their invoice.
+const REMEMBERED: usize = 512;
+
+/// What is imported.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// The "Online Retail" data set of the UCI Machine Learning Repository, as CSV, plain or compressed with xz
+    OnlineRetail(OnlineRetail),
+}
+
+#[derive(Debug, Args)]
+struct OnlineRetail {
+    /// The file
+    file: PathBuf,
+    /// Import this many lines from the beginning, and the rest of the invoice that the last of them is in
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    lines: Option<u64>,
+    /// Write the rejected lines, each with its number and the reason, to this file
+    #[arg(long)]
+    rejects: Option<PathBuf>,
+    /// Write the report as JSON to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// How many invoices are on their way at once
+    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    in_flight: u16,
+}
+
+/// Imports a file, or goes on where an earlier run of the same file was.
+pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode, Failure> {
+    let What::OnlineRetail(options) = import.what;
+    let config = ShopConfig::load(settings)?;
+    let opened = config.connect("daybook-replay", Arc::new(SystemClock), Arc::new(SystemIds));
+    let file = options.file.clone();
+    let identity = tokio::task::spawn_blocking(move || Identity::of(&file)).await??;
+    let (checkpoint, done) = Checkpoint::take(&opened.pool, identity.sha256).await?;
+
+    let location = location(&opened.shop)?;
+    let desk = Arc::new(Desk::new(forgetful(opened.shop), opened.store, location));
+    let started = Instant::now();
+    let of = options.lines.map_or(identity.lines, |limit| limit.min(identity.lines));
+    let stop = stop_on_signal()?;
+    let mut driver = Driver {
+        desk: Arc::clone(&desk),
+        checkpoint,
+        bar: Bar::new(done.min(of), of),
+        in_flight: usize::from(options.in_flight),
+        stop: stop.clone(),
+    };
+    let reading = Reading { file: options.file, limit: options.lines, done, rejects: options.rejects };
+    let outcome = take_effect(&mut driver, reading).await?;
+    let Some(outcome) = outcome.filter(|_| !stop.is_cancelled()) else {
+        interrupted();
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    };
+    driver.checkpoint.advance(outcome.tally.lines).await?;
+    let took = started.elapsed();
+    let booked = verify::check(&desk.shop, &outcome.accounts).await?;
+    let before = done.min(outcome.tally.lines);
+    let report = Report::new(&identity.sha256, &outcome.tally, booked, (before, desk.appended(), took));
+    report.show();
+    if let Some(path) = &options.json {
+        report.write(path)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the file on a thread of its own while its plans take effect.
+async fn take_effect(driver: &mut Driver, reading: Reading) -> Result<Option<Outcome>, ImportError> {
+    let (plans, units) = mpsc::channel::<Unit>(AHEAD);
+    let reading = tokio::task::spawn_blocking(move || reading.run(&plans));
+    let ended = driver.run(units).await;
+    driver.bar.clear();
+    ended?;
+    reading.await?
+}
+
+/// Where the import's stock is: the shop's first location.
+fn location(shop: &Shop) -> Result<LocationCode, ConfigError> {
+    let missing = ConfigError::Missing { name: keys::LOCATIONS.name() };
+    shop.locations.first().map(|first| first.code.clone()).ok_or(missing)
+}
+
+/// The shop, with carts, orders and shipments soon forgotten: an invoice is done with them when it ends.
+fn forgetful(shop: Shop) -> Shop {
+    Shop {
+        carts: shop.carts.clone().remembering(REMEMBERED),
+        orders: shop.orders.clone().remembering(REMEMBERED),
+        payments: shop.payments.clone().remembering(REMEMBERED),
+        shipments: shop.shipments.clone().remembering(REMEMBERED),
+        ..shop
+    }
+}
+
+fn stop_on_signal() -> Result<CancellationToken, std::io::Error> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        told.cancel();
+    });
+    Ok(stop)
+}
+
+#[expect(clippy::print_stderr, reason = "it is for whoever stopped the import")]
+fn interrupted() {
+    eprintln!("stopped; run it again to go on");
+}
+
+/// What every id of the import follows from.
+fn source_id() -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, b"https://archive.ics.uci.edu/dataset/352/online+retail")
+}
+
+/// What the ids of everything in an invoice, or of a product, follow from.
+fn document_id(name: &str) -> Uuid {
+    Uuid::new_v5(&source_id(), name.as_bytes())
+}
+
+/// The customer with this number in the file.
+fn customer_id(number: u32) -> CustomerId {
+    CustomerId::derived(source_id(), &format!("customer {number}"))
+}
