@@ -13,7 +13,7 @@ const DEFAULT_FILTER: &str = "info";
 /// The upper bounds of latency histograms, in seconds.
 const LATENCIES: &[f64] =
     &[0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// The upper bounds of size histograms.
+/// The upper bounds of batch sizes.
 const SIZES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0];
 /// How often recorded samples are folded into their histograms.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -39,7 +39,8 @@ pub fn log(settings: &Settings) -> Result<(), ConfigError> {
 pub fn metrics() -> Result<PrometheusHandle, metrics_exporter_prometheus::BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), LATENCIES)?
-        .set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), SIZES)?
+        .set_buckets_for_metric(Matcher::Suffix("_batch_commands".to_owned()), SIZES)?
+        .set_buckets_for_metric(Matcher::Suffix("_batch_events".to_owned()), SIZES)?
         .install_recorder()
 }
 
