@@ -8,26 +8,6 @@ use super::workspace::Workspace;
 /// The most lines that a file may have, tests excepted.
 const LINES: usize = 400;
 
-/// The Rust files of the workspace's crates.
-fn sources(workspace: &Workspace) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for package in &workspace.packages {
-        gather(package.manifest_path.parent().expect("a crate has a folder"), &mut found);
-    }
-    found
-}
-
-fn gather(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder of the workspace") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() && !path.ends_with("target") {
-            gather(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
-
 /// Tests may be as long as their list of cases. The path begins at the top of the workspace.
 fn is_test(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "tests.rs")
@@ -41,7 +21,7 @@ fn is_too_long(text: &str) -> bool {
 #[test]
 fn no_file_outside_tests_is_longer_than_four_hundred_lines() {
     let workspace = Workspace::find();
-    let sources = sources(&workspace);
+    let sources = workspace.sources();
     assert!(sources.iter().any(|path| path.ends_with("domain/src/lib.rs")), "the crates are found");
     let within = |path: &PathBuf| path.strip_prefix(&workspace.workspace_root).expect("within").to_path_buf();
     let too_long: Vec<PathBuf> = sources

@@ -1,6 +1,7 @@
 //! The workspace as cargo sees it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
@@ -43,5 +44,25 @@ impl Workspace {
             .expect("cargo runs");
         assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
         serde_json::from_slice(&answer.stdout).expect("cargo describes the workspace")
+    }
+
+    /// The Rust files of its crates.
+    pub(super) fn sources(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for package in &self.packages {
+            gather(package.manifest_path.parent().expect("a crate has a folder"), &mut found);
+        }
+        found
+    }
+}
+
+fn gather(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of the workspace") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("target") {
+            gather(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
     }
 }
