@@ -6,5 +6,5 @@ mod http;
 pub mod process;
 
 pub use auth::{Claims, Identity, Role, TokenError, Tokens};
-pub use graphql::{Services, ShopSchema, schema, sdl};
+pub use graphql::{Reads, Services, ShopSchema, schema, sdl};
 pub use http::{Api, Limits, Webhooks, router};

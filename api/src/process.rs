@@ -2,22 +2,38 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-use daybook_commands::ShopConfig;
-use daybook_eventstore::process::config::{ConfigError, Secret, Settings, keys};
-use daybook_eventstore::process::{self, Context, Failure, ops};
+use daybook_commands::{OpenShop, ShopConfig};
+use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
+use daybook_eventstore::process::{self, Context, Failure, Need, ops};
+use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
+use daybook_projections::read::{ReadDb, ReplicaWatch};
 use tokio::net::TcpListener;
 
 use crate::auth::Tokens;
-use crate::graphql::{Services, schema, sdl};
+use crate::graphql::{Reads, Services, schema, sdl};
 use crate::http::{Api, Limits, Webhooks, router};
 
 /// Where clients are served when the configuration does not say.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
+/// The stream that the relay writes when nothing else is configured.
+const STREAM: &str = "DAYBOOK";
+/// How many connections to the read models' replica.
+const READ_POOL: u32 = 12;
+/// How long a read may take.
+const READ_LIMIT: Duration = Duration::from_secs(5);
+
 /// What the process needs.
 struct Config {
     shop: ShopConfig,
+    /// Where read models are read: a replica where there is one.
+    read: PgUrl,
+    read_pool: u32,
+    nats: Option<ServiceUrl>,
+    stream: String,
     tokens: Tokens,
     webhook_secret: Secret<String>,
     listen: SocketAddr,
@@ -27,8 +43,13 @@ struct Config {
 
 impl Config {
     fn load(settings: &Settings) -> Result<Self, ConfigError> {
+        let replica = settings.optional(keys::READ_REPLICA_URL)?;
         Ok(Self {
             shop: ShopConfig::load(settings)?,
+            read: replica.map_or_else(|| settings.required(keys::READ_URL), Ok)?,
+            read_pool: settings.or(keys::READ_POOL, READ_POOL)?,
+            nats: settings.optional(keys::NATS_URL)?,
+            stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
             tokens: Tokens::new(settings.required(keys::TOKEN_KEY)?.expose()),
             webhook_secret: settings.required(keys::WEBHOOK_SECRET)?,
             listen: settings.or(keys::LISTEN, LISTEN)?,
@@ -52,9 +73,15 @@ fn print_schema() -> ExitCode {
 }
 
 async fn serve(config: Config, context: Context) -> Result<(), Failure> {
+    let reads = reads(&config, &context);
+    let stream = match &config.nats {
+        Some(url) => Some(EventStream::connect(url, &config.stream, context.name).await?),
+        None => None,
+    };
     let open = config.shop.open(&context);
+    let live = Arc::new(live(&open, stream, &context));
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
-    let services = Services { shop: open.shop };
+    let services = Services { shop: open.shop, reads, live };
     let api = Api::new(schema(services), config.tokens, context.ids.clone(), Limits::default());
     let mut routes = router(api, webhooks);
     if !config.ops_elsewhere {
@@ -64,4 +91,30 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     tracing::info!(address = %listener.local_addr()?, "serving clients");
     axum::serve(listener, routes).with_graceful_shutdown(context.shutdown.cancelled_owned()).await?;
     Ok(())
+}
+
+/// The read models on their replica; the process is ready only while that answers.
+fn reads(config: &Config, context: &Context) -> Reads {
+    let pool = process::pool(&config.read, config.read_pool, context.name);
+    let asked = pool.clone();
+    context.readiness.watch("read models", Need::Required, move || {
+        let asked = asked.clone();
+        async move { sqlx::query("SELECT 1").execute(&asked).await.map(drop) }
+    });
+    let (watch, _asking) = ReplicaWatch::start(pool.clone());
+    Reads::new(ReadDb::new(pool, READ_LIMIT), watch)
+}
+
+/// What happens, as it happens: from the stream, and without it from the log.
+fn live(open: &OpenShop, stream: Option<EventStream>, context: &Context) -> Live {
+    if let Some(stream) = &stream {
+        let asked = stream.clone();
+        context.readiness.watch("stream", Need::Useful, move || {
+            let answer = asked.ping();
+            async move { answer }
+        });
+    }
+    let (wake, _listening) = Wake::listen(open.pool.clone());
+    let reader = LogReader::new(open.pool.clone());
+    Live::start(FeedSource { reader, wake, stream }, "api")
 }

@@ -5,10 +5,10 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use async_graphql::{Error, ErrorExtensionValues};
-use daybook_eventstore::StoreError;
+use daybook_eventstore::{Position, StoreError};
 
 /// An operation that could not be done. What the shop's rules refuse is not one: that is a payload's `userErrors`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum ApiError {
     /// The client may not do this.
     Forbidden,
@@ -21,6 +21,15 @@ pub(crate) enum ApiError {
     },
     /// The idempotency key was used with another input.
     KeyReused,
+    /// The replica does not have the position asked for yet.
+    Behind {
+        /// The position it has.
+        position: Position,
+        /// How many events are missing.
+        distance: i64,
+    },
+    /// The read model was never built.
+    NotBuilt,
     /// Too much is going on; the same request may be sent again.
     Overloaded,
     /// No answer in time; whether a mutation took effect is found out by sending it again with the same key.
@@ -63,6 +72,8 @@ impl ApiError {
             Self::Forbidden => "FORBIDDEN",
             Self::BadInput { code, .. } => code,
             Self::KeyReused => "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
+            Self::Behind { .. } => "READ_MODEL_BEHIND",
+            Self::NotBuilt => "READ_MODEL_NOT_BUILT",
             Self::Overloaded => "OVERLOADED",
             Self::TimedOut => "TIMED_OUT",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
@@ -74,6 +85,10 @@ impl ApiError {
             Self::Forbidden => "you may not do this".to_owned(),
             Self::BadInput { message, .. } => message.clone(),
             Self::KeyReused => "the idempotency key was used with another input".to_owned(),
+            Self::Behind { position, distance } => {
+                format!("the read model is at position {position}, {distance} behind what was asked for")
+            }
+            Self::NotBuilt => "the read model is being built, try again later".to_owned(),
             Self::Overloaded => "too much is going on, try again".to_owned(),
             Self::TimedOut => "no answer came in time, send the same request again".to_owned(),
             Self::Internal(_) => "something went wrong on our side".to_owned(),
@@ -85,12 +100,18 @@ impl From<ApiError> for Error {
     fn from(error: ApiError) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code());
+        if let ApiError::Behind { position, distance } = &error {
+            extensions.set("position", position.to_string());
+            extensions.set("distance", distance.to_string());
+        }
         let message = error.message();
         let source = match error {
             ApiError::Internal(fault) => Some(Arc::new(fault) as Arc<dyn std::any::Any + Send + Sync>),
             ApiError::Forbidden
             | ApiError::BadInput { .. }
             | ApiError::KeyReused
+            | ApiError::Behind { .. }
+            | ApiError::NotBuilt
             | ApiError::Overloaded
             | ApiError::TimedOut => None,
         };

@@ -1,13 +1,14 @@
 //! The roots of the schema: nothing but the list of what is merged, and the limits.
 
-use async_graphql::{EmptySubscription, MergedObject, Object, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, Object, SDLExportOptions, Schema, SchemaBuilder};
 
-use super::cart::CartMutation;
+use super::cart::{CartMutation, CartQuery};
 use super::customer::CustomerMutation;
 use super::idempotent::idempotent;
-use super::order::OrderMutation;
+use super::node::NodeQuery;
+use super::order::{OrderMutation, OrderQuery, OrderSubscription};
 use super::payment::PaymentMutation;
-use super::product::ProductMutation;
+use super::product::{ProductMutation, ProductQuery};
 use super::services::Services;
 use super::shipment::ShipmentMutation;
 use super::stock::StockMutation;
@@ -22,7 +23,7 @@ const MAX_DIRECTIVES: usize = 5;
 
 /// The query root.
 #[derive(MergedObject, Default)]
-pub struct Query(VersionQuery);
+pub struct Query(NodeQuery, ProductQuery, CartQuery, OrderQuery, VersionQuery);
 
 #[derive(Default)]
 struct VersionQuery;
@@ -47,11 +48,15 @@ pub struct Mutation(
     CustomerMutation,
 );
 
-/// The schema.
-pub type ShopSchema = Schema<Query, Mutation, EmptySubscription>;
+/// The subscription root.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(OrderSubscription);
 
-fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+/// The schema.
+pub type ShopSchema = Schema<Query, Mutation, Subscription>;
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .directive(idempotent)
         .limit_depth(MAX_DEPTH)
         .limit_recursive_depth(MAX_DEPTH)

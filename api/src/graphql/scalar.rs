@@ -93,6 +93,22 @@ impl ScalarType for Country {
     }
 }
 
+/// Any JSON value. It is kept as text, and read when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Json(pub(crate) String);
+
+#[Scalar(name = "JSON")]
+impl ScalarType for Json {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        Ok(Self(value.to_string()))
+    }
+
+    fn to_value(&self) -> Value {
+        // The database keeps nothing but JSON there.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
 /// The text of a code, whether written as a string or as an enum's value.
 fn code(value: &Value) -> Option<&str> {
     match value {

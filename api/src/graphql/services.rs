@@ -1,13 +1,22 @@
 //! What the resolvers work with.
 
+use std::sync::Arc;
+
 use async_graphql::Context;
 use daybook_commands::Shop;
+use daybook_eventstore::Live;
+
+use super::reads::Reads;
 
 /// The services behind the schema. Cloning shares them.
 #[derive(Clone)]
 pub struct Services {
     /// The shop: every mutation ends here.
     pub shop: Shop,
+    /// The read models: every query ends here.
+    pub reads: Reads,
+    /// What happens, as it happens.
+    pub live: Arc<Live>,
 }
 
 impl std::fmt::Debug for Services {

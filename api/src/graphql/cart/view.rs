@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use daybook_commands::use_cases::{Address, Contact, VariantRef};
 use daybook_domain::cart::{Cart as Aggregate, CartLine as Line, CartStatus as Status};
-use daybook_domain::pricing::{Quote, ShippingQuote};
-use daybook_domain::{CartId, CountryCode, Currency, CustomerId, Money, Sealed, Timestamp};
+use daybook_domain::{Currency, Money, Timestamp};
+use daybook_projections::carts::CartRow;
 
+use crate::graphql::context::request;
 use crate::graphql::error::ApiError;
 use crate::graphql::id::global;
 use crate::graphql::input::{Attribute, attributes};
@@ -15,37 +16,37 @@ use crate::graphql::money::MoneyV2;
 use crate::graphql::person::{self, DeliveryAddress, DeliveryContact};
 use crate::graphql::scalar::{Country, CurrencyCode};
 
-/// A cart, from whichever side it was read.
-#[derive(Debug, Clone)]
-pub(crate) struct CartView {
-    pub(crate) id: CartId,
-    pub(crate) customer_id: Option<CustomerId>,
-    pub(crate) currency: Currency,
-    pub(crate) status: Status,
-    pub(crate) lines: Vec<Line>,
-    pub(crate) delivery: Option<(Sealed, Sealed, CountryCode)>,
-    pub(crate) shipping: Option<ShippingQuote>,
-    pub(crate) quote: Option<Quote>,
-}
-
 /// A cart: what a shopper means to buy, at prices that are honoured for a time.
 #[derive(Debug, Clone)]
-pub(crate) struct Cart(pub(crate) Arc<CartView>);
+pub(crate) enum Cart {
+    /// As a mutation left it.
+    Decided(Arc<Aggregate>),
+    /// As a read model has it.
+    Read(Arc<CartRow>),
+}
 
 impl From<Arc<Aggregate>> for Cart {
     fn from(cart: Arc<Aggregate>) -> Self {
-        let terms = cart.terms();
-        let delivery = cart.delivery();
-        Self(Arc::new(CartView {
-            id: terms.map(|terms| terms.cart_id).unwrap_or_default(),
-            customer_id: terms.and_then(|terms| terms.customer_id),
-            currency: terms.map_or(Currency::XXX, |terms| terms.currency),
-            status: cart.status(),
-            lines: cart.lines().to_vec(),
-            delivery: delivery.map(|to| (to.contact.clone(), to.address.clone(), to.country.clone())),
-            shipping: cart.shipping().cloned(),
-            quote: cart.quote().ok(),
-        }))
+        Self::Decided(cart)
+    }
+}
+
+impl Cart {
+    fn get(&self) -> &Aggregate {
+        match self {
+            Self::Decided(cart) => cart,
+            Self::Read(row) => &row.cart,
+        }
+    }
+
+    /// Whether this client may see it.
+    pub(crate) fn is_visible(&self, ctx: &Context<'_>) -> bool {
+        let terms = self.get().terms();
+        terms.is_some_and(|terms| request(ctx).identity.scope().covers(terms.customer_id))
+    }
+
+    fn currency(&self) -> Currency {
+        self.get().terms().map_or(Currency::XXX, |terms| terms.currency)
     }
 }
 
@@ -77,18 +78,18 @@ pub(crate) struct CartCost {
 #[Object]
 impl Cart {
     /// Its id. A guest's cart is seen and changed by whoever knows it.
-    async fn id(&self) -> ID {
-        global(&self.0.id)
+    pub(crate) async fn id(&self) -> ID {
+        global(&self.get().terms().map(|terms| terms.cart_id).unwrap_or_default())
     }
 
     /// Whose it is; nothing for a guest.
     async fn customer_id(&self) -> Option<ID> {
-        self.0.customer_id.as_ref().map(global)
+        self.get().terms().and_then(|terms| terms.customer_id).as_ref().map(global)
     }
 
     /// Whether it can be changed.
     async fn status(&self) -> CartStatus {
-        match self.0.status {
+        match self.get().status() {
             Status::Open => CartStatus::Open,
             Status::Submitted { .. } => CartStatus::Submitted,
             Status::Merged { .. } => CartStatus::Merged,
@@ -97,7 +98,7 @@ impl Cart {
 
     /// The order it became.
     async fn order_id(&self) -> Option<ID> {
-        match self.0.status {
+        match self.get().status() {
             Status::Submitted { order_id } => Some(global(&order_id)),
             Status::Open | Status::Merged { .. } => None,
         }
@@ -105,7 +106,7 @@ impl Cart {
 
     /// The cart its lines went into.
     async fn merged_into_id(&self) -> Option<ID> {
-        match self.0.status {
+        match self.get().status() {
             Status::Merged { into } => Some(global(&into)),
             Status::Open | Status::Submitted { .. } => None,
         }
@@ -113,28 +114,30 @@ impl Cart {
 
     /// The currency of all its prices.
     async fn currency_code(&self) -> CurrencyCode {
-        CurrencyCode(self.0.currency)
+        CurrencyCode(self.currency())
     }
 
     /// Its lines.
+    #[graphql(complexity = "10 * child_complexity")]
     async fn lines(&self) -> Vec<CartLine> {
-        (0..self.0.lines.len()).map(|index| CartLine { cart: Arc::clone(&self.0), index }).collect()
+        (0..self.get().lines().len()).map(|index| CartLine { cart: self.clone(), index }).collect()
     }
 
     /// How many units all lines have together.
     async fn total_quantity(&self) -> i64 {
-        self.0.lines.iter().map(|line| line.quantity.count()).sum()
+        self.get().lines().iter().map(|line| line.quantity.count()).sum()
     }
 
     /// What it costs.
     async fn cost(&self) -> CartCost {
-        let CartView { quote, shipping, currency, lines, .. } = self.0.as_ref();
-        let nets =
-            lines.iter().filter_map(|line| line.item.unit_price.checked_mul(line.quantity.count()).ok());
-        let subtotal = Money::sum(*currency, nets).unwrap_or(Money::zero(*currency));
+        let (cart, currency) = (self.get(), self.currency());
+        let quote = cart.quote().ok();
+        let net = |line: &Line| line.item.unit_price.checked_mul(line.quantity.count()).ok();
+        let subtotal = Money::sum(currency, cart.lines().iter().filter_map(net));
+        let subtotal = subtotal.unwrap_or(Money::zero(currency));
         CartCost {
             subtotal_amount: subtotal.into(),
-            shipping_amount: shipping.as_ref().map(|shipping| shipping.price.into()),
+            shipping_amount: cart.shipping().map(|shipping| shipping.price.into()),
             total_tax_amount: quote.as_ref().map(|quote| quote.tax.into()),
             total_amount: quote.as_ref().map(|quote| quote.total.into()),
         }
@@ -142,28 +145,28 @@ impl Cart {
 
     /// Until when its prices are honoured; nothing while it is empty.
     async fn honoured_until(&self) -> Option<Timestamp> {
-        self.0.lines.iter().map(|line| line.item.honoured_until).min()
+        self.get().lines().iter().map(|line| line.item.honoured_until).min()
     }
 
     /// The way of shipping that was chosen.
     async fn shipping_method(&self) -> Option<&str> {
-        self.0.shipping.as_ref().map(|shipping| shipping.method.as_str())
+        self.get().shipping().map(|shipping| shipping.method.as_str())
     }
 
     /// The country to deliver to.
     async fn country_code(&self) -> Option<Country> {
-        self.0.delivery.as_ref().map(|(_, _, country)| Country(country.clone()))
+        self.get().delivery().map(|delivery| Country(delivery.country.clone()))
     }
 
     /// Who to deliver to; nothing before that was said, and after the person was forgotten.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<DeliveryContact>, ApiError> {
-        let sealed = self.0.delivery.as_ref().map(|(contact, _, _)| contact);
+        let sealed = self.get().delivery().map(|delivery| &delivery.contact);
         person::open::<Contact, _>(ctx, sealed).await
     }
 
     /// Where to deliver to; nothing before that was said, and after the person was forgotten.
     async fn delivery_address(&self, ctx: &Context<'_>) -> Result<Option<DeliveryAddress>, ApiError> {
-        let sealed = self.0.delivery.as_ref().map(|(_, address, _)| address);
+        let sealed = self.get().delivery().map(|delivery| &delivery.address);
         person::open::<Address, _>(ctx, sealed).await
     }
 }
@@ -171,13 +174,13 @@ impl Cart {
 /// One line of a cart.
 #[derive(Debug, Clone)]
 pub(crate) struct CartLine {
-    cart: Arc<CartView>,
+    cart: Cart,
     index: usize,
 }
 
 impl CartLine {
     fn line(&self) -> &Line {
-        &self.cart.lines[self.index]
+        &self.cart.get().lines()[self.index]
     }
 }
 

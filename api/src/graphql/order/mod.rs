@@ -1,5 +1,14 @@
 //! Orders: what was bought, and how far it is.
 
+mod history;
 mod mutation;
+mod query;
+mod settlement;
+mod status;
+mod subscription;
+mod view;
 
 pub(crate) use mutation::OrderMutation;
+pub(crate) use query::OrderQuery;
+pub(crate) use subscription::OrderSubscription;
+pub(crate) use view::Order;

@@ -2,7 +2,9 @@
 
 mod input;
 mod mutation;
+mod query;
 mod view;
 
 pub(crate) use mutation::ProductMutation;
-pub(crate) use view::Product;
+pub(crate) use query::ProductQuery;
+pub(crate) use view::{Product, ProductVariant};

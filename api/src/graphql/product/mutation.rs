@@ -7,9 +7,8 @@ use daybook_commands::use_cases::{self, UseCaseError, VariantRef};
 use daybook_domain::ProductId;
 use daybook_domain::product::{Product as Aggregate, ProductCommand};
 
-use super::Product;
 use super::input::{ProductCreateInput, ProductVariantInput};
-use super::view::ProductVariant;
+use super::{Product, ProductVariant};
 use crate::auth::Permission;
 use crate::graphql::error::ApiError;
 use crate::graphql::id::IdOf;

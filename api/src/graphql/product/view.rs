@@ -1,47 +1,59 @@
 //! Products as clients see them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use async_graphql::{ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use daybook_commands::use_cases::VariantRef;
-use daybook_domain::product::{ProductOption as Choice, Variant};
-use daybook_domain::{Currency, ProductId};
+use daybook_domain::product::{Product as Aggregate, ProductOption as Choice, Variant};
+use daybook_domain::{Currency, ProductId, Timestamp};
+use daybook_projections::products::ProductRow;
 
+use crate::auth::Permission;
+use crate::graphql::context::request;
+use crate::graphql::error::ApiError;
 use crate::graphql::id::global;
 use crate::graphql::input::{Attribute, attributes};
 use crate::graphql::money::MoneyV2;
 use crate::graphql::scalar::CurrencyCode;
-
-/// A product, from whichever side it was read.
-#[derive(Debug, Clone)]
-pub(crate) struct ProductView {
-    pub(crate) id: ProductId,
-    pub(crate) title: String,
-    pub(crate) description: String,
-    pub(crate) options: Vec<Choice>,
-    pub(crate) categories: Vec<String>,
-    pub(crate) attributes: BTreeMap<String, String>,
-    pub(crate) variants: Vec<Variant>,
-    pub(crate) published: bool,
-}
+use crate::graphql::services::services;
+use crate::graphql::stock::StockLevel;
 
 /// A product: what is for sale, in which variants and at what prices.
 #[derive(Debug, Clone)]
-pub(crate) struct Product(pub(crate) Arc<ProductView>);
+pub(crate) enum Product {
+    /// As a mutation left it.
+    Decided(Arc<Aggregate>),
+    /// As a read model has it.
+    Read(Arc<ProductRow>),
+}
 
-impl From<Arc<daybook_domain::product::Product>> for Product {
-    fn from(product: Arc<daybook_domain::product::Product>) -> Self {
-        Self(Arc::new(ProductView {
-            id: product.product_id().unwrap_or_default(),
-            title: product.title().to_owned(),
-            description: product.description().to_owned(),
-            options: product.options().to_vec(),
-            categories: product.categories().to_vec(),
-            attributes: product.attributes().clone(),
-            variants: product.variants().to_vec(),
-            published: product.is_published(),
-        }))
+impl From<Arc<Aggregate>> for Product {
+    fn from(product: Arc<Aggregate>) -> Self {
+        Self::Decided(product)
+    }
+}
+
+impl Product {
+    fn get(&self) -> &Aggregate {
+        match self {
+            Self::Decided(product) => product,
+            Self::Read(row) => &row.product,
+        }
+    }
+
+    fn product_id(&self) -> ProductId {
+        self.get().product_id().unwrap_or_default()
+    }
+
+    /// Whether this client may see it: what is not for sale is the shop's own business.
+    pub(crate) fn is_visible(&self, ctx: &Context<'_>) -> bool {
+        self.get().is_published() || request(ctx).identity.may(Permission::ManageProducts)
+    }
+
+    /// The variant with this id.
+    pub(crate) fn find(&self, variant: VariantRef) -> Option<ProductVariant> {
+        let index = self.get().variants().iter().position(|one| one.variant_id == variant.variant_id)?;
+        Some(ProductVariant { product: self.clone(), index })
     }
 }
 
@@ -57,78 +69,81 @@ pub(crate) struct ProductOption {
 #[Object]
 impl Product {
     /// Its id.
-    async fn id(&self) -> ID {
-        global(&self.0.id)
+    pub(crate) async fn id(&self) -> ID {
+        global(&self.product_id())
     }
 
     /// Its title.
     async fn title(&self) -> &str {
-        &self.0.title
+        self.get().title()
     }
 
     /// Its description.
     async fn description(&self) -> &str {
-        &self.0.description
+        self.get().description()
     }
 
     /// The ways in which its variants differ.
     async fn options(&self) -> Vec<ProductOption> {
         let option =
             |choice: &Choice| ProductOption { name: choice.name.clone(), values: choice.values.clone() };
-        self.0.options.iter().map(option).collect()
+        self.get().options().iter().map(option).collect()
     }
 
     /// The categories it is in.
     async fn categories(&self) -> &[String] {
-        &self.0.categories
+        self.get().categories()
     }
 
     /// Its attributes.
     async fn attributes(&self) -> Vec<Attribute> {
-        attributes(&self.0.attributes)
+        attributes(self.get().attributes())
     }
 
     /// Its variants.
+    #[graphql(complexity = "5 * child_complexity")]
     async fn variants(&self) -> Vec<ProductVariant> {
-        (0..self.0.variants.len()).map(|index| self.variant(index)).collect()
+        let variant = |index| ProductVariant { product: self.clone(), index };
+        (0..self.get().variants().len()).map(variant).collect()
     }
 
     /// Whether it is for sale.
     async fn published(&self) -> bool {
-        self.0.published
-    }
-}
-
-impl Product {
-    fn variant(&self, index: usize) -> ProductVariant {
-        ProductVariant { product: Arc::clone(&self.0), index }
+        self.get().is_published()
     }
 
-    /// The variant with this id.
-    pub(crate) fn find(&self, variant: VariantRef) -> Option<ProductVariant> {
-        let index = self.0.variants.iter().position(|one| one.variant_id == variant.variant_id)?;
-        Some(self.variant(index))
+    /// When it was drawn up; nothing right after a mutation.
+    async fn created_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Decided(_) => None,
+            Self::Read(row) => Some(row.created_at),
+        }
     }
 }
 
 /// A variant of a product: what is stocked, priced and sold.
 #[derive(Debug, Clone)]
 pub(crate) struct ProductVariant {
-    product: Arc<ProductView>,
+    product: Product,
     index: usize,
 }
 
 impl ProductVariant {
     fn variant(&self) -> &Variant {
-        &self.product.variants[self.index]
+        &self.product.get().variants()[self.index]
+    }
+
+    async fn levels(&self, ctx: &Context<'_>) -> Result<Vec<StockLevel>, ApiError> {
+        let levels = services(ctx).reads.load.stock.get(self.variant().variant_id).await?;
+        Ok(levels.iter().flat_map(|levels| levels.iter()).map(StockLevel::from).collect())
     }
 }
 
 #[Object]
 impl ProductVariant {
     /// Its id: what goes into a cart.
-    async fn id(&self) -> ID {
-        global(&VariantRef { product_id: self.product.id, variant_id: self.variant().variant_id })
+    pub(crate) async fn id(&self) -> ID {
+        global(&VariantRef { product_id: self.product.product_id(), variant_id: self.variant().variant_id })
     }
 
     /// Its sku.
@@ -147,13 +162,27 @@ impl ProductVariant {
     }
 
     /// Its price in one currency, without tax; nothing when it is not sold in it.
-    async fn price(&self, #[graphql(name = "currency")] currency: CurrencyCode) -> Option<MoneyV2> {
-        let currency: Currency = currency.0;
+    async fn price(&self, currency_code: CurrencyCode) -> Option<MoneyV2> {
+        let currency: Currency = currency_code.0;
         self.variant().price_in(currency).map(MoneyV2::from)
+    }
+
+    /// How many units can be sold, all locations together, as of a moment ago.
+    async fn quantity_available(&self, ctx: &Context<'_>) -> Result<i64, ApiError> {
+        Ok(self.levels(ctx).await?.iter().map(StockLevel::available_units).sum())
+    }
+
+    /// Its stock at each location, for the shop's own people.
+    #[graphql(complexity = "3 * child_complexity")]
+    async fn stock(&self, ctx: &Context<'_>) -> Result<Vec<StockLevel>, ApiError> {
+        if !request(ctx).identity.may(Permission::ManageStock) {
+            return Err(ApiError::Forbidden);
+        }
+        self.levels(ctx).await
     }
 
     /// The product it is of.
     async fn product(&self) -> Product {
-        Product(Arc::clone(&self.product))
+        self.product.clone()
     }
 }

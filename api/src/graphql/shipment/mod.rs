@@ -4,4 +4,4 @@ mod mutation;
 mod view;
 
 pub(crate) use mutation::ShipmentMutation;
-pub(crate) use view::{CarrierStatus, Shipment};
+pub(crate) use view::{CarrierStatus, Shipment, ShipmentLine, ShipmentStatus};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{ID, SimpleObject};
 use daybook_domain::inventory::{Inventory, StockItem};
+use daybook_projections::stock::StockLevel as Row;
 
 use crate::graphql::id::global;
 
@@ -37,6 +38,28 @@ impl StockLevel {
             reserved: stock.reserved(),
             safety_stock: i64::from(stock.safety_stock()),
             available: stock.available(),
+        }
+    }
+}
+
+impl StockLevel {
+    /// How many can be sold.
+    pub(crate) const fn available_units(&self) -> i64 {
+        self.available
+    }
+}
+
+impl From<&Row> for StockLevel {
+    fn from(row: &Row) -> Self {
+        let item = StockItem { variant_id: row.variant_id, location: row.location.clone() };
+        Self {
+            id: global(&item),
+            location: item.location.to_string(),
+            on_hand: row.on_hand,
+            committed: row.committed,
+            reserved: row.reserved,
+            safety_stock: row.safety_stock,
+            available: row.available(),
         }
     }
 }

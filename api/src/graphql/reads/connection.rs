@@ -1,0 +1,196 @@
+//! Relay connections (<https://relay.dev/graphql/connections.htm>) over pages of the read models.
+
+use async_graphql::Context;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use daybook_projections::read::{Cursor, Page, PageRequest};
+
+use crate::graphql::error::ApiError;
+
+/// How many items a page has when the client does not say.
+const DEFAULT: u32 = 20;
+/// The most it may have.
+const MAX: u32 = 100;
+/// The longest cursor that is looked into.
+const MAX_CURSOR: usize = 1_024;
+
+/// A page as the client asks for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Paging {
+    /// How many.
+    pub(crate) first: Option<i32>,
+    /// After which.
+    pub(crate) after: Option<String>,
+}
+
+impl Paging {
+    /// How many items it has at most.
+    pub(crate) fn size(&self) -> Result<u32, ApiError> {
+        let size = self.first.map_or(Ok(DEFAULT), u32::try_from).ok().filter(|size| *size <= MAX);
+        size.ok_or_else(|| ApiError::bad_input("PAGE_SIZE_INVALID", format!("first is from 0 to {MAX}")))
+    }
+
+    /// The page as a read model has it; the total is counted only when it is asked for.
+    pub(crate) fn request(&self, ctx: &Context<'_>) -> Result<PageRequest, ApiError> {
+        Ok(PageRequest {
+            first: self.size()?,
+            after: self.after.as_deref().map(decode).transpose()?,
+            with_total: ctx.look_ahead().field("totalCount").exists(),
+        })
+    }
+}
+
+/// What a list of so many items costs, when each costs this much.
+pub(crate) fn cost(first: Option<i32>, each: usize) -> usize {
+    let size = first.map_or(DEFAULT, |first| u32::try_from(first).unwrap_or(0)).min(MAX);
+    usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(each).saturating_add(1)
+}
+
+/// A cursor as the client has it.
+fn encode(cursor: &Cursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}\n{}", cursor.key, cursor.value))
+}
+
+fn decode(text: &str) -> Result<Cursor, ApiError> {
+    let invalid = || ApiError::bad_input("INVALID_CURSOR", "after is not a cursor of this list");
+    let short = Some(text).filter(|text| text.len() <= MAX_CURSOR).ok_or_else(invalid)?;
+    let bytes = URL_SAFE_NO_PAD.decode(short).map_err(|_| invalid())?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
+    let (key, value) = text.split_once('\n').filter(|_| !text.contains('\0')).ok_or_else(invalid)?;
+    Ok(Cursor { value: value.to_owned(), key: key.to_owned() })
+}
+
+/// A part of a list, each item with its cursor.
+#[derive(Debug, Clone)]
+pub(crate) struct Slice<T> {
+    pub(crate) items: Vec<(String, T)>,
+    pub(crate) has_next: bool,
+    pub(crate) has_previous: bool,
+    pub(crate) total: u64,
+}
+
+impl<T> Slice<T> {
+    /// A page of a read model.
+    pub(crate) fn of<R>(page: Page<R>, request: &PageRequest, item: impl Fn(R) -> T) -> Self {
+        Self {
+            items: page.rows.into_iter().map(|(cursor, row)| (encode(&cursor), item(row))).collect(),
+            has_next: page.has_next,
+            has_previous: request.after.is_some(),
+            total: page.total.unwrap_or_default(),
+        }
+    }
+
+    /// A part of a list that is there as a whole and whose items have these keys, in this order.
+    pub(crate) fn cut(all: Vec<(String, T)>, paging: &Paging) -> Result<Self, ApiError> {
+        let after = paging.after.as_deref().map(decode).transpose()?;
+        let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        let size = usize::try_from(paging.size()?).unwrap_or(usize::MAX);
+        let mut rest = all.into_iter().peekable();
+        if let Some(after) = &after {
+            while rest.next_if(|(key, _)| *key != after.key).is_some() {}
+            rest.next();
+        }
+        let mut items = Vec::new();
+        while items.len() < size {
+            let Some((key, item)) = rest.next() else { break };
+            items.push((encode(&Cursor { value: String::new(), key }), item));
+        }
+        Ok(Self { items, has_next: rest.peek().is_some(), has_previous: after.is_some(), total })
+    }
+}
+
+/// Defines a connection and its edge over items of one type, with the fields that every connection has, and those
+/// that only this one has.
+macro_rules! connection {
+    ($(#[$doc:meta])+ $connection:ident { $($field:ident: $type:ty,)* }, $edge:ident of $node:ty; $($own:tt)*) => {
+        $(#[$doc])+
+        #[derive(Debug)]
+        pub(crate) struct $connection {
+            pub(crate) slice: crate::graphql::reads::Slice<$node>,
+            $(pub(crate) $field: $type,)*
+        }
+
+        /// An item of a list, with its cursor.
+        #[derive(Debug, async_graphql::SimpleObject)]
+        pub(crate) struct $edge {
+            /// The item's place in the list: give it as `after` to go on from here.
+            cursor: String,
+            /// The item.
+            node: $node,
+        }
+
+        #[async_graphql::Object]
+        impl $connection {
+            /// The items, each with its cursor.
+            async fn edges(&self) -> Vec<$edge> {
+                let edge = |(cursor, node): &(String, $node)| $edge { cursor: cursor.clone(), node: node.clone() };
+                self.slice.items.iter().map(edge).collect()
+            }
+
+            /// The items.
+            async fn nodes(&self) -> Vec<$node> {
+                self.slice.items.iter().map(|(_, node)| node.clone()).collect()
+            }
+
+            /// Where this page is in the list.
+            async fn page_info(&self) -> async_graphql::connection::PageInfo {
+                async_graphql::connection::PageInfo {
+                    has_previous_page: self.slice.has_previous,
+                    has_next_page: self.slice.has_next,
+                    start_cursor: self.slice.items.first().map(|(cursor, _)| cursor.clone()),
+                    end_cursor: self.slice.items.last().map(|(cursor, _)| cursor.clone()),
+                }
+            }
+
+            /// How many items the whole list has.
+            async fn total_count(&self) -> u64 {
+                self.slice.total
+            }
+
+            $($own)*
+        }
+    };
+}
+
+pub(crate) use connection;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paging(first: Option<i32>, after: Option<&str>) -> Paging {
+        Paging { first, after: after.map(str::to_owned) }
+    }
+
+    fn list() -> Vec<(String, u32)> {
+        (1..=5).map(|n| (n.to_string(), n)).collect()
+    }
+
+    #[test]
+    fn a_page_has_at_most_a_hundred_items() {
+        assert_eq!(paging(None, None).size().ok(), Some(20));
+        assert_eq!(paging(Some(100), None).size().ok(), Some(100));
+        assert!(paging(Some(101), None).size().is_err());
+        assert!(paging(Some(-1), None).size().is_err());
+    }
+
+    #[test]
+    fn a_list_is_walked_page_by_page() {
+        let first = Slice::cut(list(), &paging(Some(2), None)).expect("a page");
+        assert_eq!(first.items.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!((first.has_next, first.has_previous, first.total), (true, false, 5));
+        let after = &first.items[1].0;
+        let last = Slice::cut(list(), &paging(Some(9), Some(after))).expect("a page");
+        assert_eq!(last.items.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!((last.has_next, last.has_previous), (false, true));
+    }
+
+    #[test]
+    fn a_cursor_reads_back_and_garbage_is_none() {
+        let cursor = Cursor { value: "2026-01-01 00:00:00+00".to_owned(), key: "k".to_owned() };
+        assert_eq!(decode(&encode(&cursor)).ok(), Some(cursor));
+        for bad in ["", "!", "QQ", &"A".repeat(2_000)] {
+            assert!(decode(bad).is_err(), "{bad}");
+        }
+    }
+}

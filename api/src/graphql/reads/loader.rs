@@ -1,0 +1,146 @@
+//! Many lookups, few statements: what is asked for while earlier statements run goes out together in the next one.
+//! Lookups of all requests share them, so the busier it is, the more each statement answers. Nothing is kept.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::graphql::error::ApiError;
+
+/// How many statements of one kind run at once.
+const RUNNING: usize = 4;
+/// How many keys go out in one statement.
+const BATCH: usize = 500;
+
+/// What can be looked up many at a time.
+pub(crate) trait Batch: Send + Sync + 'static {
+    /// What is looked up.
+    type Key: Clone + Eq + Hash + Send + 'static;
+    /// What is found.
+    type Value: Clone + Send + 'static;
+
+    /// Looks up all keys in one statement; what is not there is left out.
+    fn find(
+        &self,
+        keys: Vec<Self::Key>,
+    ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, ApiError>> + Send;
+}
+
+type Answer<B> = Result<Option<<B as Batch>::Value>, ApiError>;
+type Waiting<B> = HashMap<<B as Batch>::Key, Vec<oneshot::Sender<Answer<B>>>>;
+
+struct Queue<B: Batch> {
+    waiting: Waiting<B>,
+    running: usize,
+}
+
+/// Lookups of one kind. Cloning shares the queue.
+pub(crate) struct Loader<B: Batch> {
+    batch: Arc<B>,
+    queue: Arc<Mutex<Queue<B>>>,
+}
+
+impl<B: Batch> Clone for Loader<B> {
+    fn clone(&self) -> Self {
+        Self { batch: Arc::clone(&self.batch), queue: Arc::clone(&self.queue) }
+    }
+}
+
+impl<B: Batch> Loader<B> {
+    /// Lookups in this.
+    pub(crate) fn new(batch: B) -> Self {
+        let queue = Queue { waiting: HashMap::new(), running: 0 };
+        Self { batch: Arc::new(batch), queue: Arc::new(Mutex::new(queue)) }
+    }
+
+    /// What is there under this key, as it is now or later, never as it was before.
+    pub(crate) async fn get(&self, key: B::Key) -> Answer<B> {
+        let (reply, answer) = oneshot::channel();
+        let begin = {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.waiting.entry(key).or_default().push(reply);
+            let begin = queue.running < RUNNING;
+            queue.running += usize::from(begin);
+            begin
+        };
+        if begin {
+            tokio::spawn(self.clone().run());
+        }
+        answer.await.unwrap_or(Err(ApiError::Overloaded))
+    }
+
+    async fn run(self) {
+        // What else the same request asks for comes before this is polled again.
+        tokio::task::yield_now().await;
+        while let Some(waiting) = self.take() {
+            let keys = waiting.keys().cloned().collect();
+            let found = self.batch.find(keys).await;
+            for (key, replies) in waiting {
+                let answer = match &found {
+                    Ok(found) => Ok(found.get(&key).cloned()),
+                    Err(error) => Err(error.clone()),
+                };
+                for reply in replies {
+                    // Who asked may be gone.
+                    drop(reply.send(answer.clone()));
+                }
+            }
+        }
+    }
+
+    /// The next keys to look up; nothing ends this runner.
+    fn take(&self) -> Option<Waiting<B>> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if queue.waiting.is_empty() {
+            queue.running -= 1;
+            return None;
+        }
+        if queue.waiting.len() <= BATCH {
+            return Some(std::mem::take(&mut queue.waiting));
+        }
+        let keys: Vec<B::Key> = queue.waiting.keys().take(BATCH).cloned().collect();
+        Some(keys.into_iter().filter_map(|key| queue.waiting.remove_entry(&key)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Doubles {
+        statements: Arc<AtomicUsize>,
+    }
+
+    impl Batch for Doubles {
+        type Key = u32;
+        type Value = u32;
+
+        async fn find(&self, keys: Vec<u32>) -> Result<HashMap<u32, u32>, ApiError> {
+            self.statements.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            if keys.contains(&13) {
+                return Err(ApiError::TimedOut);
+            }
+            Ok(keys.into_iter().filter(|key| key % 2 == 0).map(|key| (key, key * 2)).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_together_goes_out_together() {
+        let statements = Arc::new(AtomicUsize::new(0));
+        let loader = Loader::new(Doubles { statements: Arc::clone(&statements) });
+        let found = join_all((0..12).map(|key| loader.get(key))).await;
+        let found: Vec<_> = found.into_iter().map(|answer| answer.expect("an answer")).collect();
+        assert_eq!(found[..4], [Some(0), None, Some(4), None]);
+        assert_eq!(statements.load(Ordering::Relaxed), 1);
+        assert!(loader.get(13).await.is_err());
+        assert_eq!(loader.get(14).await.expect("an answer"), Some(28));
+    }
+}

@@ -1,0 +1,87 @@
+//! What can be looked up by key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use daybook_domain::{CartId, OrderId, ProductId, Sku, VariantId};
+use daybook_projections::carts::{self, CartRow};
+use daybook_projections::orders::query::HistoryEntry;
+use daybook_projections::orders::{self, OrderRow};
+use daybook_projections::products::{self, ProductRow};
+use daybook_projections::read::ReadDb;
+use daybook_projections::stock::{self, StockLevel};
+
+use super::loader::{Batch, Loader};
+use crate::graphql::error::ApiError;
+
+/// How many events of an order's history are shown.
+const HISTORY: u32 = 1_000;
+
+macro_rules! batches {
+    ($($(#[$doc:meta])+ $name:ident($key:ty => $value:ty) |$db:ident, $keys:ident| $find:expr;)+) => {$(
+        $(#[$doc])+
+        pub(crate) struct $name(ReadDb);
+
+        impl Batch for $name {
+            type Key = $key;
+            type Value = $value;
+
+            async fn find(&self, $keys: Vec<$key>) -> Result<HashMap<$key, $value>, ApiError> {
+                let $db = &self.0;
+                Ok($find)
+            }
+        }
+    )+};
+}
+
+batches! {
+    /// Products by their ids.
+    Products(ProductId => Arc<ProductRow>) |db, keys| products::query::by_ids(db, &keys).await?;
+    /// Products by the skus of their variants.
+    ProductsBySku(Sku => Arc<ProductRow>) |db, keys| products::query::by_skus(db, &keys).await?;
+    /// Carts by their ids.
+    Carts(CartId => Arc<CartRow>) |db, keys| shared(carts::query::by_ids(db, &keys).await?);
+    /// Orders by their ids.
+    Orders(OrderId => Arc<OrderRow>) |db, keys| shared(orders::query::by_ids(db, &keys).await?);
+    /// The histories of orders.
+    Histories(OrderId => Arc<Vec<HistoryEntry>>) |db, keys| {
+        shared(orders::query::history(db, &keys, 0, HISTORY).await?)
+    };
+    /// The stock of variants, at each location.
+    Stock(VariantId => Arc<Vec<StockLevel>>) |db, keys| shared(stock::query::by_variants(db, &keys).await?);
+}
+
+fn shared<K: Eq + std::hash::Hash, V>(found: HashMap<K, V>) -> HashMap<K, Arc<V>> {
+    found.into_iter().map(|(key, value)| (key, Arc::new(value))).collect()
+}
+
+/// All lookups. Cloning shares them.
+#[derive(Clone)]
+pub(crate) struct Loaders {
+    /// Products by their ids.
+    pub(crate) products: Loader<Products>,
+    /// Products by the skus of their variants.
+    pub(crate) products_by_sku: Loader<ProductsBySku>,
+    /// Carts by their ids.
+    pub(crate) carts: Loader<Carts>,
+    /// Orders by their ids.
+    pub(crate) orders: Loader<Orders>,
+    /// The histories of orders.
+    pub(crate) histories: Loader<Histories>,
+    /// The stock of variants.
+    pub(crate) stock: Loader<Stock>,
+}
+
+impl Loaders {
+    /// Lookups in this database.
+    pub(crate) fn new(db: &ReadDb) -> Self {
+        Self {
+            products: Loader::new(Products(db.clone())),
+            products_by_sku: Loader::new(ProductsBySku(db.clone())),
+            carts: Loader::new(Carts(db.clone())),
+            orders: Loader::new(Orders(db.clone())),
+            histories: Loader::new(Histories(db.clone())),
+            stock: Loader::new(Stock(db.clone())),
+        }
+    }
+}
