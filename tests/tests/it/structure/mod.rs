@@ -3,5 +3,6 @@
 mod documents;
 mod edges;
 mod event_catalogue;
+mod graphql_schema;
 mod length;
 mod workspace;
