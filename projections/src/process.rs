@@ -9,6 +9,7 @@ use daybook_eventstore::{EventStream, FeedSource, LogReader, Wake};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
+use crate::read::hot;
 use crate::registry::{self, Targets};
 use crate::runtime::{self, Projector};
 
@@ -25,6 +26,7 @@ struct Configuration {
     events: (PgUrl, u32),
     read: (PgUrl, u32),
     nats: Option<ServiceUrl>,
+    redis: Option<ServiceUrl>,
     stream: String,
 }
 
@@ -38,6 +40,7 @@ impl Configuration {
             // Each projector listens, writes, and looks at the register.
             read: (settings.required(keys::READ_URL)?, settings.or(keys::READ_POOL, 3 * count + 1)?),
             nats: settings.optional(keys::NATS_URL)?,
+            redis: settings.optional(keys::REDIS_URL)?,
             stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
             names,
         })
@@ -69,7 +72,8 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
         read: read.clone(),
         clock: Arc::clone(&process.clock),
     };
-    let targets = Targets { postgres: read };
+    let redis = configuration.redis.as_ref().map(|url| hot::connect(url.expose())).transpose()?;
+    let targets = Targets { postgres: read, redis: redis.map(|redis| (redis, hot::PREFIX.to_owned())) };
     let mut projectors = JoinSet::new();
     for name in &configuration.names {
         let projector = Projector::try_new(context.clone(), name, &targets)?;

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
+use fred::clients::Client;
 use sqlx::PgPool;
 
 use crate::carts::Carts;
 use crate::orders::Orders;
 use crate::products::Products;
-use crate::runtime::{PostgresTarget, RuntimeError, Tabled, Target};
-use crate::stock::Stock;
+use crate::runtime::{PostgresTarget, ReadModel, RedisTarget, RuntimeError, Tabled, Target};
+use crate::stock::{Stock, StockByVariant};
 
 /// The servers that rows are kept on.
 #[derive(Debug, Clone)]
 pub struct Targets {
     /// The read primary.
     pub postgres: PgPool,
+    /// Redis, and what its keys begin with.
+    pub redis: Option<(Client, String)>,
 }
 
 type Open = fn(&'static str, &Targets) -> Result<Arc<dyn Target>, RuntimeError>;
@@ -24,6 +27,8 @@ const REGISTRY: &[(&str, Open)] = &[
     ("carts", postgres::<Carts>),
     ("products", postgres::<Products>),
     ("stock", postgres::<Stock>),
+    ("carts-hot", redis::<Carts>),
+    ("stock-hot", redis::<StockByVariant>),
 ];
 
 /// The names of all read models.
@@ -40,4 +45,11 @@ pub(crate) fn find(name: &str, targets: &Targets) -> Result<(&'static str, Arc<d
 #[expect(clippy::unnecessary_wraps, reason = "other targets may not be configured")]
 fn postgres<M: Tabled>(name: &'static str, targets: &Targets) -> Result<Arc<dyn Target>, RuntimeError> {
     Ok(Arc::new(PostgresTarget::<M>::new(name, targets.postgres.clone())))
+}
+
+fn redis<M: ReadModel>(name: &'static str, targets: &Targets) -> Result<Arc<dyn Target>, RuntimeError> {
+    let configured = targets.redis.as_ref();
+    let (client, prefix) =
+        configured.ok_or_else(|| RuntimeError::NotConfigured { name: name.to_owned(), what: "Redis" })?;
+    Ok(Arc::new(RedisTarget::<M>::new(name, client.clone(), prefix, targets.postgres.clone())))
 }

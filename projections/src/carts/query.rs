@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use daybook_domain::{CartId, CustomerId};
+use daybook_eventstore::Position;
 use sqlx::Row;
 
 use super::CartRow;
-use crate::read::{ReadDb, ReadError, doc};
+use crate::read::{Hot, ReadDb, ReadError, doc};
 
 /// The carts with these ids, those that there are.
 ///
@@ -44,4 +45,16 @@ pub async fn by_customers(
         carts.entry(customer).or_default().push(doc(row)?);
     }
     Ok(carts)
+}
+
+/// The same as [`by_ids`] from the hot copy, at `after` or later; nothing when it cannot tell, and then the caller
+/// asks Postgres.
+pub async fn by_ids_hot(
+    hot: &Hot,
+    ids: &[CartId],
+    after: Option<Position>,
+) -> Option<HashMap<CartId, CartRow>> {
+    let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows = hot.rows::<CartRow>("carts-hot", &keys, after).await?;
+    Some(ids.iter().zip(rows).filter_map(|(id, row)| Some((*id, row?))).collect())
 }

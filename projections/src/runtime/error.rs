@@ -11,6 +11,9 @@ pub enum TargetError {
     /// What was built is gone: it is built again from the first event.
     #[error("what was built is gone")]
     Lost,
+    /// The version is behind the one that readers see.
+    #[error("the version is behind the live one")]
+    Behind,
     /// The read database failed.
     #[error("the read database failed")]
     Postgres(#[from] sqlx::Error),

@@ -1,11 +1,14 @@
 //! Folding a batch in memory, key by key. Pure: rows and events in, rows and parked events out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use daybook_eventstore::{Position, RecordedEvent};
 
 use super::envelope::{Arrived, Envelope, chain};
 use super::model::ReadModel;
+
+/// Why an event is parked that may well be good.
+const EARLIER: &str = "an earlier event of its key is parked";
 
 /// The events of one key in a batch, in order.
 #[derive(Debug)]
@@ -112,9 +115,18 @@ pub(crate) fn fold_key<'a, M: ReadModel>(stored: Option<&Stored>, keyed: &'a Key
     }
 }
 
+/// The same, unless the key stands still already.
+pub(crate) fn fold_unless_stopped<'a, M: ReadModel>(
+    stored: Option<&Stored>,
+    keyed: &'a Keyed,
+    stopped: &HashSet<String>,
+) -> Folded<'a, M::Row> {
+    if stopped.contains(&keyed.key) { Folded::parked(keyed, EARLIER) } else { fold_key::<M>(stored, keyed) }
+}
+
 /// Parks a key's events: the first for this reason, the others because of the first.
 fn park(key: &str, events: &[Arrived], error: &str) -> Vec<Parked> {
-    let reasons = std::iter::once(error).chain(std::iter::repeat("an earlier event of its key is parked"));
+    let reasons = std::iter::once(error).chain(std::iter::repeat(EARLIER));
     let parked = events.iter().zip(reasons);
     parked
         .map(|(event, why)| Parked { key: key.to_owned(), position: event.position(), error: why.to_owned() })

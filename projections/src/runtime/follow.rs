@@ -94,7 +94,7 @@ impl Follower {
         let mut progress =
             Progress { at, size: FIRST, head: (head.position, Instant::now()), caught_up: false };
         self.settle(&mut progress).await?;
-        let mut batch = self.next(&mut feed, &progress).await?;
+        let mut batch = self.next(&mut feed, &mut progress).await?;
         loop {
             let (full, size) = (batch.len() >= progress.size, progress.size);
             batch = if full {
@@ -103,13 +103,17 @@ impl Follower {
                 tokio::try_join!(self.apply(batch, &mut progress, Purpose::CatchUp), next)?.1
             } else {
                 self.apply(batch, &mut progress, Purpose::Live).await?;
-                self.next(&mut feed, &progress).await?
+                self.next(&mut feed, &mut progress).await?
             };
         }
     }
 
     /// The next events; while there are none, makes sure that what was built is still there.
-    async fn next(&self, feed: &mut Feed, progress: &Progress) -> Result<Vec<RecordedEvent>, RuntimeError> {
+    async fn next(
+        &self,
+        feed: &mut Feed,
+        progress: &mut Progress,
+    ) -> Result<Vec<RecordedEvent>, RuntimeError> {
         loop {
             if let Ok(events) = tokio::time::timeout(IDLE_INTERVAL, feed.next(progress.size)).await {
                 return Ok(events?);
@@ -118,6 +122,8 @@ impl Follower {
             if progress.at.position > 0 && there.as_ref() != Some(&progress.at) {
                 return Err(if there.is_none() { TargetError::Lost } else { TargetError::Fenced }.into());
             }
+            progress.caught_up = false;
+            self.settle(progress).await?;
         }
     }
 
@@ -163,8 +169,7 @@ impl Follower {
             return Err(TargetError::Fenced.into());
         };
         if this.status == Status::Live {
-            let mut connection = self.context.read.acquire().await?;
-            self.target.caught_up(&mut connection, self.version).await?;
+            self.target.caught_up(self.version).await?;
         } else if this.switch_when_ready {
             let (read, target) = (&self.context.read, self.target.as_ref());
             // Not yet, when the live version is a few events ahead: after the next batch, then.

@@ -12,6 +12,7 @@ mod model;
 mod parked;
 mod postgres;
 mod projector;
+pub(crate) mod redis;
 mod switch;
 mod table;
 mod target;
@@ -30,4 +31,5 @@ pub use table::{Column, Table};
 pub use versions::{Status, Version};
 
 pub(crate) use postgres::PostgresTarget;
+pub(crate) use redis::RedisTarget;
 pub(crate) use target::Target;

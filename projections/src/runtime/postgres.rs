@@ -9,7 +9,7 @@ use sqlx::{Acquire, PgConnection, PgPool, Row};
 
 use super::envelope::Arrived;
 use super::error::TargetError;
-use super::fold::{Folded, Keyed, Stored, by_key, fold_key};
+use super::fold::{Folded, Keyed, Stored, by_key, fold_unless_stopped};
 use super::model::Tabled;
 use super::table::Written;
 use super::target::{Applied, Batch, Purpose, Target};
@@ -79,14 +79,9 @@ impl<M: Tabled> PostgresTarget<M> {
         refused: &HashMap<&str, String>,
     ) -> Result<Vec<Folded<'a, M::Row>>, TargetError> {
         let stored = Self::load(tx, work).await?;
-        let fold = |keyed: &'a Keyed| {
-            if stopped.contains(&keyed.key) {
-                Folded::parked(keyed, "an earlier event of its key is parked")
-            } else if let Some(error) = refused.get(keyed.key.as_str()) {
-                Folded::parked(keyed, error)
-            } else {
-                fold_key::<M>(stored.get(&keyed.key), keyed)
-            }
+        let fold = |keyed: &'a Keyed| match refused.get(keyed.key.as_str()) {
+            Some(error) => Folded::parked(keyed, error),
+            None => fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, stopped),
         };
         Ok(work.keyed.iter().map(fold).collect())
     }

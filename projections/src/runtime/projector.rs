@@ -137,6 +137,7 @@ impl Projector {
                     version,
                     "the log is another one; building a new version"
                 );
+                self.target.conceal(version).await?;
                 versions::set_diverged(&self.context.read, (self.name, version)).await?;
             }
         }

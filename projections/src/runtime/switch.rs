@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use daybook_eventstore::Checkpoint;
 
-use super::error::RuntimeError;
+use super::error::{RuntimeError, TargetError};
 use super::target::Target;
 use super::versions::{self, Status, Version};
 
@@ -75,7 +75,10 @@ pub(crate) async fn take_over(
     if live.as_ref().is_some_and(|live| !has_reached(&new, live)) {
         return Ok(false);
     }
-    flip(&mut tx, target, live.as_ref(), &new).await?;
+    match flip(&mut tx, target, live.as_ref(), &new).await {
+        Err(RuntimeError::Target(TargetError::Behind)) => return Ok(false),
+        done => done?,
+    }
     tx.commit().await?;
     tracing::info!(projection = name, version, "readers see another version");
     Ok(true)

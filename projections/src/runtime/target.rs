@@ -51,8 +51,13 @@ pub(crate) trait Target: Send + Sync {
     /// Lets readers see this version and no other from the next read on, atomically.
     async fn expose(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError>;
 
-    /// The live version has caught up: a target that hid it until then shows it now.
-    async fn caught_up(&self, _connection: &mut PgConnection, _version: i32) -> Result<(), TargetError> {
+    /// The live version has caught up: a target with a fallback hid it until now.
+    async fn caught_up(&self, _version: i32) -> Result<(), TargetError> {
+        Ok(())
+    }
+
+    /// The version was built from a log that is gone: a target with a fallback hides it.
+    async fn conceal(&self, _version: i32) -> Result<(), TargetError> {
         Ok(())
     }
 

@@ -123,6 +123,25 @@ pub(crate) async fn advance(
     .await
 }
 
+/// Notes where a target that keeps its own checkpoint has moved it, and tells how many events are parked.
+pub(crate) async fn record<'c>(
+    db: impl Executor<'c, Database = Postgres>,
+    (name, version): (&str, i32),
+    at: &Checkpoint,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "UPDATE projections SET epoch = $3, position = $4, event_hash = $5, updated_at = now()
+         WHERE name = $1 AND version = $2 RETURNING parked",
+    )
+    .bind(name)
+    .bind(version)
+    .bind(at.epoch)
+    .bind(at.position)
+    .bind(at.hash.0)
+    .fetch_optional(db)
+    .await
+}
+
 /// Gives a version another status.
 pub(crate) async fn set_status(
     tx: &mut PgConnection,

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use daybook_domain::VariantId;
+use daybook_eventstore::Position;
 
-use super::StockLevel;
-use crate::read::{ReadDb, ReadError, doc};
+use super::{StockLevel, VariantStock};
+use crate::read::{Hot, ReadDb, ReadError, doc};
 
 /// The levels of these variants at every location, sorted by location; a variant nobody stocks has none.
 ///
@@ -25,4 +26,16 @@ pub async fn by_variants(
         levels.entry(level.variant_id).or_default().push(level);
     }
     Ok(levels)
+}
+
+/// The same as [`by_variants`] from the hot copy, at `after` or later; nothing when it cannot tell, and then the
+/// caller asks Postgres.
+pub async fn by_variants_hot(
+    hot: &Hot,
+    ids: &[VariantId],
+    after: Option<Position>,
+) -> Option<HashMap<VariantId, Vec<StockLevel>>> {
+    let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let rows = hot.rows::<VariantStock>("stock-hot", &keys, after).await?;
+    Some(ids.iter().zip(rows).map(|(id, row)| (*id, row.unwrap_or_default().levels)).collect())
 }

@@ -1,5 +1,6 @@
 //! The read models on real servers: built, rebuilt, switched, poisoned and fenced.
 
+mod hot;
 mod models;
 mod runtime;
 mod shop;

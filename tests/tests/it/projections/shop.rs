@@ -17,15 +17,16 @@ use daybook_eventstore::{
     Append, Appended, Appender, FeedSource, Fingerprint, LogReader, Metadata, NewEvent, Position, StreamId,
     Wake,
 };
-use daybook_projections::read::ReadDb;
+use daybook_projections::read::{Hot, ReadDb, hot};
 use daybook_projections::registry::Targets;
 use daybook_projections::runtime::admin::Admin;
 use daybook_projections::runtime::{Context, Projector, Status, Version};
+use fred::clients::Client;
 use serde::Serialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use crate::harness::{Database, eventually};
+use crate::harness::{Database, eventually, servers, unique};
 
 pub(super) const SOON: Duration = Duration::from_secs(30);
 
@@ -35,6 +36,9 @@ pub(super) struct Shop {
     pub(super) read: Database,
     pub(super) admin: Admin,
     pub(super) db: ReadDb,
+    pub(super) hot: Hot,
+    pub(super) redis: Client,
+    pub(super) prefix: String,
     context: Context,
     targets: Targets,
     appender: Appender,
@@ -46,10 +50,15 @@ impl Shop {
         let (wake, _listening) = Wake::listen(events.pool.clone());
         let log = FeedSource { reader: LogReader::new(events.pool.clone()), wake, stream: None };
         let context = Context { log, read: read.pool.clone(), clock: Arc::new(SystemClock) };
-        let targets = Targets { postgres: read.pool.clone() };
+        let redis = hot::connect(&servers().redis).expect("a URL");
+        let prefix = unique("test:");
+        let targets = Targets { postgres: read.pool.clone(), redis: Some((redis.clone(), prefix.clone())) };
         Self {
             admin: Admin::new(context.clone(), targets.clone()),
             db: ReadDb::new(read.pool.clone(), SOON),
+            hot: Hot::new(redis.clone(), &prefix),
+            redis,
+            prefix,
             appender: Appender::start(events.pool.clone()),
             events,
             read,

@@ -1,0 +1,104 @@
+//! The hot copies in Redis: the same as Postgres says, or nothing.
+
+use daybook_domain::VariantId;
+use daybook_domain::catalogue::DomainEvent;
+use daybook_domain::inventory::{InventoryEvent, StockItem};
+use daybook_eventstore::process::SystemIds;
+use daybook_projections::read::{Hot, hot};
+use daybook_projections::{carts, stock};
+use fred::interfaces::KeysInterface;
+
+use super::models::{receive, take_cart};
+use super::shop::{SOON, Shop};
+use crate::harness::eventually;
+
+/// The units of a variant in London, once the hot copy has `after`.
+async fn on_hand(shop: &Shop, variant: VariantId, after: i64) -> i64 {
+    let levels = eventually(SOON, "the hot copy gets there", || async {
+        stock::query::by_variants_hot(&shop.hot, &[variant], Some(after)).await
+    })
+    .await;
+    levels[&variant].iter().map(|level| level.on_hand).sum()
+}
+
+/// Loses what Redis has of this shop, as a flush would.
+async fn flush(shop: &Shop, name: &str) {
+    let base = format!("{{{}{name}}}", shop.prefix);
+    let gone: i64 =
+        shop.redis.del(vec![format!("{base}:live"), format!("{base}@1")]).await.expect("redis answers");
+    assert_eq!(gone, 2);
+}
+
+#[tokio::test]
+async fn hot_copies_say_what_postgres_says() {
+    let shop = Shop::open().await;
+    let _projectors = ["stock", "stock-hot", "carts", "carts-hot"].map(|name| shop.project(name));
+    let variant = VariantId::generate(&SystemIds);
+    receive(&shop, variant, "ROT", 4).await;
+    receive(&shop, variant, "LON", 10).await;
+    let (cart, head) = take_cart(&shop, None).await;
+    assert_eq!(on_hand(&shop, variant, head).await, 14);
+    shop.live_at("stock", head).await;
+    let cold = stock::query::by_variants(&shop.db, &[variant]).await.expect("the levels");
+    let warm = stock::query::by_variants_hot(&shop.hot, &[variant], Some(head)).await;
+    assert_eq!(warm, Some(cold));
+
+    let warm = eventually(SOON, "the hot copy gets there", || {
+        let ids = vec![cart];
+        let hot = &shop.hot;
+        async move { carts::query::by_ids_hot(hot, &ids, Some(head)).await }
+    });
+    let warm = warm.await;
+    shop.live_at("carts", head).await;
+    assert_eq!(warm, carts::query::by_ids(&shop.db, &[cart]).await.expect("the cart"));
+}
+
+#[tokio::test]
+async fn a_hot_copy_that_is_behind_or_away_says_nothing() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let variant = VariantId::generate(&SystemIds);
+    assert_eq!(stock::query::by_variants_hot(&shop.hot, &[variant], None).await, None, "never built");
+    let head = receive(&shop, variant, "LON", 10).await;
+    assert_eq!(on_hand(&shop, variant, head).await, 10);
+    assert_eq!(stock::query::by_variants_hot(&shop.hot, &[variant], Some(head + 1)).await, None, "behind");
+    // Nobody listens on port 1.
+    let away = Hot::new(hot::connect("redis://127.0.0.1:1").expect("a URL"), &shop.prefix);
+    assert_eq!(stock::query::by_variants_hot(&away, &[variant], None).await, None, "away");
+}
+
+#[tokio::test]
+async fn a_flushed_redis_heals_by_itself() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let variant = VariantId::generate(&SystemIds);
+    let head = receive(&shop, variant, "LON", 10).await;
+    assert_eq!(on_hand(&shop, variant, head).await, 10);
+
+    flush(&shop, "stock-hot").await;
+    assert_eq!(on_hand(&shop, variant, head).await, 10, "while nothing happens");
+
+    flush(&shop, "stock-hot").await;
+    let head = receive(&shop, variant, "ROT", 5).await;
+    assert_eq!(on_hand(&shop, variant, head).await, 15, "while something happens");
+}
+
+#[tokio::test]
+async fn a_rebuilt_hot_copy_takes_over_and_poison_stops_its_key() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let (sick, well) = (VariantId::generate(&SystemIds), VariantId::generate(&SystemIds));
+    receive(&shop, sick, "LON", 3).await;
+    let item = StockItem { variant_id: sick, location: "LON".parse().expect("a location") };
+    let poison = vec![("InventoryLevitated".to_owned(), r#"{"Levitated":{}}"#.to_owned())];
+    shop.append_raw("Inventory", &item.to_string(), 1, poison).await;
+    let set = InventoryEvent::SafetyStockSet { item: item.clone(), quantity: 1 };
+    shop.append("Inventory", &item.to_string(), 2, &[DomainEvent::Inventory(set)]).await;
+    let head = receive(&shop, well, "LON", 10).await;
+    assert_eq!((on_hand(&shop, sick, head).await, on_hand(&shop, well, head).await), (3, 10));
+    assert_eq!(shop.live_at("stock-hot", head).await.parked, 2);
+
+    assert_eq!(shop.admin.rebuild("stock-hot", |_| ()).await.expect("a rebuild"), 2);
+    shop.admin.drop_version("stock-hot", 1).await.expect("the retired version goes");
+    assert_eq!((on_hand(&shop, sick, head).await, on_hand(&shop, well, head).await), (3, 10));
+}
