@@ -4,7 +4,6 @@ mod checkout;
 mod crash;
 mod feed;
 mod gateway;
-#[expect(dead_code, reason = "what the harness offers comes before the tests that take it")]
 mod harness;
 mod isolation;
 mod process;
