@@ -9,6 +9,7 @@ pub mod products;
 pub mod read;
 pub mod registry;
 pub mod runtime;
+pub mod search;
 pub mod stock;
 
 pub use migrate::migrate;

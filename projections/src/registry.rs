@@ -9,6 +9,7 @@ use crate::carts::Carts;
 use crate::orders::Orders;
 use crate::products::Products;
 use crate::runtime::{PostgresTarget, ReadModel, RedisTarget, RuntimeError, Tabled, Target};
+use crate::search::Search;
 use crate::stock::{Stock, StockByVariant};
 
 /// The servers that rows are kept on.
@@ -27,6 +28,7 @@ const REGISTRY: &[(&str, Open)] = &[
     ("carts", postgres::<Carts>),
     ("products", postgres::<Products>),
     ("stock", postgres::<Stock>),
+    ("search", postgres::<Search>),
     ("carts-hot", redis::<Carts>),
     ("stock-hot", redis::<StockByVariant>),
 ];

@@ -3,5 +3,6 @@
 mod hot;
 mod models;
 mod runtime;
+mod search;
 mod shop;
 mod watch;
