@@ -95,7 +95,9 @@ impl<A: Aggregate> cqrs_es::EventStore<A> for CqrsStore<A> {
                     metadata: metadata.clone(),
                 })
                 .collect()),
-            Appended::Conflict | Appended::Mismatch => Err(AggregateError::AggregateConflict),
+            Appended::Conflict | Appended::Unfounded | Appended::Mismatch => {
+                Err(AggregateError::AggregateConflict)
+            }
         }
     }
 }

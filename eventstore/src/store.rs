@@ -16,6 +16,8 @@ use crate::upcast::Upcasters;
 
 /// How long a read of streams may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many events of a stream are read at once.
+const PAGE: usize = 1_000;
 
 /// The event store. Cloning shares everything.
 #[derive(Clone)]
@@ -64,23 +66,34 @@ impl EventStore {
     /// # Errors
     /// When the database fails or an event cannot be brought to today's shape.
     pub async fn stream(&self, stream: &StreamId, version: i64) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.streams(&stream.aggregate_type, &[(&stream.aggregate_id, version)]).await
+        let mut events = Vec::new();
+        loop {
+            let after = events.last().map_or(version, |event: &RecordedEvent| event.sequence);
+            let page = self.streams(&stream.aggregate_type, &[(&stream.aggregate_id, after)], PAGE).await?;
+            let complete = page.len() < PAGE;
+            events.extend(page);
+            if complete {
+                return Ok(events);
+            }
+        }
     }
 
-    /// The events of several streams of one type, each after the version given, in one statement; ordered by
-    /// stream and sequence.
+    /// The next events of several streams of one type, at most `limit` of each after the version given, in one
+    /// statement; ordered by stream and sequence.
     pub(crate) async fn streams(
         &self,
         aggregate_type: &str,
         after: &[(&str, i64)],
+        limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let (ids, versions): (Vec<&str>, Vec<i64>) = after.iter().copied().unzip();
         let statement = format!(
             "SELECT {COLUMNS} FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
-             JOIN events ON aggregate_type = $1 AND aggregate_id = wanted.id AND sequence > wanted.version \
-             ORDER BY aggregate_id, sequence"
+             CROSS JOIN LATERAL (SELECT * FROM events WHERE aggregate_type = $1 AND aggregate_id = wanted.id \
+             AND sequence > wanted.version ORDER BY sequence LIMIT $4) AS next ORDER BY aggregate_id, sequence"
         );
-        let query = sqlx::query(&statement).bind(aggregate_type).bind(ids).bind(versions);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let query = sqlx::query(&statement).bind(aggregate_type).bind(ids).bind(versions).bind(limit);
         let rows = tokio::time::timeout(READ_TIMEOUT, query.fetch_all(&self.pool))
             .await
             .map_err(|_elapsed| StoreError::TimedOut)??;

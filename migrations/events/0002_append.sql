@@ -7,7 +7,8 @@
 -- A command without events is a condition: it holds when the stream is at the expected version.
 --
 -- Status: 0 took effect, 1 had taken effect before (its stored result is returned), 2 the same id was used
--- with another input, 3 the stream is not at the expected version (`version` says where it is).
+-- with another input, 3 the stream is not at the expected version (`version` says where it is), 4 what it was
+-- decided on did not take effect.
 CREATE FUNCTION append_commands(
     p_command_ids uuid[], p_fingerprints bytea[], p_types text[], p_ids text[], p_expected bigint[],
     p_counts integer[], p_follows integer[], p_record boolean[], p_outcomes text[],
@@ -58,7 +59,7 @@ BEGIN
             versions := versions || (found.expected + found.n);
             results := results || found.outcome;
         ELSE
-            statuses := statuses || 3::smallint;
+            statuses := statuses || (CASE WHEN found.follows = 0 THEN 3 ELSE 4 END)::smallint;
             positions := positions || next;
             versions := versions || found.stream_version;
             results := results || NULL::text;

@@ -11,7 +11,7 @@ use daybook_domain::{LocationCode, Money, OrderId, Quantity, ShipmentId, Variant
 use futures::future::try_join_all;
 
 use super::Checkout;
-use crate::process::{ProcessError, Reaction, tell};
+use crate::process::{ProcessError, Reaction, begin, tell};
 use crate::related::{payment_of, rest_of, shipment_of};
 
 /// A shipment that may leave.
@@ -64,7 +64,7 @@ impl Checkout {
         let id = shipment_id.to_string();
         let context = reaction.context(&format!("open {id}"), self.shop.clock.now());
         let command = ShipmentCommand::Open { shipment_id, order_id, location, lines };
-        tell(&self.shop.shipments, &id, command, &context, |_| false).await
+        begin(&self.shop.shipments, &id, command, &context, |_| false).await
     }
 
     /// The order let a shipment leave: it leaves, its stock with it, and its part of the total is captured.

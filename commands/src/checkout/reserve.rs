@@ -13,7 +13,7 @@ use daybook_domain::{OrderId, Quantity, Timestamp, VariantId};
 use futures::future::try_join_all;
 
 use super::{Checkout, PlacedOrder};
-use crate::process::{Due, ProcessError, Progress, Reaction, ask, tell};
+use crate::process::{Due, ProcessError, Progress, Reaction, ask, begin, tell};
 use crate::related::payment_of;
 
 /// What is due when the holds run out.
@@ -41,7 +41,7 @@ impl Checkout {
             payment_token: payment_token.clone(),
         };
         let context = reaction.context("place", self.shop.clock.now());
-        tell(&self.shop.orders, &order_id.to_string(), command, &context, |_| false).await
+        begin(&self.shop.orders, &order_id.to_string(), command, &context, |_| false).await
     }
 
     /// Order placed: all of its stock is held and the payment requested, or it is cancelled.
@@ -143,7 +143,7 @@ impl Checkout {
             deadline,
         };
         let context = reaction.context("request payment", self.shop.clock.now());
-        tell(&self.shop.payments, &payment_id.to_string(), command, &context, |refusal| {
+        begin(&self.shop.payments, &payment_id.to_string(), command, &context, |refusal| {
             matches!(refusal, PaymentRefusal::AlreadyExists)
         })
         .await

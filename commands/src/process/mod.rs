@@ -13,7 +13,7 @@ use daybook_eventstore::StoreError;
 use uuid::Uuid;
 
 pub use put_off::{Due, fire};
-pub use reaction::{Reaction, ask, tell};
+pub use reaction::{Reaction, ask, begin, tell};
 pub use runner::{Runner, run};
 
 /// A process that spans aggregates.

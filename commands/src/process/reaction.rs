@@ -12,6 +12,8 @@ use super::ProcessError;
 
 /// Events that another system's history brings with it; nobody reacts to history.
 const IMPORTED: &str = "import:";
+/// The outcome of a step: all that it comes to is in its events.
+const NOTHING: &str = "null";
 
 /// An event to be reacted to.
 #[derive(Debug, Clone)]
@@ -96,13 +98,7 @@ where
     A::Command: Clone + Send + Sync,
     A::Error: Send + 'static,
 {
-    match repository.execute(id, command, context, "null").await {
-        Ok(executed) => Ok(Ok(executed)),
-        Err(CommandError::Refused(refusal)) => Ok(Err(refusal)),
-        Err(CommandError::Store(error)) => Err(ProcessError::Store(error)),
-        // A step's id and fingerprint are both made from the step, so a reuse is a conflict of two programs' versions.
-        Err(CommandError::Conflict | CommandError::KeyReused) => Err(ProcessError::Conflict),
-    }
+    answer(repository.execute(id, command, context, NOTHING).await)
 }
 
 /// Executes a command that the process needs done; a `harmless` refusal is as good as done.
@@ -121,7 +117,45 @@ where
     A::Command: Clone + Send + Sync,
     A::Error: Send + 'static,
 {
-    match ask(repository, id, command, context).await? {
+    done(answer(repository.execute(id, command, context, NOTHING).await)?, harmless)
+}
+
+/// The same for a command that usually makes the aggregate.
+///
+/// # Errors
+/// Those of [`tell`].
+pub async fn begin<A>(
+    repository: &Repository<A>,
+    id: &str,
+    command: A::Command,
+    context: &CommandContext,
+    harmless: fn(&A::Error) -> bool,
+) -> Result<(), ProcessError>
+where
+    A: Aggregate<Services = ()> + Clone + 'static,
+    A::Command: Clone + Send + Sync,
+    A::Error: Send + 'static,
+{
+    done(answer(repository.create(id, command, context, NOTHING).await)?, harmless)
+}
+
+fn answer<A, R: std::error::Error>(
+    executed: Result<Executed<A>, CommandError<R>>,
+) -> Result<Result<Executed<A>, R>, ProcessError> {
+    match executed {
+        Ok(executed) => Ok(Ok(executed)),
+        Err(CommandError::Refused(refusal)) => Ok(Err(refusal)),
+        Err(CommandError::Store(error)) => Err(ProcessError::Store(error)),
+        // A step's id and fingerprint are both made from the step, so a reuse is a conflict of two programs' versions.
+        Err(CommandError::Conflict | CommandError::KeyReused) => Err(ProcessError::Conflict),
+    }
+}
+
+fn done<A, R: std::error::Error>(
+    told: Result<Executed<A>, R>,
+    harmless: fn(&R) -> bool,
+) -> Result<(), ProcessError> {
+    match told {
         Err(refusal) if !harmless(&refusal) => Err(ProcessError::refused(&refusal)),
         Ok(_) | Err(_) => Ok(()),
     }

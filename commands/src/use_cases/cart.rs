@@ -55,7 +55,7 @@ pub async fn create_cart(
     let cart_id = CartId::generate(shop.ids.as_ref());
     let create = CartCommand::Create { cart_id, customer_id, currency, tax: TaxTreatment::Standard };
     let outcome = json!({ "cart_id": cart_id }).to_string();
-    let created = shop.carts.execute(&cart_id.to_string(), create, context, &outcome).await?;
+    let created = shop.carts.create(&cart_id.to_string(), create, context, &outcome).await?;
     let Created { cart_id } = recorded(&created.outcome)?;
     let mut done: Done<Arc<Cart>> = created.into();
     if done.replayed && lines.is_empty() {

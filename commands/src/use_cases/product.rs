@@ -65,7 +65,7 @@ pub async fn create_product(
     let product_id = ProductId::generate(shop.ids.as_ref());
     let create = ProductCommand::Create { product_id, title, description, options };
     let outcome = json!({ "product_id": product_id }).to_string();
-    let created = shop.products.execute(&product_id.to_string(), create, context, &outcome).await?;
+    let created = shop.products.create(&product_id.to_string(), create, context, &outcome).await?;
     let Created { product_id } = recorded(&created.outcome)?;
 
     let mut rest = Vec::new();

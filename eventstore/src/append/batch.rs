@@ -113,6 +113,7 @@ fn outcome(row: &sqlx::postgres::PgRow) -> Result<Appended, StoreError> {
         0 => Appended::Done { position, version },
         1 => Appended::Replayed { position, version, outcome: row.try_get(3)? },
         2 => Appended::Mismatch,
-        _ => Appended::Conflict,
+        3 => Appended::Conflict,
+        _ => Appended::Unfounded,
     })
 }

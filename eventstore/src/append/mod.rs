@@ -78,8 +78,10 @@ pub enum Appended {
     },
     /// The command id was used before with another input; nothing was done.
     Mismatch,
-    /// The stream is not at the expected version, or what the command was decided on did not take effect.
+    /// The stream is not at the expected version: another process wrote to it.
     Conflict,
+    /// What the command was decided on did not take effect; nothing was asked of the store.
+    Unfounded,
 }
 
 /// The process's one way to append. Cloning shares the queue.

@@ -45,7 +45,7 @@ fn select(taken: &mut Vec<Queued>, held_back: &mut Vec<Queued>) -> Vec<Queued> {
         let waits =
             held_back.iter().any(|held| std::sync::Arc::ptr_eq(&held.append.chain, &queued.append.chain));
         if queued.append.chain.is_broken() {
-            answer(queued, Ok(Appended::Conflict));
+            answer(queued, Ok(Appended::Unfounded));
         } else if waits || !ids.insert(queued.append.command_id) {
             held_back.push(queued);
         } else {
@@ -70,7 +70,7 @@ async fn send(pool: &PgPool, queued: Vec<Queued>) {
         Err(StoreError::Database(error)) if queued.len() > 1 && error.as_database_error().is_some() => {
             for queued in queued {
                 let outcome = if queued.append.chain.is_broken() {
-                    Ok(Appended::Conflict)
+                    Ok(Appended::Unfounded)
                 } else {
                     one(pool, &queued.append, deadline).await
                 };
@@ -135,6 +135,7 @@ fn answer(queued: Queued, outcome: Result<Appended, StoreError>) {
         Ok(Appended::Replayed { .. }) => "replayed",
         Ok(Appended::Mismatch) => "mismatch",
         Ok(Appended::Conflict) => "conflict",
+        Ok(Appended::Unfounded) => "unfounded",
         Err(_) => "failed",
     };
     metrics::counter!("daybook_appends_total", "outcome" => label).increment(1);

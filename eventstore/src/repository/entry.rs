@@ -86,6 +86,16 @@ impl<A> Entry<A> {
         self.tip = Some(Tip { version: fresh.version, state: fresh.state, chain: Arc::default() });
     }
 
+    /// Starts deciding as if there were no such aggregate, when nothing is known of it.
+    pub(super) fn presume_new(&mut self)
+    where
+        A: Default,
+    {
+        if self.committed.is_none() && self.tip.is_none() {
+            self.tip = Some(Tip { version: 0, state: Arc::default(), chain: Arc::default() });
+        }
+    }
+
     /// Moves the tip to what was just decided.
     pub(super) fn advance(&mut self, version: i64, state: Arc<A>) {
         if let Some(tip) = &mut self.tip {

@@ -2,6 +2,7 @@
 //! in-memory state and ride in the same batch; another process's writes show as a conflict, and the decision
 //! is taken again on what is there.
 
+mod catch_up;
 mod entry;
 mod recall;
 
@@ -14,16 +15,19 @@ use cqrs_es::{Aggregate, DomainEvent};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
-use self::entry::{Entry, Versioned};
+use self::entry::Entry;
 use crate::append::{Append, Appended, Pending};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
-use crate::event::{NewEvent, RecordedEvent, StreamId};
+use crate::event::{NewEvent, StreamId};
 use crate::snapshot::{self, SnapshotPolicy};
 use crate::store::EventStore;
 
-/// How often a decision is taken again after a conflict.
-const MAX_ATTEMPTS: u32 = 16;
+/// How often a decision is taken again after another process was quicker.
+const MAX_CONFLICTS: u32 = 32;
+/// How often it is taken again because what it was decided on did not take effect. Each time at least one command
+/// of the aggregate was answered, so this bounds how many of them may fail in a row.
+const MAX_UNFOUNDED: u32 = 4_096;
 /// The unit of the pause between attempts; it grows with each and is spread by chance.
 const PAUSE: Duration = Duration::from_millis(2);
 /// How many aggregates of a type stay in memory.
@@ -109,7 +113,34 @@ where
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Executed<A>, CommandError<A::Error>> {
-        for attempt in 0..MAX_ATTEMPTS {
+        self.decide_until_settled(id, command, context, outcome).await
+    }
+
+    /// The same for a command that usually makes the aggregate: it is decided as if there were none yet, which
+    /// spares looking. If there is one, that shows as a conflict, and the decision is taken again on what is there.
+    ///
+    /// # Errors
+    /// Those of [`Repository::execute`].
+    pub async fn create(
+        &self,
+        id: &str,
+        command: A::Command,
+        context: &CommandContext,
+        outcome: &str,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
+        self.entry(id).lock().await.presume_new();
+        self.decide_until_settled(id, command, context, outcome).await
+    }
+
+    async fn decide_until_settled(
+        &self,
+        id: &str,
+        command: A::Command,
+        context: &CommandContext,
+        outcome: &str,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
+        let (mut conflicts, mut unfounded) = (0, 0);
+        while conflicts < MAX_CONFLICTS && unfounded < MAX_UNFOUNDED {
             let entry = self.entry(id);
             let decided = self.decide(id, &entry, command.clone(), context, outcome).await?;
             let (before, state) = (decided.before, decided.state);
@@ -134,7 +165,11 @@ where
                     return Ok(Executed { position, version, replayed: true, appended: 0, outcome, state });
                 }
                 Appended::Mismatch => return Err(CommandError::KeyReused),
-                Appended::Conflict => self.pause(attempt).await,
+                Appended::Conflict => {
+                    conflicts += 1;
+                    self.pause(conflicts).await;
+                }
+                Appended::Unfounded => unfounded += 1,
             }
         }
         Err(CommandError::Conflict)
@@ -154,15 +189,23 @@ where
     /// # Errors
     /// When the store fails.
     pub async fn load_many(&self, ids: &[&str]) -> Result<Vec<Loaded<A>>, StoreError> {
-        let mut known = Vec::with_capacity(ids.len());
-        for id in ids {
+        let mut each: Vec<&str> = ids.to_vec();
+        each.sort_unstable();
+        each.dedup();
+        let mut known = Vec::with_capacity(each.len());
+        for id in &each {
             known.push(self.entry(id).lock().await.committed().cloned());
         }
-        let fresh = self.catch_up(ids, known).await?;
-        for (id, versioned) in ids.iter().zip(&fresh) {
+        let fresh = self.catch_up(&each, known).await?;
+        for (id, versioned) in each.iter().zip(&fresh) {
             self.entry(id).lock().await.commit(versioned.version, &versioned.state);
         }
-        Ok(fresh.into_iter().map(|v| Loaded { version: v.version, state: v.state }).collect())
+        let loaded = |id: &&str| {
+            let index = each.binary_search(id).ok()?;
+            let one = fresh.get(index)?;
+            Some(Loaded { version: one.version, state: Arc::clone(&one.state) })
+        };
+        Ok(ids.iter().filter_map(loaded).collect())
     }
 
     fn entry(&self, id: &str) -> Arc<Mutex<Entry<A>>> {
@@ -231,46 +274,11 @@ where
             .collect()
     }
 
-    /// Brings what is known of these aggregates up to the primary: snapshots for those never seen, then all new events.
-    async fn catch_up(
-        &self,
-        ids: &[&str],
-        known: Vec<Option<Versioned<A>>>,
-    ) -> Result<Vec<Versioned<A>>, StoreError> {
-        let unseen: Vec<&str> =
-            ids.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(id, _)| *id).collect();
-        let mut snapshots = if unseen.is_empty() {
-            std::collections::HashMap::new()
-        } else {
-            snapshot::find::<A>(self.store.pool(), A::TYPE, &unseen, self.policy).await?
-        };
-        let mut states: Vec<Versioned<A>> = known
-            .into_iter()
-            .zip(ids)
-            .map(|(known, id)| {
-                known.or_else(|| snapshots.remove(*id).map(Versioned::from)).unwrap_or_default()
-            })
-            .collect();
-        let after: Vec<(&str, i64)> =
-            ids.iter().zip(&states).map(|(id, state)| (*id, state.version)).collect();
-        let mut by_stream: std::collections::HashMap<String, Vec<RecordedEvent>> =
-            std::collections::HashMap::new();
-        for event in self.store.streams(A::TYPE, &after).await? {
-            by_stream.entry(event.aggregate_id.clone()).or_default().push(event);
-        }
-        for (id, state) in ids.iter().zip(&mut states) {
-            for event in by_stream.remove(*id).unwrap_or_default() {
-                state.apply(&event)?;
-            }
-        }
-        Ok(states)
-    }
-
-    async fn pause(&self, attempt: u32) {
+    async fn pause(&self, conflicts: u32) {
         metrics::counter!("daybook_command_conflicts_total", "aggregate" => A::TYPE).increment(1);
         // The id's last byte is random (RFC 9562), which is all the chance that is needed here.
         let chance = u32::from(self.store.ids().next().as_bytes()[15]) + 1;
-        tokio::time::sleep(PAUSE * (attempt + 1) * chance / 128).await;
+        tokio::time::sleep(PAUSE * conflicts * chance / 128).await;
     }
 
     /// Takes a snapshot off the command's path.

@@ -72,14 +72,15 @@ async fn a_worker_that_is_killed_again_and_again_loses_no_checkout_and_does_none
     let items = join_all((0..4).map(async |_| shop.product(1_000, UNITS).await)).await;
     let mut worker = shop.worker(&[]);
     let killing = async {
-        for confirmed in [5, 25, 45] {
+        for settled in [20, 80, 140] {
             eventually(SETTLED, "the worker is in the middle of it", || async {
-                let count: i64 =
-                    sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = 'OrderConfirmed'")
-                        .fetch_one(&shop.events.pool)
-                        .await
-                        .expect("a count");
-                (count >= confirmed).then_some(())
+                let count: i64 = sqlx::query_scalar(
+                    "SELECT count(*) FROM events WHERE event_type IN ('OrderConfirmed', 'OrderCancelled')",
+                )
+                .fetch_one(&shop.events.pool)
+                .await
+                .expect("a count");
+                (count >= settled).then_some(())
             })
             .await;
             worker.kill();

@@ -228,24 +228,59 @@ async fn a_snapshot_spares_events_and_one_of_other_code_is_not_trusted() {
     let database = Database::events().await;
     let (repository, item) = (a_process(&database), some_item());
     let id = item.to_string();
-    for _ in 0..12 {
+    for _ in 0..25 {
         repository.execute(&id, receive(&item, 1), &context(), "null").await.expect("stock");
     }
     let snapshot = || async {
-        let found = sqlx::query("SELECT version FROM snapshots WHERE aggregate_id = $1").bind(&id);
+        let found =
+            sqlx::query("SELECT version FROM snapshots WHERE aggregate_id = $1 AND version = 20").bind(&id);
         found.fetch_optional(&database.pool).await.expect("the snapshots").map(|row| row.get::<i64, _>(0))
     };
     let taken = crate::harness::eventually(crate::harness::shop::SOON, "a snapshot is taken", snapshot).await;
-    assert_eq!(taken, 10);
+    assert_eq!(taken, 20);
 
     // A lie in the snapshot shows who reads it.
     let lie = "UPDATE snapshots SET state = jsonb_set(state::jsonb, '{on_hand}', '1000')::json";
     database.pool.execute(lie).await.expect("a snapshot is no event");
-    assert_eq!(a_process(&database).load(&id).await.expect("it").state.on_hand(), 1002);
+    assert_eq!(a_process(&database).load(&id).await.expect("it").state.on_hand(), 1005);
     let store = EventStore::new(database.pool.clone(), Arc::new(SystemIds), Upcasters::default());
     let newer: Repository<Inventory> =
         Repository::new(store, SnapshotPolicy { state_version: 2, ..SNAPSHOTS });
-    assert_eq!(newer.load(&id).await.expect("it").state.on_hand(), 12);
+    assert_eq!(newer.load(&id).await.expect("it").state.on_hand(), 25);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_aggregates_load_at_once_each_as_it_is_even_when_asked_for_twice() {
+    let database = Database::events().await;
+    let repository = a_process(&database);
+    let items = [some_item(), some_item(), some_item()];
+    let ids: Vec<String> = items.iter().map(ToString::to_string).collect();
+    for (n, (item, id)) in (1..).zip(items.iter().zip(&ids)).take(2) {
+        for _ in 0..n * 15 {
+            repository.execute(id, receive(item, 1), &context(), "null").await.expect("stock");
+        }
+    }
+    let wanted = [&ids[1], &ids[0], &ids[2], &ids[1]].map(String::as_str);
+    for reader in [&repository, &a_process(&database)] {
+        let loaded = reader.load_many(&wanted).await.expect("they load");
+        let units: Vec<(i64, i64)> = loaded.iter().map(|one| (one.version, one.state.on_hand())).collect();
+        assert_eq!(units, [(30, 30), (15, 15), (0, 0), (30, 30)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_presumed_to_be_new_and_is_not_is_decided_on_what_is_there() {
+    let database = Database::events().await;
+    let item = some_item();
+    let id = item.to_string();
+    let once = context();
+    a_process(&database).create(&id, receive(&item, 1), &once, "null").await.expect("it is made");
+    let elsewhere = a_process(&database);
+    assert!(elsewhere.create(&id, receive(&item, 1), &once, "null").await.expect("it is told").replayed);
+    let made = elsewhere.create(&id, receive(&item, 2), &context(), "null").await.expect("it is added to");
+    assert_eq!((made.version, made.state.on_hand()), (2, 3));
+    let refused = a_process(&database).create(&id, reserve(&item), &context(), "null").await;
+    refused.expect("an empty one would be out of stock, this one is not");
 }
 
 /// Before `SafetyStockSet` there was, say, `SafetySet`.
