@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use daybook_eventstore::{CommandError, StoreError, VaultError};
+use daybook_projections::read::ReadError;
 
 /// Why an import stopped. What had taken effect stands, and running it again goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +90,14 @@ pub(super) enum ImportError {
     /// A part of the import ended without a word.
     #[error("a part of the import was lost")]
     Lost(#[from] tokio::task::JoinError),
-    /// The money in the events is not the money of the lines.
-    #[error("{wrong} orders are not what the file says, the first is {first}")]
+    /// The read model cannot be read.
+    #[error("the read model cannot be read")]
+    ReadModel(#[from] ReadError),
+    /// The money in the events or the read model is not the money of the lines.
+    #[error("by {whose}, {wrong} orders are not what the file says; the first is {first}")]
     MoneyDiffers {
+        /// Whose account it is.
+        whose: &'static str,
         /// How many orders.
         wrong: usize,
         /// The first of them.

@@ -31,8 +31,9 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use daybook_commands::{Shop, ShopConfig};
 use daybook_domain::{CustomerId, LocationCode};
+use daybook_eventstore::EventStore;
 use daybook_eventstore::process::config::{ConfigError, Settings, keys};
-use daybook_eventstore::process::{Failure, SystemClock, SystemIds};
+use daybook_eventstore::process::{self, Failure, SystemClock, SystemIds};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,10 @@ use read::Reading;
 use report::Report;
 use source::Identity;
 use story::Desk;
+use verify::{Booked, Books};
 
+/// What the servers see this program as.
+const NAME: &str = "daybook-replay";
 /// What the program exits with when it was told to stop.
 const EXIT_INTERRUPTED: u8 = 130;
 /// How many plans are made ahead.
@@ -90,13 +94,14 @@ struct OnlineRetail {
 pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode, Failure> {
     let What::OnlineRetail(options) = import.what;
     let config = ShopConfig::load(settings)?;
-    let opened = config.connect("daybook-replay", Arc::new(SystemClock), Arc::new(SystemIds));
+    let opened = config.connect(NAME, Arc::new(SystemClock), Arc::new(SystemIds));
     let file = options.file.clone();
     let identity = tokio::task::spawn_blocking(move || Identity::of(&file)).await??;
     let (checkpoint, done) = Checkpoint::take(&opened.pool, identity.sha256).await?;
 
     let location = location(&opened.shop)?;
-    let desk = Arc::new(Desk::new(forgetful(opened.shop), opened.store, location));
+    let store = opened.store;
+    let desk = Arc::new(Desk::new(forgetful(opened.shop), store.clone(), location));
     let started = Instant::now();
     let of = options.lines.map_or(identity.lines, |limit| limit.min(identity.lines));
     let stop = stop_on_signal()?;
@@ -115,9 +120,9 @@ pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode,
     };
     driver.checkpoint.advance(outcome.tally.lines).await?;
     let took = started.elapsed();
-    let booked = verify::check(&desk.shop, &outcome.accounts).await?;
+    let said = verify(settings, &desk.shop, &store, &outcome).await?;
     let before = done.min(outcome.tally.lines);
-    let report = Report::new(&identity.sha256, &outcome.tally, booked, (before, desk.appended(), took));
+    let report = Report::new(&identity.sha256, &outcome.tally, said, (before, desk.appended(), took));
     report.show();
     if let Some(path) = &options.json {
         report.write(path)?;
@@ -133,6 +138,21 @@ async fn take_effect(driver: &mut Driver, reading: Reading) -> Result<Option<Out
     driver.bar.clear();
     ended?;
     reading.await?
+}
+
+/// What the events and, when there is one that has caught up, the read model say of the money.
+async fn verify(
+    settings: &Settings,
+    shop: &Shop,
+    store: &EventStore,
+    outcome: &Outcome,
+) -> Result<(Booked, Option<Booked>), Failure> {
+    let books = Books::new(&outcome.accounts);
+    let events = books.against_events(shop).await?;
+    let Some(read) = settings.optional(keys::READ_URL)? else { return Ok((events, None)) };
+    let head = store.reader().head().await?.position;
+    let read_model = books.against_read_model(process::pool(&read, 2, NAME), head).await?;
+    Ok((events, read_model.ok()))
 }
 
 /// Where the import's stock is: the shop's first location.

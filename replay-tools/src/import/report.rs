@@ -22,10 +22,10 @@ pub(super) struct Report {
     pub(super) reasons: BTreeMap<&'static str, u64>,
     pub(super) sales: Sums,
     pub(super) refunds: Sums,
-    /// What the event store says was captured for these orders.
-    pub(super) captured: String,
-    /// What it says was refunded.
-    pub(super) refunded: String,
+    /// What the events say was captured and refunded for these orders.
+    pub(super) events_say: BookedSums,
+    /// What the read model says; nothing when it has not caught up.
+    pub(super) read_model_says: Option<BookedSums>,
     /// How many of the lines had taken effect before this run.
     pub(super) lines_before: u64,
     /// How many events this run appended.
@@ -45,6 +45,19 @@ pub(super) struct Sums {
     currency: &'static str,
 }
 
+/// What was paid and paid back.
+#[derive(Debug, Serialize)]
+pub(super) struct BookedSums {
+    captured: String,
+    refunded: String,
+}
+
+impl From<Booked> for BookedSums {
+    fn from(booked: Booked) -> Self {
+        Self { captured: booked.captured.to_string(), refunded: booked.refunded.to_string() }
+    }
+}
+
 impl From<&Side> for Sums {
     fn from(side: &Side) -> Self {
         Self {
@@ -60,8 +73,8 @@ impl Report {
     pub(super) fn new(
         sha256: &[u8; 32],
         tally: &Tally,
-        booked: Booked,
-        (lines_before, events, took): (u64, u64, Duration),
+        (events, read_model): (Booked, Option<Booked>),
+        (lines_before, appended, took): (u64, u64, Duration),
     ) -> Self {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         Self {
@@ -72,12 +85,12 @@ impl Report {
             reasons: tally.rejected.iter().map(|(reason, count)| (reason.code(), *count)).collect(),
             sales: (&tally.sales).into(),
             refunds: (&tally.refunds).into(),
-            captured: booked.captured.to_string(),
-            refunded: booked.refunded.to_string(),
+            events_say: events.into(),
+            read_model_says: read_model.map(BookedSums::from),
             lines_before,
-            events,
+            events: appended,
             milliseconds,
-            events_per_second: events.saturating_mul(1_000) / milliseconds.max(1),
+            events_per_second: appended.saturating_mul(1_000) / milliseconds.max(1),
             meanings: tally.rejected.iter().map(|(reason, count)| (*count, reason.meaning())).collect(),
         }
     }
@@ -99,7 +112,14 @@ impl Report {
             "{:>9} returns of {} lines: {} {}",
             refunds.documents, refunds.lines, refunds.currency, refunds.money
         );
-        println!("the event store has captured {} and refunded {} for them", self.captured, self.refunded);
+        let BookedSums { captured, refunded } = &self.events_say;
+        println!("the events say {captured} captured and {refunded} refunded for them");
+        match &self.read_model_says {
+            Some(BookedSums { captured, refunded }) => {
+                println!("the read model says {captured} captured and {refunded} refunded for them");
+            }
+            None => println!("the read model of orders has not caught up, and was not compared"),
+        }
         if self.lines_before > 0 {
             println!("{} of the lines had taken effect before", self.lines_before);
         }
