@@ -5,6 +5,7 @@ mod crash;
 mod feed;
 mod gateway;
 mod harness;
+mod import;
 mod isolation;
 mod process;
 mod projections;
