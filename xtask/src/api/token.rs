@@ -57,17 +57,23 @@ impl Token {
     pub fn sign(key: &str, role: Role, name: &str) -> Result<Self> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let expires = now.during(|| "the clock stands before 1970".into())? + GOOD_FOR;
-        signed(key, role, name, expires.as_secs())
+        signed(&bytes(key)?, role, name, expires.as_secs())
     }
 }
 
-fn signed(key: &str, role: Role, name: &str, expires: u64) -> Result<Token> {
+/// The bytes of a key, which is configured as hexadecimal digits.
+fn bytes(key: &str) -> Result<Vec<u8>> {
+    let byte = |at| u8::from_str_radix(key.get(at..at + 2).unwrap_or_default(), 16);
+    let bytes: std::result::Result<_, _> = (0..key.len()).step_by(2).map(byte).collect();
+    bytes.during(|| "the token key is not hexadecimal".into())
+}
+
+fn signed(key: &[u8], role: Role, name: &str, expires: u64) -> Result<Token> {
     let header = json!({ "alg": "HS256", "typ": "JWT" });
     let claims = json!({ "sub": name, "role": role.name(), "exp": expires });
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let text = format!("{header}.{claims}");
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.as_bytes()).during(|| "cannot sign with the token key".into())?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).during(|| "cannot sign with the token key".into())?;
     mac.update(text.as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
     Ok(Token(format!("{text}.{signature}")))
@@ -78,8 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_key_is_hexadecimal_as_it_is_configured() {
+        assert_eq!(bytes("00ff").expect("a key"), [0, 255]);
+        assert!(bytes("0").is_err() && bytes("zz").is_err());
+    }
+
+    #[test]
     fn a_token_is_what_any_other_signer_would_make() {
-        let token = signed("key", Role::Staff, "ada", 4_000_000_000).expect("a token");
+        let token = signed(b"key", Role::Staff, "ada", 4_000_000_000).expect("a token");
         let parts: Vec<_> = token.0.split('.').collect();
         let read = |part: &str| {
             let bytes = URL_SAFE_NO_PAD.decode(part).expect("base64");
