@@ -3,6 +3,7 @@
 pub mod api;
 pub mod catalogue;
 pub mod daybook;
+pub mod demo;
 pub mod down;
 pub mod failure;
 pub mod home;
@@ -15,6 +16,7 @@ pub mod progress;
 pub mod random;
 pub mod servers;
 pub mod status;
+pub mod table;
 pub mod test;
 pub mod tools;
 pub mod up;

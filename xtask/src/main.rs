@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::failure::Failure;
-use xtask::{down, status, test, up};
+use xtask::{demo, down, status, test, up};
 
 /// The exit code of a command that was interrupted, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -31,6 +31,11 @@ enum Command {
     Status(status::Options),
     /// Stop what `up` started, in good order.
     Down,
+    /// Buy something: one order from the first look to a refund, through the public API.
+    ///
+    /// Acts as a shopper, as the warehouse and as support on a running Daybook, tells each step with its latency
+    /// and shows the order's history at the end. Fails when any step is not what it must be.
+    Demo,
     /// Check the formatting, run clippy with warnings denied, and run every test.
     ///
     /// Installs the servers that are missing and starts private ones on free ports in a temporary folder,
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         Command::Up(options) => up::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Down => down::run(),
+        Command::Demo => demo::run(),
         Command::Test(options) => test::run(&options),
     };
     match outcome {

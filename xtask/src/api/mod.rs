@@ -2,6 +2,7 @@
 //! is with a development token, and never reaches around the API to a server behind it.
 
 mod answer;
+mod shop;
 mod token;
 mod wire;
 
@@ -10,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use serde_json::{Value, json};
 
 pub use answer::{ApiError, minor_units, text};
+pub use shop::Shop;
 pub use token::{Role, Token};
 
 use wire::Wire;
