@@ -6,7 +6,7 @@ use crate::failure::Result;
 use crate::home::Secrets;
 use crate::ports::Ports;
 use crate::process::Launch;
-use crate::servers::{Servers, Site};
+use crate::servers::{Addresses, Site};
 
 /// The program that migrates, imports and replays.
 pub const REPLAY: &str = "daybook-replay";
@@ -58,7 +58,7 @@ pub struct Environment {
 
 impl Environment {
     /// The environment on these servers, with the API on this port.
-    pub fn new(servers: &Servers, secrets: &Secrets, api_port: u16) -> Self {
+    pub fn new(servers: &Addresses, secrets: &Secrets, api_port: u16) -> Self {
         let mut shared = vec![
             ("DAYBOOK_EVENTS_URL", format!("{}/daybook_events", servers.primary)),
             ("DAYBOOK_READ_URL", format!("{}/daybook_read", servers.primary)),

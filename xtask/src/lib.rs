@@ -1,6 +1,7 @@
 //! The developer's front door: up, down, status, demo, test, bench.
 
 pub mod api;
+pub mod bench;
 pub mod catalogue;
 pub mod daybook;
 pub mod demo;

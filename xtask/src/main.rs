@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::failure::Failure;
-use xtask::{demo, down, status, test, up};
+use xtask::{bench, demo, down, status, test, up};
 
 /// The exit code of a command that was interrupted, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -36,6 +36,9 @@ enum Command {
     /// Acts as a shopper, as the warehouse and as support on a running Daybook, tells each step with its latency
     /// and shows the order's history at the end. Fails when any step is not what it must be.
     Demo,
+    /// Measure how fast Daybook is.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check the formatting, run clippy with warnings denied, and run every test.
     ///
     /// Installs the servers that are missing and starts private ones on free ports in a temporary folder,
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Down => down::run(),
         Command::Demo => demo::run(),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Test(options) => test::run(&options),
     };
     match outcome {

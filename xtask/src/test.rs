@@ -8,7 +8,7 @@ use crate::interrupt::Interrupt;
 use crate::ports::Ports;
 use crate::progress::Step;
 use crate::random;
-use crate::servers::{Profile, Scratch, Servers, make};
+use crate::servers::{Addresses, Profile, Scratch, Servers, make};
 use crate::workspace::Workspace;
 
 /// What to test, and how.
@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut servers = start(&scratch, &interrupt)?;
     let temporary = scratch.site().home.join("tmp");
     make(&temporary)?;
-    let mut environment = environment(&servers, &workspace.programs(false));
+    let mut environment = environment(&servers.addresses, &workspace.programs(false));
     // What a test that was killed leaves behind goes with our own folder.
     environment.push(("TMPDIR", temporary.display().to_string()));
     let mut arguments = vec!["test", "--no-fail-fast"];
@@ -74,7 +74,7 @@ fn start(scratch: &Scratch, interrupt: &Interrupt) -> Result<Servers> {
 }
 
 /// What the tests are told about the servers they run against.
-fn environment(servers: &Servers, programs: &Path) -> Vec<(&'static str, String)> {
+fn environment(servers: &Addresses, programs: &Path) -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("DAYBOOK_TEST_POSTGRES_URL", format!("{}/postgres", servers.primary)),
         ("DAYBOOK_TEST_REPLICA_URL", format!("{}/postgres", servers.replica)),

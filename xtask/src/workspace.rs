@@ -42,6 +42,11 @@ impl Workspace {
         self.root.join(".daybook")
     }
 
+    /// The folder of a private Daybook, which exists only while it runs.
+    pub fn private_home(&self) -> PathBuf {
+        self.target.join("private-daybook")
+    }
+
     /// The folder of the built programs.
     pub fn programs(&self, release: bool) -> PathBuf {
         self.target.join(if release { "release" } else { "debug" })

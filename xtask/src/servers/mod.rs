@@ -22,7 +22,7 @@ pub use meilisearch::Meilisearch;
 pub use nats::Nats;
 pub use redis::Redis;
 pub use scratch::Scratch;
-pub use set::Servers;
+pub use set::{Addresses, Servers};
 pub use site::{Profile, Site, elsewhere};
 
 use crate::failure::{During, Failure, Result};

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
+use crate::home::Recorded;
 use crate::ports::Ports;
 use crate::tools;
 
@@ -18,11 +19,9 @@ pub struct Search {
     pub key: String,
 }
 
-/// The whole set of private servers.
-#[derive(Debug)]
-pub struct Servers {
-    /// Each server, in the order it is started.
-    pub servers: Vec<Server>,
+/// Where the servers are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
     /// The PostgreSQL primary's address, without a database.
     pub primary: String,
     /// The PostgreSQL replica's address, without a database.
@@ -33,6 +32,33 @@ pub struct Servers {
     pub redis: String,
     /// The search engine, ours or the one that `DAYBOOK_MEILI_URL` names.
     pub search: Option<Search>,
+}
+
+/// The whole set of private servers.
+#[derive(Debug)]
+pub struct Servers {
+    /// Each server, in the order it is started.
+    pub servers: Vec<Server>,
+    /// Where they are reached.
+    pub addresses: Addresses,
+}
+
+impl Addresses {
+    /// Where servers are that are recorded as running.
+    pub fn recorded(processes: &[Recorded], meilisearch_key: &str) -> Result<Self> {
+        let find =
+            |name: &str| processes.iter().find(|process| process.name == name).map(|one| one.url.clone());
+        let get =
+            |name: &str| find(name).ok_or_else(|| Failure::new(format!("{name} is not recorded as running")));
+        let ours = find("meilisearch").map(|url| Search { url, key: meilisearch_key.to_owned() });
+        Ok(Self {
+            primary: get("postgres-primary")?,
+            replica: get("postgres-replica")?,
+            nats: get("nats")?,
+            redis: get("redis")?,
+            search: given_search().or(ours),
+        })
+    }
 }
 
 impl Servers {
@@ -57,7 +83,7 @@ impl Servers {
             (None, None) => None,
         };
         let [primary, replica, nats, redis] = [0, 1, 2, 3].map(|index: usize| servers[index].url());
-        Ok(Self { servers, primary, replica, nats, redis, search })
+        Ok(Self { servers, addresses: Addresses { primary, replica, nats, redis, search } })
     }
 
     /// Stops every server, the last one started first.

@@ -5,12 +5,13 @@ mod announce;
 mod crew;
 mod detach;
 mod leftovers;
+mod private;
 
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::api::{Client, Role, Token};
+use crate::api::{Role, Shop};
 use crate::catalogue;
 use crate::daybook::{self, Environment, PROCESSES, REPLAY};
 use crate::failure::{During, Failure, Result};
@@ -21,6 +22,8 @@ use crate::ports;
 use crate::progress::Step;
 use crate::servers::{Profile, Servers, Site, elsewhere, make};
 use crate::workspace::Workspace;
+
+pub use private::Private;
 
 use crew::{Crew, Member};
 
@@ -87,7 +90,7 @@ struct Start {
     state: State,
     servers: Servers,
     environment: Environment,
-    token_key: String,
+    shop: Shop,
     crew: Crew,
 }
 
@@ -106,16 +109,15 @@ impl Start {
         let mut state = State::load(&home)?;
         let site = Site::open(&home, &elsewhere(&home), secrets.postgres_password.clone())?;
         let servers = Servers::plan(&site, Profile::UP, &mut state.ports, &secrets.meilisearch_key)?;
-        let environment = Environment::new(&servers, &secrets, options.port);
+        let environment = Environment::new(&servers.addresses, &secrets, options.port);
         state.postgres_home = Some(site.postgres_home.clone());
         state.ready_under = None;
         state.processes.clear();
         let release = !options.dev;
         let programs = workspace.programs(release);
         let crew = Crew::default();
-        let (api_port, token_key) = (options.port, secrets.token_key);
-        let start =
-            Self { home, programs, release, api_port, site, state, servers, environment, token_key, crew };
+        let (api_port, shop) = (options.port, Shop::new(options.port, secrets.token_key));
+        let start = Self { home, programs, release, api_port, site, state, servers, environment, shop, crew };
         start.state.save(&start.home)?;
         Ok(start)
     }
@@ -188,8 +190,8 @@ impl Start {
     }
 
     fn catalogue(&self, interrupt: &Interrupt) -> Result<()> {
-        let token = Token::sign(&self.token_key, Role::Staff, "catalogue")?;
-        catalogue::load(&mut Client::new(self.api_port, Some(&token)), || interrupt.check())
+        let mut staff = self.shop.person(Role::Staff, "catalogue")?;
+        catalogue::load(&mut staff, || interrupt.check())
     }
 
     fn announce(&mut self, in_background: bool) -> Result<()> {
