@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use fred::clients::Client;
+use meilisearch_sdk::client::Client as MeiliClient;
 use sqlx::PgPool;
 
 use crate::carts::Carts;
 use crate::orders::Orders;
 use crate::products::Products;
-use crate::runtime::{PostgresTarget, ReadModel, RedisTarget, RuntimeError, Tabled, Target};
+use crate::runtime::{MeiliTarget, PostgresTarget, ReadModel, RedisTarget, RuntimeError, Tabled, Target};
 use crate::search::Search;
 use crate::stock::{Stock, StockByVariant};
 
@@ -19,6 +20,8 @@ pub struct Targets {
     pub postgres: PgPool,
     /// Redis, and what its keys begin with.
     pub redis: Option<(Client, String)>,
+    /// Meilisearch, and what its indexes' names begin with; without it, search is kept in Postgres.
+    pub meili: Option<(MeiliClient, String)>,
 }
 
 type Open = fn(&'static str, &Targets) -> Result<Arc<dyn Target>, RuntimeError>;
@@ -28,7 +31,7 @@ const REGISTRY: &[(&str, Open)] = &[
     ("carts", postgres::<Carts>),
     ("products", postgres::<Products>),
     ("stock", postgres::<Stock>),
-    ("search", postgres::<Search>),
+    ("search", search),
     ("carts-hot", redis::<Carts>),
     ("stock-hot", redis::<StockByVariant>),
 ];
@@ -54,4 +57,13 @@ fn redis<M: ReadModel>(name: &'static str, targets: &Targets) -> Result<Arc<dyn 
     let (client, prefix) =
         configured.ok_or_else(|| RuntimeError::NotConfigured { name: name.to_owned(), what: "Redis" })?;
     Ok(Arc::new(RedisTarget::<M>::new(name, client.clone(), prefix, targets.postgres.clone())))
+}
+
+fn search(name: &'static str, targets: &Targets) -> Result<Arc<dyn Target>, RuntimeError> {
+    match &targets.meili {
+        Some((client, prefix)) => {
+            Ok(Arc::new(MeiliTarget::<Search>::new(name, client.clone(), prefix, targets.postgres.clone())))
+        }
+        None => postgres::<Search>(name, targets),
+    }
 }

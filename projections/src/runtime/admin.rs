@@ -91,8 +91,12 @@ impl Admin {
     /// # Errors
     /// When there is no retired version, or it could not catch up.
     pub async fn rollback(&self, name: &str, tell: impl FnMut(Progress)) -> Result<i32, RuntimeError> {
+        let (name, target) = self.find(name)?;
         let versions = self.versions(name).await?;
-        let retired = versions.iter().rev().find(|row| row.status == Status::Retired && !row.diverged);
+        let retired = versions
+            .iter()
+            .rev()
+            .find(|row| row.status == Status::Retired && !row.diverged && row.target == target.kind());
         let retired =
             retired.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "retired" })?;
         switch::revive(&self.context.read, &retired.name, retired.version).await?;

@@ -24,8 +24,8 @@ pub enum TargetError {
     #[error("the search engine failed")]
     Search(#[from] meilisearch_sdk::errors::Error),
     /// The search engine refused a task.
-    #[error("the search engine did not do its task: {0}")]
-    Task(String),
+    #[error("the search engine did not do its task: {1}")]
+    Task(meilisearch_sdk::errors::ErrorCode, String),
     /// A row cannot be written as JSON.
     #[error("a row cannot be encoded")]
     Encode(#[from] serde_json::Error),

@@ -161,13 +161,19 @@ fn is_about_data(error: &sqlx::Error) -> bool {
 
 #[async_trait]
 impl<M: Tabled> Target for PostgresTarget<M> {
+    fn kind(&self) -> &'static str {
+        "postgres"
+    }
+
     fn revision(&self) -> i32 {
         M::REVISION
     }
 
     async fn create(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
         let schema = self.schema(version);
-        let mut statements = vec![format!("CREATE SCHEMA {schema}")];
+        // One may be left from before the read model was kept elsewhere.
+        let left = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
+        let mut statements = vec![left, format!("CREATE SCHEMA {schema}")];
         statements.extend(M::TABLE.create_rows(&schema));
         statements.extend(M::JOURNAL.iter().flat_map(|table| table.create_journal(&schema)));
         for statement in statements {

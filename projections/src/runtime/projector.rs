@@ -111,18 +111,20 @@ impl Projector {
     }
 
     /// Whether a version has to be made: the first, or one beside the live one because that one was folded by
-    /// older code or from another log.
+    /// older code, from another log or on another kind of server.
     fn is_missing_one(&self, known: &[Version]) -> bool {
         let Some(live) = known.iter().find(|row| row.status == Status::Live) else {
             return known.is_empty();
         };
-        let outdated = live.diverged || live.revision < self.target.revision();
+        let elsewhere = live.target != self.target.kind();
+        let outdated = live.diverged || elsewhere || live.revision < self.target.revision();
         outdated && !known.iter().any(|row| row.status == Status::Building && self.is_ours(row))
     }
 
     /// Whether this code can follow the version.
     fn is_ours(&self, version: &Version) -> bool {
-        version.revision == self.target.revision() && !version.diverged
+        let same_code = version.revision == self.target.revision();
+        same_code && version.target == self.target.kind() && !version.diverged
     }
 
     async fn ended(&self, version: i32, ended: Ended) -> Result<(), RuntimeError> {

@@ -167,6 +167,10 @@ impl<M: ReadModel> RedisTarget<M> {
 
 #[async_trait]
 impl<M: ReadModel> Target for RedisTarget<M> {
+    fn kind(&self) -> &'static str {
+        "redis"
+    }
+
     fn revision(&self) -> i32 {
         M::REVISION
     }

@@ -37,6 +37,7 @@ pub(crate) async fn begin(
         name: name.to_owned(),
         version: known.last().map_or(1, |row| row.version + 1),
         status: if first { Status::Live } else { Status::Building },
+        target: target.kind().to_owned(),
         revision: target.revision(),
         checkpoint: Checkpoint::start(epoch),
         switch_when_ready,

@@ -42,6 +42,9 @@ pub(crate) struct Batch {
 /// Where the rows of one read model are kept, in each of its versions.
 #[async_trait]
 pub(crate) trait Target: Send + Sync {
+    /// What kind of server it is.
+    fn kind(&self) -> &'static str;
+
     /// The revision of the code that folds it.
     fn revision(&self) -> i32;
 

@@ -43,6 +43,8 @@ pub struct Version {
     pub version: i32,
     /// What it is there for.
     pub status: Status,
+    /// Where its rows are kept: `postgres`, `redis` or `meilisearch`.
+    pub target: String,
     /// The revision of the code that folds it.
     pub revision: i32,
     /// How far it is.
@@ -58,8 +60,7 @@ pub struct Version {
 /// Told whenever a version is added, changes its status or goes.
 pub(crate) const CHANNEL: &str = "daybook_projections";
 
-const COLUMNS: &str =
-    "name, version, status, revision, epoch, position, event_hash, switch_when_ready, diverged, parked";
+const COLUMNS: &str = "name, version, status, target, revision, epoch, position, event_hash, switch_when_ready, diverged, parked";
 
 /// All versions of a read model, oldest first.
 pub(crate) async fn list<'c>(
@@ -84,8 +85,9 @@ pub(crate) async fn lock(
 /// Registers a version.
 pub(crate) async fn insert(tx: &mut PgConnection, version: &Version) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO projections (name, version, status, revision, epoch, position, event_hash, switch_when_ready)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO projections (name, version, status, revision, epoch, position, event_hash, switch_when_ready,
+                                  target)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&version.name)
     .bind(version.version)
@@ -95,6 +97,7 @@ pub(crate) async fn insert(tx: &mut PgConnection, version: &Version) -> Result<(
     .bind(version.checkpoint.position)
     .bind(version.checkpoint.hash.0)
     .bind(version.switch_when_ready)
+    .bind(&version.target)
     .execute(tx)
     .await
     .map(|_| ())
@@ -197,6 +200,7 @@ fn decode(row: &PgRow) -> Result<Version, sqlx::Error> {
         name: row.try_get("name")?,
         version: row.try_get("version")?,
         status: Status::from_sql(row.try_get("status")?),
+        target: row.try_get("target")?,
         revision: row.try_get("revision")?,
         checkpoint: Checkpoint { epoch, position, hash: EventHash(hash) },
         switch_when_ready: row.try_get("switch_when_ready")?,

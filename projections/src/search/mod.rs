@@ -3,17 +3,25 @@
 
 mod correct;
 mod document;
+mod meili;
 mod postgres;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use daybook_domain::ProductId;
+use meilisearch_sdk::client::Client;
 
 use crate::products::facet::{Facet, FacetCount};
 use crate::read::{ReadDb, ReadError};
 
 pub use document::Search;
-pub(crate) use postgres::PostgresSearch;
+pub use meili::MeiliSearch;
+pub use postgres::PostgresSearch;
+
+/// What the names of Meilisearch's indexes begin with, where nothing else is configured.
+pub const PREFIX: &str = "daybook-";
 
 /// What a shopper looks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,12 +57,19 @@ pub struct SearchResult {
 pub enum SearchEngine {
     /// The read database.
     Postgres(PostgresSearch),
+    /// A Meilisearch server.
+    Meili(MeiliSearch),
 }
 
 impl SearchEngine {
     /// The read database's own.
     pub fn postgres(db: ReadDb) -> Self {
         Self::Postgres(PostgresSearch::new(db))
+    }
+
+    /// A Meilisearch server, asked never longer than `limit`; `prefix` is what its indexes' names begin with.
+    pub fn meili(client: Client, prefix: &str, limit: Duration) -> Self {
+        Self::Meili(MeiliSearch::new(client, format!("{prefix}search"), limit))
     }
 
     /// The products for sale that match, best first.
@@ -64,6 +79,7 @@ impl SearchEngine {
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchResult, ReadError> {
         match self {
             Self::Postgres(engine) => engine.search(request).await,
+            Self::Meili(engine) => engine.search(request).await,
         }
     }
 
@@ -74,6 +90,7 @@ impl SearchEngine {
     pub async fn suggest(&self, typed: &str, limit: u32) -> Result<Vec<String>, ReadError> {
         match self {
             Self::Postgres(engine) => engine.suggest(typed, limit).await,
+            Self::Meili(engine) => engine.suggest(typed, limit).await,
         }
     }
 }

@@ -22,6 +22,7 @@ use daybook_projections::registry::Targets;
 use daybook_projections::runtime::admin::Admin;
 use daybook_projections::runtime::{Context, Projector, Status, Version};
 use fred::clients::Client;
+use meilisearch_sdk::client::Client as MeiliClient;
 use serde::Serialize;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -46,13 +47,22 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) async fn open() -> Self {
+        Self::open_with(None).await
+    }
+
+    /// With search kept in this Meilisearch.
+    pub(super) async fn open_with(meili: Option<MeiliClient>) -> Self {
         let (events, read) = (Database::events().await, Database::read().await);
         let (wake, _listening) = Wake::listen(events.pool.clone());
         let log = FeedSource { reader: LogReader::new(events.pool.clone()), wake, stream: None };
         let context = Context { log, read: read.pool.clone(), clock: Arc::new(SystemClock) };
         let redis = hot::connect(&servers().redis).expect("a URL");
         let prefix = unique("test:");
-        let targets = Targets { postgres: read.pool.clone(), redis: Some((redis.clone(), prefix.clone())) };
+        let targets = Targets {
+            postgres: read.pool.clone(),
+            redis: Some((redis.clone(), prefix.clone())),
+            meili: meili.map(|client| (client, "test-".to_owned())),
+        };
         Self {
             admin: Admin::new(context.clone(), targets.clone()),
             db: ReadDb::new(read.pool.clone(), SOON),

@@ -1,0 +1,304 @@
+//! Read models in Meilisearch: an index per version, with its checkpoint as one document among the others, so that both
+//! are written by one task; nothing counts before its task has succeeded. Readers ask one index by name, and
+//! a switch swaps what it holds. An index that was deleted is built again.
+
+use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use daybook_eventstore::{Checkpoint, EventHash, Position};
+use meilisearch_sdk::client::{Client, SwapIndexes};
+use meilisearch_sdk::documents::DocumentsQuery;
+use meilisearch_sdk::errors::{Error, ErrorCode};
+use meilisearch_sdk::indexes::IndexesQuery;
+use meilisearch_sdk::settings::Settings;
+use meilisearch_sdk::task_info::TaskInfo;
+use meilisearch_sdk::tasks::Task;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::envelope::Arrived;
+use super::error::TargetError;
+use super::fold::{Folded, Keyed, Stored, by_key, fold_unless_stopped};
+use super::model::ReadModel;
+use super::target::{Applied, Batch, Purpose, Target};
+use super::versions::Status;
+use super::{parked, versions};
+
+/// The id of the checkpoint's document; rows' keys are ids of aggregates.
+const CHECKPOINT: &str = "checkpoint";
+/// More indexes than a server has.
+const ALL: usize = 10_000;
+/// How often to ask whether a task is done.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long a task may take.
+const TASK: Duration = Duration::from_secs(30);
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// A read model that can be kept in a search engine.
+pub trait Indexed: ReadModel {
+    /// What of a row can be searched, filtered and counted.
+    fn document(row: &Self::Row) -> Map<String, Value>;
+
+    /// The attributes that are searched, the most important first.
+    const SEARCHED: &'static [&'static str];
+
+    /// The attributes that are filtered and counted.
+    const FILTERED: &'static [&'static str];
+}
+
+/// The checkpoint's document.
+#[derive(Debug, Serialize, Deserialize)]
+struct Marker {
+    id: String,
+    version: i32,
+    epoch: Uuid,
+    position: Position,
+    hash: [u8; 32],
+}
+
+/// A document, as far as it is read back to be folded on.
+#[derive(Debug, Deserialize)]
+struct Kept {
+    id: String,
+    position: Position,
+    row: String,
+}
+
+/// A read model's indexes. Its versions and parked events are registered in the read database.
+pub(crate) struct MeiliTarget<M> {
+    name: &'static str,
+    client: Client,
+    /// The index that readers ask; what all names of this read model's indexes begin with.
+    live: String,
+    register: PgPool,
+    model: PhantomData<fn() -> M>,
+}
+
+impl<M: Indexed> MeiliTarget<M> {
+    pub(crate) fn new(name: &'static str, client: Client, prefix: &str, register: PgPool) -> Self {
+        Self { name, client, live: format!("{prefix}{name}"), register, model: PhantomData }
+    }
+
+    /// The index that holds a version, and where the version stands. Swaps move versions between indexes, so the
+    /// marker in the index tells, not its name.
+    async fn locate(&self, version: i32) -> Result<Option<(String, Checkpoint)>, TargetError> {
+        let own = self.own(version);
+        for uid in [self.live.clone(), own] {
+            if let Some(at) = self.marker(&uid, version).await? {
+                return Ok(Some((uid, at)));
+            }
+        }
+        for index in within(IndexesQuery::new(&self.client).with_limit(ALL).execute()).await?.results {
+            if index.uid.starts_with(&self.live)
+                && let Some(at) = self.marker(&index.uid, version).await?
+            {
+                return Ok(Some((index.uid, at)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where a version is built.
+    fn own(&self, version: i32) -> String {
+        format!("{}-v{version}", self.live)
+    }
+
+    async fn marker(&self, uid: &str, version: i32) -> Result<Option<Checkpoint>, TargetError> {
+        let index = self.client.index(uid);
+        let marker: Option<Marker> = found(within(index.get_document(CHECKPOINT)).await)?;
+        let marker = marker.filter(|marker| marker.version == version);
+        Ok(marker.map(|Marker { epoch, position, hash, .. }| Checkpoint {
+            epoch,
+            position,
+            hash: EventHash(hash),
+        }))
+    }
+
+    /// Where the batch is to be written: only an index that stands where the batch begins.
+    async fn index_at(&self, version: i32, from: &Checkpoint) -> Result<String, TargetError> {
+        match self.locate(version).await? {
+            Some((uid, at)) if at == *from => Ok(uid),
+            Some(_) => Err(TargetError::Fenced),
+            None if from.position == 0 => self.prepare(version).await,
+            None => Err(TargetError::Lost),
+        }
+    }
+
+    async fn prepare(&self, version: i32) -> Result<String, TargetError> {
+        let uid = self.own(version);
+        self.remove(&uid).await?;
+        self.done(self.client.create_index(&uid, Some("id"))).await?;
+        let filtered = M::FILTERED.iter().copied().chain(["id"]);
+        let settings = Settings::new()
+            .with_searchable_attributes(M::SEARCHED)
+            .with_filterable_attributes(filtered)
+            .with_max_values_per_facet(1_000);
+        self.done(self.client.index(&uid).set_settings(&settings)).await?;
+        Ok(uid)
+    }
+
+    async fn remove(&self, uid: &str) -> Result<(), TargetError> {
+        match self.done(self.client.delete_index(uid)).await {
+            Err(TargetError::Search(error)) if is_absent(&error) => Ok(()),
+            // The index was not there, told by the task.
+            Err(TargetError::Task(ErrorCode::IndexNotFound, _)) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn load(&self, uid: &str, keyed: &[Keyed]) -> Result<HashMap<String, Stored>, TargetError> {
+        if keyed.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let ids: Vec<String> =
+            keyed.iter().map(|keyed| Value::from(keyed.key.as_str()).to_string()).collect();
+        let filter = format!("id IN [{}]", ids.join(", "));
+        let index = self.client.index(uid);
+        let mut query = DocumentsQuery::new(&index);
+        query.with_filter(&filter).with_limit(keyed.len()).with_fields(["id", "position", "row"]);
+        let documents = within(query.execute::<Kept>()).await?.results;
+        let stored = |kept: Kept| (kept.id, Stored { position: kept.position, doc: kept.row });
+        Ok(documents.into_iter().map(stored).collect())
+    }
+
+    async fn write(
+        &self,
+        (uid, version): (&str, i32),
+        folded: &[Folded<'_, M::Row>],
+        to: &Checkpoint,
+    ) -> Result<(), TargetError> {
+        let (mut documents, mut gone) = (Vec::new(), Vec::new());
+        for key in folded {
+            let Some(position) = key.position() else { continue };
+            let Some(row) = &key.row else {
+                gone.push(key.key);
+                continue;
+            };
+            let mut document = M::document(row);
+            document.insert("id".to_owned(), json!(key.key));
+            document.insert("position".to_owned(), json!(position));
+            document.insert("row".to_owned(), Value::String(serde_json::to_string(row)?));
+            documents.push(Value::Object(document));
+        }
+        let index = self.client.index(uid);
+        if !gone.is_empty() {
+            self.done(index.delete_documents(&gone)).await?;
+        }
+        let Checkpoint { epoch, position, hash } = *to;
+        let marker = Marker { id: CHECKPOINT.to_owned(), version, epoch, position, hash: hash.0 };
+        documents.push(serde_json::to_value(marker)?);
+        self.done(index.add_or_replace(&documents, Some("id"))).await
+    }
+
+    /// Puts a version into the index that readers ask, when it is not there already.
+    async fn point(&self, version: i32) -> Result<(), TargetError> {
+        let Some((uid, _)) = self.locate(version).await? else { return Ok(()) };
+        if uid == self.live {
+            return Ok(());
+        }
+        if found(within(self.client.get_index(&self.live)).await)?.is_none() {
+            self.done(self.client.create_index(&self.live, Some("id"))).await?;
+        }
+        let swap = SwapIndexes { indexes: (self.live.clone(), uid), rename: None };
+        self.done(self.client.swap_indexes([&swap])).await
+    }
+
+    /// Waits until a task has succeeded: being accepted means nothing.
+    async fn done(&self, task: impl Future<Output = Result<TaskInfo, Error>>) -> Result<(), TargetError> {
+        let waiting = within(task).await?.wait_for_completion(&self.client, Some(LOOK), Some(TASK));
+        match waiting.await? {
+            Task::Succeeded { .. } => Ok(()),
+            Task::Failed { content } => {
+                Err(TargetError::Task(content.error.error_code, content.error.error_message))
+            }
+            Task::Enqueued { .. } | Task::Processing { .. } => Err(TargetError::TimedOut),
+        }
+    }
+}
+
+#[async_trait]
+impl<M: Indexed> Target for MeiliTarget<M> {
+    fn kind(&self) -> &'static str {
+        "meilisearch"
+    }
+
+    fn revision(&self) -> i32 {
+        M::REVISION
+    }
+
+    async fn create(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
+        // Another installation's, that used this server before.
+        while let Some((uid, _)) = self.locate(version).await? {
+            self.remove(&uid).await?;
+        }
+        Ok(())
+    }
+
+    async fn expose(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
+        self.point(version).await
+    }
+
+    async fn caught_up(&self, version: i32) -> Result<(), TargetError> {
+        self.point(version).await
+    }
+
+    async fn discard(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
+        match self.locate(version).await? {
+            Some((uid, _)) => self.remove(&uid).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError> {
+        Ok(self.locate(version).await?.map(|(_, at)| at))
+    }
+
+    async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
+        let id = (self.name, version);
+        let mut tx = self.register.begin().await?;
+        // Held until the batch is written: nobody switches or writes meanwhile.
+        let row = versions::lock(&mut tx, self.name, version).await?;
+        let row = row.filter(|row| row.status != Status::Retired).ok_or(TargetError::Fenced)?;
+        let uid = self.index_at(version, &batch.from).await?;
+        let retrying = batch.purpose == Purpose::Retry;
+        let stopped =
+            if row.parked > 0 && !retrying { parked::keys(&mut tx, id).await? } else { HashSet::new() };
+        let keyed = by_key::<M>(batch.events);
+        let stored = self.load(&uid, &keyed).await?;
+        let fold =
+            keyed.iter().map(|keyed| fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, &stopped));
+        let folded: Vec<_> = fold.collect();
+        self.write((&uid, version), &folded, &batch.to).await?;
+        let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
+        if !parked.is_empty() || retrying {
+            let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
+            parked::settle(&mut tx, id, &parked, &applied).await?;
+        }
+        versions::record(&mut *tx, id, &batch.to).await?;
+        tx.commit().await?;
+        Ok(Applied { keys: folded.len(), parked: parked.len() })
+    }
+}
+
+async fn within<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, TargetError> {
+    Ok(tokio::time::timeout(REQUEST, request).await.map_err(|_| TargetError::TimedOut)??)
+}
+
+/// Nothing instead of an error when the index or the document is not there.
+fn found<T>(result: Result<T, TargetError>) -> Result<Option<T>, TargetError> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(TargetError::Search(error)) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_absent(error: &Error) -> bool {
+    let Error::Meilisearch(error) = error else { return false };
+    matches!(error.error_code, ErrorCode::IndexNotFound | ErrorCode::DocumentNotFound)
+}

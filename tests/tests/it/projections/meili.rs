@@ -1,0 +1,235 @@
+//! Search in Meilisearch, against a stand-in with the part of its HTTP API that is used. As with the real one, what is
+//! accepted is not done: a task takes effect only some time after it was asked for, in order.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, patch, post};
+use axum::{Json, Router};
+use daybook_domain::catalogue::DomainEvent;
+use daybook_domain::product::ProductEvent;
+use daybook_projections::products::facet::Facet;
+use daybook_projections::search::{SearchEngine, SearchRequest};
+use meilisearch_sdk::client::Client;
+use serde_json::{Value, json};
+
+use super::models::{pounds, sell};
+use super::shop::{SOON, Shop};
+use crate::harness::eventually;
+
+type Documents = BTreeMap<String, Value>;
+type Answer = (StatusCode, Json<Value>);
+
+#[derive(Clone)]
+enum Work {
+    Create(String),
+    Delete(String),
+    Settings,
+    Add(String, Vec<Value>),
+    Swap(String, String),
+}
+
+#[derive(Default)]
+struct Server {
+    indexes: BTreeMap<String, Documents>,
+    /// What was asked for, and how often somebody asked whether it is done.
+    tasks: Vec<(Work, u8, bool)>,
+}
+
+type Shared = Arc<Mutex<Server>>;
+
+impl Server {
+    fn enqueue(&mut self, work: Work) -> Answer {
+        self.tasks.push((work, 0, true));
+        let uid = self.tasks.len() - 1;
+        let task = json!({"taskUid": uid, "status": "enqueued", "type": "customs", "enqueuedAt": NOW});
+        (StatusCode::ACCEPTED, Json(task))
+    }
+
+    fn run(&mut self, work: Work) -> bool {
+        match work {
+            Work::Create(uid) => drop(self.indexes.entry(uid).or_default()),
+            Work::Delete(uid) => return self.indexes.remove(&uid).is_some(),
+            Work::Settings => {}
+            Work::Add(uid, documents) => {
+                let index = self.indexes.entry(uid).or_default();
+                for document in documents {
+                    let id = document["id"].as_str().expect("a document has an id").to_owned();
+                    index.insert(id, document);
+                }
+            }
+            Work::Swap(a, b) => {
+                let (one, other) = (self.indexes.remove(&a), self.indexes.remove(&b));
+                self.indexes.insert(b, one.expect("the first index"));
+                self.indexes.insert(a, other.expect("the second index"));
+            }
+        }
+        true
+    }
+}
+
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+fn error(code: &str) -> Answer {
+    let error = json!({"message": code, "code": code, "type": "invalid_request", "link": ""});
+    (StatusCode::NOT_FOUND, Json(error))
+}
+
+async fn task(State(server): State<Shared>, Path(uid): Path<usize>) -> Json<Value> {
+    let mut server = server.lock().expect("the server");
+    server.tasks[uid].1 += 1;
+    if server.tasks[uid].1 == 2 {
+        let work = server.tasks[uid].0.clone();
+        let done = server.run(work);
+        server.tasks[uid].2 = done;
+    }
+    let (_, asked, done) = server.tasks[uid];
+    let mut task = json!({"uid": uid, "type": "customs", "enqueuedAt": NOW, "startedAt": NOW, "finishedAt": NOW,
+        "duration": "PT0.1S", "status": "enqueued"});
+    if asked >= 2 {
+        task["status"] = json!(if done { "succeeded" } else { "failed" });
+        if !done {
+            task["error"] = error("index_not_found").1.0;
+        }
+    }
+    Json(task)
+}
+
+fn described(uid: &str) -> Value {
+    json!({"uid": uid, "primaryKey": "id", "createdAt": NOW, "updatedAt": NOW})
+}
+
+async fn indexes(State(server): State<Shared>) -> Json<Value> {
+    let server = server.lock().expect("the server");
+    let results: Vec<_> = server.indexes.keys().map(|uid| described(uid)).collect();
+    Json(json!({"total": results.len(), "results": results, "limit": 1000, "offset": 0}))
+}
+
+async fn index(State(server): State<Shared>, Path(uid): Path<String>) -> Answer {
+    let known = server.lock().expect("the server").indexes.contains_key(&uid);
+    if known { (StatusCode::OK, Json(described(&uid))) } else { error("index_not_found") }
+}
+
+async fn create(State(server): State<Shared>, Json(body): Json<Value>) -> Answer {
+    let uid = body["uid"].as_str().expect("a uid").to_owned();
+    server.lock().expect("the server").enqueue(Work::Create(uid))
+}
+
+async fn delete(State(server): State<Shared>, Path(uid): Path<String>) -> Answer {
+    server.lock().expect("the server").enqueue(Work::Delete(uid))
+}
+
+async fn settings(State(server): State<Shared>) -> Answer {
+    server.lock().expect("the server").enqueue(Work::Settings)
+}
+
+async fn add(State(server): State<Shared>, Path(uid): Path<String>, Json(body): Json<Vec<Value>>) -> Answer {
+    server.lock().expect("the server").enqueue(Work::Add(uid, body))
+}
+
+async fn swap(State(server): State<Shared>, Json(body): Json<Value>) -> Answer {
+    let uid = |at: usize| body[0]["indexes"][at].as_str().expect("a uid").to_owned();
+    server.lock().expect("the server").enqueue(Work::Swap(uid(0), uid(1)))
+}
+
+async fn document(State(server): State<Shared>, Path((uid, id)): Path<(String, String)>) -> Answer {
+    let server = server.lock().expect("the server");
+    let Some(index) = server.indexes.get(&uid) else { return error("index_not_found") };
+    let found = index.get(&id).cloned();
+    found.map_or_else(|| error("document_not_found"), |document| (StatusCode::OK, Json(document)))
+}
+
+async fn fetch(State(server): State<Shared>, Path(uid): Path<String>, Json(body): Json<Value>) -> Answer {
+    let server = server.lock().expect("the server");
+    let Some(index) = server.indexes.get(&uid) else { return error("index_not_found") };
+    let filter = body["filter"].as_str().expect("a filter");
+    let wanted = |id: &str| filter.contains(&format!("\"{id}\""));
+    let results: Vec<_> = index.iter().filter(|(id, _)| wanted(id)).map(|(_, document)| document).collect();
+    (StatusCode::OK, Json(json!({"total": results.len(), "results": results, "limit": 1000, "offset": 0})))
+}
+
+/// Finds documents whose title has the text, in any case, and of whose facets the filter names one.
+async fn search(State(server): State<Shared>, Path(uid): Path<String>, Json(body): Json<Value>) -> Answer {
+    let server = server.lock().expect("the server");
+    let Some(index) = server.indexes.get(&uid) else { return error("index_not_found") };
+    let (text, filter) = (body["q"].as_str().unwrap_or(""), body["filter"].as_str().unwrap_or(""));
+    let lower = text.to_lowercase();
+    let facets = |document: &Value| document["facets"].as_array().cloned().unwrap_or_default();
+    let matches = |document: &&Value| {
+        document["published"] == json!(true)
+            && document["title"].as_str().is_some_and(|title| title.to_lowercase().contains(&lower))
+            && (!filter.contains("facets")
+                || facets(document).iter().any(|facet| filter.contains(&facet.to_string())))
+    };
+    let found: Vec<&Value> = index.values().filter(matches).collect();
+    let mut counts = BTreeMap::new();
+    for facet in found.iter().flat_map(|document| facets(document)) {
+        *counts.entry(facet.as_str().unwrap_or("").to_owned()).or_insert(0) += 1;
+    }
+    let answer = json!({"hits": found, "estimatedTotalHits": found.len(), "offset": 0, "limit": 100,
+        "processingTimeMs": 1, "query": text, "facetDistribution": {"facets": counts}});
+    (StatusCode::OK, Json(answer))
+}
+
+async fn start() -> (Shared, Client) {
+    let server = Shared::default();
+    let routes = Router::new()
+        .route("/tasks/{uid}", get(task))
+        .route("/indexes", get(indexes).post(create))
+        .route("/indexes/{uid}", get(index).delete(delete))
+        .route("/indexes/{uid}/settings", patch(settings))
+        .route("/indexes/{uid}/documents", post(add))
+        .route("/indexes/{uid}/documents/fetch", post(fetch))
+        .route("/indexes/{uid}/documents/{id}", get(document))
+        .route("/indexes/{uid}/search", post(search))
+        .route("/swap-indexes", post(swap))
+        .with_state(Arc::clone(&server));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    drop(rustls::crypto::ring::default_provider().install_default());
+    (server, Client::new(url, None::<String>).expect("a client"))
+}
+
+async fn found(engine: &SearchEngine, text: &str, count: u64) -> Vec<daybook_domain::ProductId> {
+    let request =
+        SearchRequest { text: text.to_owned(), first: 10, with_facets: true, ..SearchRequest::default() };
+    eventually(SOON, "the index has it", || async {
+        engine.search(&request).await.ok().filter(|found| found.total == count).map(|found| found.hits)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_index_follows_is_rebuilt_and_heals_when_it_is_deleted() {
+    let (server, client) = start().await;
+    let shop = Shop::open_with(Some(client.clone())).await;
+    let engine = SearchEngine::meili(client, "test-", SOON);
+    let _projector = shop.project("search");
+    let (lantern, _, _) = sell(&shop, "Lantern", "Lights", pounds(339), true).await;
+    let (secret, _, _) = sell(&shop, "Secret lantern", "Lights", pounds(100), false).await;
+    assert_eq!(found(&engine, "LANTERN", 1).await, [lantern]);
+
+    let publish = DomainEvent::Product(ProductEvent::Published {});
+    let head = shop.append("Product", &secret.to_string(), 3, &[publish]).await;
+    assert_eq!(found(&engine, "secret", 1).await, [secret]);
+    let lights = vec![Facet::Category("Lights".to_owned())];
+    let request =
+        SearchRequest { first: 10, facets: vec![lights], with_facets: true, ..SearchRequest::default() };
+    let all = engine.search(&request).await.expect("an answer");
+    assert_eq!((all.total, all.facets[0].count), (2, 2));
+    assert_eq!(engine.suggest("lan", 5).await.expect("suggestions").len(), 2);
+
+    shop.live_at("search", head).await;
+    assert_eq!(shop.admin.rebuild("search", |_| ()).await.expect("a rebuild"), 2);
+    shop.admin.drop_version("search", 1).await.expect("the retired version goes");
+    assert_eq!(found(&engine, "lantern", 2).await.len(), 2);
+
+    server.lock().expect("the server").indexes.clear();
+    assert_eq!(found(&engine, "lantern", 2).await.len(), 2, "while nothing happens");
+    server.lock().expect("the server").indexes.clear();
+    sell(&shop, "Lantern stand", "Lights", pounds(500), true).await;
+    assert_eq!(found(&engine, "lantern", 3).await.len(), 3, "while something happens");
+}
