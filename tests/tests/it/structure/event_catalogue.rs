@@ -17,7 +17,7 @@ const PREFACE: &str = "\
 
 Every fact that Daybook can record, with one example each. The example is the payload as it is stored: an object
 whose one key is the event's name without its aggregate. What every event has besides (its id, position, stream,
-actor, cause and times) stands beside the payload and is not repeated here; see [the architecture](architecture.md).
+actor, cause and times) stands beside the payload and is not repeated here; `eventstore/src/event.rs` has it.
 
 A stream's id is the UUID of its aggregate, except for `Inventory`: a variant's UUID, `_` and the code of the
 location. `Money` is whole minor units and a currency. `data` in an address or a contact is sealed with the key of
