@@ -93,7 +93,7 @@ fn measure(options: &Options, chosen: &[Workload], target: &Target, interrupt: &
     let mut rows = Vec::new();
     for workload in chosen {
         for &clients in &options.clients {
-            workloads::settle(&stage)?;
+            workloads::settle(&stage, interrupt)?;
             rows.push(apply(*workload, clients, options.seconds, &stage, interrupt)?);
             memory = memory.max(Memory::of(&target.processes()));
         }
@@ -114,9 +114,9 @@ fn set(target: &Target, interrupt: &Interrupt) -> Result<Stage> {
     let (cursors, orders) = (Vec::new(), Vec::new());
     let mut stage = Stage { shop, assortment, cursors, orders, run: random::hex::<8>()? };
     let step = Step::begin(format!("Buying {ORDERS} times"));
-    stage.orders = workloads::buy(&stage, ORDERS)?;
+    stage.orders = workloads::buy(&stage, ORDERS, interrupt)?;
     step.done("");
-    workloads::settle(&stage)?;
+    workloads::settle(&stage, interrupt)?;
     stage.cursors = workloads::turn_pages(&stage)?;
     Ok(stage)
 }

@@ -17,7 +17,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 /// Rebuilds `orders` from the whole log, beside the live one.
 pub(super) fn rebuild(target: &Target, stage: &Stage, interrupt: &Interrupt) -> Result<Row> {
-    let events = settle(stage)?;
+    let events = settle(stage, interrupt)?;
     let took = run(&target.replay().args(["rebuild", "orders"]), interrupt)?;
     Ok(row("rebuild orders", events, took))
 }
@@ -25,9 +25,9 @@ pub(super) fn rebuild(target: &Target, stage: &Stage, interrupt: &Interrupt) -> 
 /// Imports a file, all of it or what an earlier run left.
 pub(super) fn import(target: &Target, stage: &Stage, file: &Path, interrupt: &Interrupt) -> Result<Row> {
     let file = file.canonicalize().during(|| format!("cannot find {}", file.display()))?;
-    let before = settle(stage)?;
+    let before = settle(stage, interrupt)?;
     let took = run(&target.replay().args(["import", "online-retail"]).arg(file), interrupt)?;
-    Ok(row("import", settle(stage)?.saturating_sub(before), took))
+    Ok(row("import", settle(stage, interrupt)?.saturating_sub(before), took))
 }
 
 fn run(command: &Launch, interrupt: &Interrupt) -> Result<Duration> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Client, Document, money, text};
 use crate::failure::{During, Failure, Result};
+use crate::interrupt::Interrupt;
 
 use super::super::dice::Dice;
 use super::super::load::Worker;
@@ -161,10 +162,11 @@ pub(super) fn submit_to_confirmed(stage: &Stage, seat: Seat) -> Box<dyn Worker +
 }
 
 /// Buys so many times, and says which orders came of it.
-pub(in super::super) fn buy(stage: &Stage, times: usize) -> Result<Vec<String>> {
+pub(in super::super) fn buy(stage: &Stage, times: usize, interrupt: &Interrupt) -> Result<Vec<String>> {
     let mut shopper = Shopper::new(stage, Seat { client: 0, clients: 0 }, "stage");
     let mut orders = Vec::with_capacity(times);
     for _ in 0..times {
+        interrupt.check()?;
         let ready = shopper.fill()?;
         orders.push(shopper.buy(&ready)?);
     }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::api::Document;
 use crate::failure::{Failure, Result};
+use crate::interrupt::Interrupt;
 
 use super::super::load::Worker;
 use super::cart::Filler;
@@ -73,11 +74,12 @@ pub(super) fn write_to_visible(stage: &Stage, seat: Seat) -> Box<dyn Worker + '_
 
 /// Waits until the read models have what was written so far, so that one workload's backlog is not measured with
 /// the next. Says how many events there are.
-pub(in super::super) fn settle(stage: &Stage) -> Result<u64> {
+pub(in super::super) fn settle(stage: &Stage, interrupt: &Interrupt) -> Result<u64> {
     let mut reader = Reader::new(stage, Seat { client: 0, clients: 1 });
     let until = Instant::now() + PATIENCE;
     reader.filler.make_room()?;
     loop {
+        interrupt.check()?;
         match reader.write_and_read() {
             Ok(position) => return Ok(position),
             Err(failure) if Instant::now() >= until => return Err(failure),
