@@ -99,11 +99,11 @@ async fn a_shopper_buys_and_the_parcel_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_buyers_of_the_last_ten_units_exactly_ten_are_sold_one() {
+async fn of_a_thousand_buyers_of_the_last_ten_units_exactly_ten_are_sold_one() {
     let shop = TestShop::open().await;
     let _worker = shop.worker(&[]);
     let rare = shop.product(1_000, 10).await;
-    let carts = join_all((0..100).map(async |_| shop.cart(&[rare]).await)).await;
+    let carts = join_all((0..1_000).map(async |_| shop.cart(&[rare]).await)).await;
     let buys = carts.into_iter().map(|(cart_id, total)| shop.submit(cart_id, total, "card_approve"));
     let orders = join_all(buys).await;
 

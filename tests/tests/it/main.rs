@@ -2,6 +2,7 @@
 
 mod checkout;
 mod crash;
+mod faults;
 mod feed;
 mod gateway;
 mod harness;

@@ -8,6 +8,7 @@ mod metrics;
 mod process;
 mod servers;
 pub(crate) mod shop;
+pub(crate) mod stack;
 mod stream;
 mod writer;
 

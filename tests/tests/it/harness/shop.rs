@@ -69,6 +69,11 @@ impl TestShop {
         Self { shop, events, settings }
     }
 
+    /// What its processes are configured with.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        self.settings.clone()
+    }
+
     /// A worker for it, with these settings in addition.
     pub(crate) fn worker(&self, more: &[(&str, &str)]) -> Process {
         let mut settings: Vec<(&str, &str)> = self.settings.iter().map(|(k, v)| (*k, v.as_str())).collect();

@@ -1,0 +1,162 @@
+//! All of Daybook: every process of it, on databases, a NATS and a Redis of its own, so that any part can be killed
+//! or wiped. Shoppers come in through the public API.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use daybook_api::{Claims, Role};
+use jsonwebtoken::{EncodingKey, Header};
+use serde_json::{Value, json};
+use xtask::servers::{Scratch, Server};
+
+use super::shop::TestShop;
+use super::{Database, Process, eventually};
+
+/// The key that signs the tokens of every test.
+const TOKEN_KEY: [u8; 32] = [9; 32];
+/// How long a process may take to be ready.
+const READY: Duration = Duration::from_mins(1);
+/// How long a request may take.
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// One process of the stack: its binary, its arguments and what it is called.
+pub(crate) const PROCESSES: [(&str, &str); 10] = [
+    ("daybook-relay", ""),
+    ("daybook-projector", "orders"),
+    ("daybook-projector", "carts"),
+    ("daybook-projector", "products"),
+    ("daybook-projector", "stock"),
+    ("daybook-projector", "carts-hot"),
+    ("daybook-projector", "stock-hot"),
+    ("daybook-projector", "search"),
+    ("daybook-worker", ""),
+    ("daybook-api", ""),
+];
+
+/// Every process of Daybook, and the servers that only it uses. The processes end before the servers.
+pub(crate) struct Stack {
+    /// The event store, and the aggregates as a test sees them.
+    pub(crate) shop: TestShop,
+    running: Vec<(usize, Process)>,
+    settings: Vec<(&'static str, String)>,
+    /// Where the API is.
+    pub(crate) api: String,
+    /// NATS with JetStream.
+    pub(crate) nats: Server,
+    /// Redis.
+    pub(crate) redis: Server,
+    _read: Database,
+    _scratch: Scratch,
+}
+
+impl Stack {
+    /// Starts everything, and waits until the API is ready.
+    pub(crate) async fn start(more: &[(&'static str, &str)]) -> Self {
+        let (shop, read) = (TestShop::open().await, Database::read().await);
+        let mut scratch = Scratch::new().expect("a folder");
+        let nats = scratch.nats().expect("a NATS");
+        let redis = scratch.redis().expect("a Redis");
+        let port =
+            TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("its address").port();
+        let api = format!("http://127.0.0.1:{port}");
+        let mut settings = shop.settings();
+        settings.retain(|(name, _)| *name != "WEBHOOK_URL");
+        settings.extend([
+            ("WEBHOOK_URL", format!("{api}/webhooks/payment")),
+            ("READ_URL", read.url.clone()),
+            ("READ_REPLICA_URL", read.replica_url.clone()),
+            ("NATS_URL", nats.url()),
+            ("REDIS_URL", redis.url()),
+            ("TOKEN_KEY", "09".repeat(32)),
+            ("LISTEN", format!("127.0.0.1:{port}")),
+            ("NATS_STREAM_BYTES", "67108864".to_owned()),
+        ]);
+        settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        // The replica must have the read database before the API asks for it.
+        drop(read.replica().await);
+        let running = Vec::new();
+        let mut stack = Self { shop, running, settings, api, nats, redis, _read: read, _scratch: scratch };
+        for which in 0..PROCESSES.len() {
+            stack.launch(which);
+        }
+        stack.ready().await;
+        stack
+    }
+
+    fn launch(&mut self, which: usize) {
+        let (binary, name) = PROCESSES[which];
+        let settings: Vec<(&str, &str)> = self.settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let arguments: &[&str] = if name.is_empty() { &[] } else { &[name] };
+        self.running.push((which, Process::start(binary, arguments, &settings)));
+    }
+
+    /// Kills a process as a crash would, and starts it again.
+    pub(crate) fn crash(&mut self, which: usize) {
+        let at = self.running.iter().position(|(index, _)| *index == which).expect("it runs");
+        drop(self.running.swap_remove(at));
+        self.launch(which);
+    }
+
+    /// Waits until the API says that it is ready.
+    pub(crate) async fn ready(&self) {
+        let http = reqwest::Client::new();
+        eventually(READY, "the API is ready", || async {
+            let asked = http.get(format!("{}/readyz", self.api)).timeout(REQUEST).send().await;
+            asked.is_ok_and(|answer| answer.status().is_success()).then_some(())
+        })
+        .await;
+    }
+
+    /// A client without a token: a shopper.
+    pub(crate) fn shopper(&self) -> Client {
+        Client { http: reqwest::Client::new(), url: format!("{}/graphql", self.api), token: None }
+    }
+
+    /// A client that is one of the shop's people.
+    pub(crate) fn staff(&self) -> Client {
+        Client { token: Some(token("ada", Role::Staff)), ..self.shopper() }
+    }
+}
+
+/// A development token.
+pub(crate) fn token(subject: &str, role: Role) -> String {
+    let claims = Claims { sub: subject.to_owned(), role, exp: 4_102_444_800 };
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(&TOKEN_KEY)).expect("a token")
+}
+
+/// A GraphQL client.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    token: Option<String>,
+}
+
+impl Client {
+    /// One request; nothing when there was no answer.
+    pub(crate) async fn try_send(&self, query: &str, variables: &Value, key: Option<&str>) -> Option<Value> {
+        let mut request = self.http.post(&self.url).timeout(REQUEST);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let answer = request.json(&json!({ "query": query, "variables": variables })).send().await.ok()?;
+        let wrong = answer.status().is_client_error();
+        let body: Value = answer.json().await.ok()?;
+        assert!(!wrong, "the test asks wrongly: {body}");
+        Some(body)
+    }
+
+    /// The payload of a mutation, sent with the same key until it is answered: as a careful shopper does. Faults are
+    /// tried again, refusals are not.
+    pub(crate) async fn insist(&self, query: &str, variables: &Value, key: &str) -> Value {
+        eventually(READY, query, || async {
+            let answer = self.try_send(query, variables, Some(key)).await?;
+            let data = answer.get("data").and_then(Value::as_object)?;
+            data.values().next().filter(|payload| !payload.is_null()).cloned()
+        })
+        .await
+    }
+}
