@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::envelope::chain;
@@ -28,7 +29,7 @@ pub struct Projector {
     target: Arc<dyn Target>,
 }
 
-type Followers = JoinSet<(i32, Result<Ended, RuntimeError>)>;
+type Followers = JoinSet<(i32, Ended)>;
 
 impl Projector {
     /// The projector of the read model with this name.
@@ -69,7 +70,7 @@ impl Projector {
                 if !keep {
                     handle.abort();
                 }
-                keep
+                keep && !handle.is_finished()
             });
             for version in wanted {
                 running.entry(version).or_insert_with(|| followers.spawn(self.follow(version)));
@@ -78,23 +79,38 @@ impl Projector {
                 told = changes.recv() => drop(told?),
                 () = tokio::time::sleep(SAFETY_INTERVAL) => *pause = BACKOFF.0,
                 Some(ended) = followers.join_next() => {
-                    // A follower that was told to stop has nothing to say.
+                    // One that was told to stop has nothing to say, and one that panicked is started again.
                     let Ok((version, ended)) = ended else { continue };
-                    running.remove(&version);
-                    self.ended(version, ended?).await?;
+                    self.ended(version, ended).await?;
                 }
             }
         }
     }
 
-    fn follow(&self, version: i32) -> impl Future<Output = (i32, Result<Ended, RuntimeError>)> + use<> {
-        let follower = Follower {
-            context: self.context.clone(),
-            target: Arc::clone(&self.target),
-            name: self.name,
-            version,
-        };
-        async move { (version, follower.run().await) }
+    /// Follows one version through all failures: what is wrong with it is no other version's matter.
+    fn follow(&self, version: i32) -> impl Future<Output = (i32, Ended)> + use<> {
+        let (context, target) = (self.context.clone(), Arc::clone(&self.target));
+        let follower = Follower { context, target, name: self.name, version };
+        async move {
+            let mut pause = BACKOFF.0;
+            loop {
+                let started = Instant::now();
+                match follower.run().await {
+                    Ok(ended) => return (version, ended),
+                    Err(failed) => {
+                        let error = chain(&failed);
+                        tracing::error!(
+                            projection = follower.name,
+                            version,
+                            error,
+                            "cannot go on; trying again"
+                        );
+                    }
+                }
+                pause = if started.elapsed() > BACKOFF.1 { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
+                tokio::time::sleep(pause).await;
+            }
+        }
     }
 
     /// Makes the versions there have to be, and tells which are to be followed.
