@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_domain::{CommandId, IdSource};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -16,6 +17,8 @@ use crate::upcast::Upcasters;
 
 /// How long a read of streams may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the database may take to accept the appender's connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many events of a stream are read at once.
 const PAGE: usize = 1_000;
 
@@ -37,7 +40,7 @@ impl std::fmt::Debug for EventStore {
 impl EventStore {
     /// A store on this primary database. Decisions are made on what it says, so it must not be a replica.
     pub fn new(pool: PgPool, ids: Arc<dyn IdSource>, upcasters: Upcasters) -> Self {
-        let appender = Appender::start(pool.clone());
+        let appender = Appender::start(alone(&pool));
         Self { pool, appender, ids, upcasters }
     }
 
@@ -132,4 +135,14 @@ impl EventStore {
         sqlx::query("SELECT 1").fetch_one(&self.pool).await?.try_get::<i32, _>(0)?;
         Ok(())
     }
+}
+
+/// A connection of its own to the same database: an append never waits for a load to give one back.
+fn alone(pool: &PgPool) -> PgPool {
+    let options = PgConnectOptions::clone(&pool.connect_options());
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
 }

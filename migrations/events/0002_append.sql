@@ -15,7 +15,14 @@ CREATE FUNCTION append_commands(
     e_command integer[], e_type text[], e_id text[], e_sequence bigint[],
     e_event_id uuid[], e_event_type text[], e_event_version text[], e_payload text[], e_metadata text[]
 ) RETURNS TABLE (status smallint, "position" bigint, version bigint, outcome text, waited_us bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- A plan made while the tables were small must not scan them when they are large, and what is forbidden is priced
+-- so high that the server would compile it.
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET jit = off
+AS $$
 DECLARE
     started   timestamptz := clock_timestamp();
     now_at    timestamptz;

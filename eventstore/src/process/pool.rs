@@ -15,8 +15,10 @@ const STATEMENT_TIMEOUT: &str = "30s";
 /// A pool of at most `max` connections, which the server sees as `application`'s. It connects when first used, so
 /// a database that is away is a matter of readiness and not of starting.
 pub fn pool(url: &PgUrl, max: u32, application: &str) -> PgPool {
-    let options =
-        url.options().application_name(application).options([("statement_timeout", STATEMENT_TIMEOUT)]);
+    let options = url
+        .options()
+        .application_name(application)
+        .options([("statement_timeout", STATEMENT_TIMEOUT), ("jit", "off")]);
     PgPoolOptions::new()
         .max_connections(max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
