@@ -1,9 +1,11 @@
 //! Runs a process: follows the log, reacts in lanes, and remembers how far it is.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_eventstore::{Checkpoint, Checkpoints, Feed, RecordedEvent, StoreError};
+use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -62,7 +64,8 @@ pub async fn run(
                 Some(Err(error)) => break Err(error),
                 None => break Err(StoreError::Closed),
             },
-            Some(ended) = work.running.join_next() => work.end(ended),
+            // A reaction never panics through, and is only cancelled with the whole process.
+            Some(Ok((key, position))) = work.running.join_next() => work.end(key, position),
             _ = tick.tick() => saved = work.save(saved).await?,
         }
     };
@@ -127,27 +130,21 @@ impl Work {
     fn spawn(&mut self, key: Uuid, reaction: Reaction) {
         let (process, runner) = (Arc::clone(&self.process), self.runner.clone());
         self.running.spawn(async move {
-            let position = reaction.position;
-            react(process.as_ref(), &runner, &reaction).await;
-            (key, position)
+            let run = AssertUnwindSafe(react(process.as_ref(), &runner, &reaction)).catch_unwind();
+            if run.await.is_err() {
+                // A bug: it costs this reaction a delay and nobody else anything.
+                metrics::counter!("daybook_process_panics_total", "process" => process.name()).increment(1);
+                put_off(process.as_ref(), &runner, &reaction).await;
+            }
+            (key, reaction.position)
         });
     }
 
-    fn end(&mut self, ended: Result<(Uuid, i64), tokio::task::JoinError>) {
-        match ended {
-            Ok((key, position)) => {
-                self.in_hand -= 1;
-                self.watermark.end(position);
-                if let Some(next) = self.lanes.leave(key) {
-                    self.spawn(key, next);
-                }
-            }
-            // Its lane stays shut and the watermark below it: the process starts again from there.
-            Err(error) => {
-                tracing::error!(process = self.process.name(), %error, "a reaction broke off");
-                metrics::counter!("daybook_process_panics_total", "process" => self.process.name())
-                    .increment(1);
-            }
+    fn end(&mut self, key: Uuid, position: i64) {
+        self.in_hand -= 1;
+        self.watermark.end(position);
+        if let Some(next) = self.lanes.leave(key) {
+            self.spawn(key, next);
         }
     }
 
@@ -164,8 +161,8 @@ impl Work {
     /// Lets the running reactions end, within a bound.
     async fn drain(&mut self) {
         let ended = async {
-            while let Some(ended) = self.running.join_next().await {
-                self.end(ended);
+            while let Some(Ok((key, position))) = self.running.join_next().await {
+                self.end(key, position);
             }
         };
         if tokio::time::timeout(MAX_PAUSE, ended).await.is_err() {
@@ -180,18 +177,28 @@ async fn react(process: &dyn Process, runner: &Runner, reaction: &Reaction) {
     let mut pause = FIRST_PAUSE;
     let mut refusals = 0;
     loop {
-        let put_off = match process.react(reaction).await {
+        match process.react(reaction).await {
             Ok(Progress::Done) => return,
-            Ok(Progress::Waiting) => true,
+            Ok(Progress::Waiting) => return put_off(process, runner, reaction).await,
             Err(error) => {
                 refusals += u32::from(!error.is_transient());
                 note_failure(process, reaction, &error, refusals);
-                refusals >= REFUSALS
+                if refusals >= REFUSALS {
+                    return put_off(process, runner, reaction).await;
+                }
             }
-        };
-        if put_off && runner.timers.schedule(&[again(process, reaction, runner.clock.now())]).await.is_ok() {
-            return;
         }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// Leaves a reaction to a timer, however long it takes to set one.
+async fn put_off(process: &dyn Process, runner: &Runner, reaction: &Reaction) {
+    let mut pause = FIRST_PAUSE;
+    let timer = [again(process, reaction, runner.clock.now())];
+    while let Err(error) = runner.timers.schedule(&timer).await {
+        tracing::warn!(process = process.name(), %error, "a timer could not be set; trying again");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }

@@ -10,6 +10,7 @@ mod import;
 mod isolation;
 mod process;
 mod projections;
+mod reactions;
 mod relay;
 mod store;
 mod structure;

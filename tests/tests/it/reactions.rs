@@ -1,0 +1,107 @@
+//! How a process is run: in lanes, past its own bugs, from where it stood.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use daybook_commands::process::{Process, ProcessError, Progress, Reaction, Runner, fire, run};
+use daybook_commands::timers::Timers;
+use daybook_domain::inventory::InventoryCommand;
+use daybook_domain::{Quantity, VariantId};
+use daybook_eventstore::process::{SystemClock, SystemIds};
+use daybook_eventstore::{Checkpoint, Checkpoints, Feed, FeedSource, LogReader, Wake};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::harness::eventually;
+use crate::harness::shop::{SOON, TestShop, context};
+
+/// Notes what it reacts to, and has a bug in what it does first with one variant.
+#[derive(Default)]
+struct Notes {
+    cursed: Uuid,
+    healed: AtomicBool,
+    seen: Mutex<Vec<(Uuid, i64)>>,
+}
+
+impl Notes {
+    fn of(&self, variant: VariantId) -> Vec<i64> {
+        let seen = self.seen.lock().expect("not poisoned");
+        seen.iter().filter(|(key, _)| *key == variant.uuid()).map(|(_, position)| *position).collect()
+    }
+}
+
+#[async_trait]
+impl Process for Notes {
+    fn name(&self) -> &'static str {
+        "notes"
+    }
+
+    fn key(&self, reaction: &Reaction) -> Option<Uuid> {
+        reaction.aggregate_id.split('_').next()?.parse().ok()
+    }
+
+    async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        let key = self.key(reaction).expect("a key");
+        tokio::task::yield_now().await;
+        assert!(key != self.cursed || self.healed.load(Ordering::SeqCst), "a bug");
+        self.seen.lock().expect("not poisoned").push((key, reaction.position));
+        Ok(Progress::Done)
+    }
+
+    async fn due(&self, _what: &str, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        self.react(reaction).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_with_a_bug_is_put_off_and_holds_nothing_else_up() {
+    let shop = TestShop::open().await;
+    let variants: Vec<VariantId> = (0..3).map(|_| VariantId::generate(&SystemIds)).collect();
+    for variant_id in variants.iter().cycle().take(30) {
+        let item = daybook_domain::inventory::StockItem {
+            variant_id: *variant_id,
+            location: "LON".parse().expect("it"),
+        };
+        let receive = InventoryCommand::Receive {
+            item: item.clone(),
+            quantity: Quantity::ONE,
+            reference: String::new(),
+        };
+        shop.shop.inventory.execute(&item.to_string(), receive, &context(), "null").await.expect("stock");
+    }
+    let pool = shop.events.pool.clone();
+    let notes = Arc::new(Notes { cursed: variants[0].uuid(), ..Notes::default() });
+    let process: Arc<dyn Process> = notes.clone();
+    let timers = Timers::new(pool.clone(), Arc::new(SystemClock));
+    let checkpoints = Checkpoints::new(pool.clone());
+    let runner =
+        Runner { checkpoints: checkpoints.clone(), timers: timers.clone(), clock: Arc::new(SystemClock) };
+    let (wake, _listening) = Wake::listen(pool.clone());
+    let reader = LogReader::new(pool.clone());
+    let source = FeedSource { reader: reader.clone(), wake, stream: None };
+    let origin = Checkpoint::origin(&reader).await.expect("the log");
+    let feed = Feed::open(source, "notes", &origin).await.expect("a feed");
+    let ending = CancellationToken::new();
+    let running = tokio::spawn(run(process.clone(), runner, feed, origin, ending.clone()));
+
+    eventually(SOON, "the process has been through all of the log", || async {
+        let stands = checkpoints.find("notes").await.expect("the checkpoint")?;
+        (stands.position == 30).then_some(())
+    })
+    .await;
+    let in_order = |from: i64| (0..10).map(|n| from + 3 * n).collect::<Vec<i64>>();
+    assert_eq!((notes.of(variants[1]), notes.of(variants[2])), (in_order(2), in_order(3)));
+    assert!(notes.of(variants[0]).is_empty());
+
+    notes.healed.store(true, Ordering::SeqCst);
+    let processes = [process];
+    tokio::spawn(async move { timers.run(|timer| fire(&processes, &reader, timer), ending).await });
+    eventually(SOON, "what was put off is done", || async {
+        let mut done = notes.of(variants[0]);
+        done.sort_unstable();
+        (done == in_order(1)).then_some(())
+    })
+    .await;
+    running.abort();
+}
