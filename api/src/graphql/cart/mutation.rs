@@ -102,14 +102,14 @@ impl CartMutation {
         &self,
         ctx: &Context<'_>,
         input: CartCreateInput,
-    ) -> Result<CartCreatePayload, ApiError> {
+    ) -> Result<Option<CartCreatePayload>, ApiError> {
         let customer_id = request(ctx).identity.customer_id();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let lines = parse_lines(input.lines)?;
             let new = NewCart { customer_id, currency: input.currency_code.0, lines };
             Ok(use_cases::create_cart(shop, &context, new).await?.map(|(_, cart)| cart))
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Puts lines into a cart at today's prices; a variant that is in it already gets more units.
@@ -118,12 +118,12 @@ impl CartMutation {
         ctx: &Context<'_>,
         cart_id: IdOf<CartId>,
         lines: Vec<CartLineInput>,
-    ) -> Result<CartLinesAddPayload, ApiError> {
+    ) -> Result<Option<CartLinesAddPayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             use_cases::add_lines(shop, &context, scope, cart_id.0, parse_lines(lines)?).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Gives lines of a cart other quantities.
@@ -132,14 +132,14 @@ impl CartMutation {
         ctx: &Context<'_>,
         cart_id: IdOf<CartId>,
         lines: Vec<CartLineUpdateInput>,
-    ) -> Result<CartLinesUpdatePayload, ApiError> {
+    ) -> Result<Option<CartLinesUpdatePayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let change = |(index, line): (usize, CartLineUpdateInput)| line.parse(index);
             let changes = lines.into_iter().enumerate().map(change).collect::<Result<_, _>>()?;
             use_cases::change_lines(shop, &context, scope, cart_id.0, changes).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Takes lines out of a cart.
@@ -148,13 +148,13 @@ impl CartMutation {
         ctx: &Context<'_>,
         cart_id: IdOf<CartId>,
         line_ids: Vec<IdOf<LineId>>,
-    ) -> Result<CartLinesRemovePayload, ApiError> {
+    ) -> Result<Option<CartLinesRemovePayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let lines = line_ids.into_iter().map(|id| id.0).collect();
             use_cases::remove_lines(shop, &context, scope, cart_id.0, lines).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Says who and where to deliver a cart to. Both are sealed before anything is stored.
@@ -162,13 +162,13 @@ impl CartMutation {
         &self,
         ctx: &Context<'_>,
         input: CartDeliverySetInput,
-    ) -> Result<CartDeliverySetPayload, ApiError> {
+    ) -> Result<Option<CartDeliverySetPayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let cart_id = input.cart_id.0;
             use_cases::set_delivery(shop, &context, scope, cart_id, input.parse()).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Chooses a way of shipping, such as `standard` or `express`, at its price for the country delivered to.
@@ -177,14 +177,14 @@ impl CartMutation {
         ctx: &Context<'_>,
         cart_id: IdOf<CartId>,
         shipping_method: String,
-    ) -> Result<CartShippingSetPayload, ApiError> {
+    ) -> Result<Option<CartShippingSetPayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let method = ShippingMethod::try_new(shipping_method)
                 .map_err(|error| invalid("SHIPPING_METHOD_INVALID", error, &["shippingMethod"]))?;
             use_cases::choose_shipping(shop, &context, scope, cart_id.0, method).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Gives a cart today's prices, such as when its quote has run out.
@@ -192,12 +192,12 @@ impl CartMutation {
         &self,
         ctx: &Context<'_>,
         cart_id: IdOf<CartId>,
-    ) -> Result<CartRepricePayload, ApiError> {
+    ) -> Result<Option<CartRepricePayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             use_cases::reprice_cart(shop, &context, scope, cart_id.0).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Adds one cart's lines to another and closes it, as at sign-in.
@@ -206,12 +206,12 @@ impl CartMutation {
         ctx: &Context<'_>,
         from_cart_id: IdOf<CartId>,
         into_cart_id: IdOf<CartId>,
-    ) -> Result<CartMergePayload, ApiError> {
+    ) -> Result<Option<CartMergePayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             use_cases::merge_carts(shop, &context, scope, (from_cart_id.0, into_cart_id.0)).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Buys a cart for the total that the shopper saw. Stock and payment follow by themselves: the order tells.
@@ -219,7 +219,7 @@ impl CartMutation {
         &self,
         ctx: &Context<'_>,
         input: CartSubmitInput,
-    ) -> Result<CartSubmitPayload, ApiError> {
+    ) -> Result<Option<CartSubmitPayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let expected_total = parse_money(&input.expected_total, &["input", "expectedTotal"])?;
@@ -227,6 +227,6 @@ impl CartMutation {
             let submission = Submission { cart_id: cart_id.0, payment_token, expected_total };
             use_cases::submit_cart(shop, &context, scope, submission).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 }

@@ -30,7 +30,7 @@ impl CustomerMutation {
         ctx: &Context<'_>,
         customer_id: Option<IdOf<CustomerId>>,
         guest_cart_id: Option<IdOf<CartId>>,
-    ) -> Result<CustomerForgetPayload, ApiError> {
+    ) -> Result<Option<CustomerForgetPayload>, ApiError> {
         let mutated = mutate(ctx, Permission::Forget, async |shop, _context| {
             let (id, subject) = match (customer_id, guest_cart_id) {
                 (Some(IdOf(customer)), None) => (global(&customer), customer.uuid()),
@@ -42,6 +42,6 @@ impl CustomerMutation {
             let done = use_cases::forget_person(shop, SubjectId::new(subject)).await?;
             Ok(done.map(|_subject| id))
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 }

@@ -32,13 +32,13 @@ impl OrderMutation {
         &self,
         ctx: &Context<'_>,
         order_id: IdOf<OrderId>,
-    ) -> Result<OrderCancelPayload, ApiError> {
+    ) -> Result<Option<OrderCancelPayload>, ApiError> {
         let scope = request(ctx).identity.scope();
         let mutated = mutate(ctx, Permission::Shop, async |shop, context| {
             let done = use_cases::cancel_order(shop, &context, scope, order_id.0).await?;
             Ok(done.map(|_order: Arc<Aggregate>| global(&order_id.0)))
         });
         let mutated: Mutated<ID> = mutated.await?;
-        Ok(mutated.into())
+        Ok(Some(mutated.into()))
     }
 }

@@ -77,12 +77,12 @@ impl PaymentMutation {
         ctx: &Context<'_>,
         order_id: IdOf<OrderId>,
         amount: Option<MoneyInput>,
-    ) -> Result<PaymentCapturePayload, ApiError> {
+    ) -> Result<Option<PaymentCapturePayload>, ApiError> {
         let mutated = mutate(ctx, Permission::ManagePayments, async |shop, context| {
             let amount = amount.map(|amount| parse_money(&amount, &["amount"])).transpose()?;
             use_cases::capture_payment(shop, &context, order_id.0, amount).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Pays back a part of what was captured for an order.
@@ -90,12 +90,12 @@ impl PaymentMutation {
         &self,
         ctx: &Context<'_>,
         input: RefundCreateInput,
-    ) -> Result<RefundCreatePayload, ApiError> {
+    ) -> Result<Option<RefundCreatePayload>, ApiError> {
         let mutated = mutate(ctx, Permission::ManagePayments, async |shop, context| {
             let amount = parse_money(&input.amount, &["input", "amount"])?;
             let refund = (amount, input.reason);
             use_cases::refund_payment(shop, &context, input.order_id.0, refund).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 }

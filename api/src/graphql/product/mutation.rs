@@ -113,11 +113,11 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         input: ProductCreateInput,
-    ) -> Result<ProductCreatePayload, ApiError> {
+    ) -> Result<Option<ProductCreatePayload>, ApiError> {
         let mutated = mutate(ctx, Permission::ManageProducts, async |shop, context| {
             use_cases::create_product(shop, &context, input.parse()?).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Changes a product's description, categories or attributes.
@@ -125,8 +125,8 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         input: ProductUpdateInput,
-    ) -> Result<ProductUpdatePayload, ApiError> {
-        Ok(change(ctx, input.id.0, || input.parse()).await?.into())
+    ) -> Result<Option<ProductUpdatePayload>, ApiError> {
+        Ok(Some(change(ctx, input.id.0, || input.parse()).await?.into()))
     }
 
     /// Puts a product up for sale.
@@ -134,8 +134,8 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         id: IdOf<ProductId>,
-    ) -> Result<ProductPublishPayload, ApiError> {
-        Ok(change(ctx, id.0, || Ok(vec![ProductCommand::Publish])).await?.into())
+    ) -> Result<Option<ProductPublishPayload>, ApiError> {
+        Ok(Some(change(ctx, id.0, || Ok(vec![ProductCommand::Publish])).await?.into()))
     }
 
     /// Takes a product off sale.
@@ -143,8 +143,8 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         id: IdOf<ProductId>,
-    ) -> Result<ProductUnpublishPayload, ApiError> {
-        Ok(change(ctx, id.0, || Ok(vec![ProductCommand::Unpublish])).await?.into())
+    ) -> Result<Option<ProductUnpublishPayload>, ApiError> {
+        Ok(Some(change(ctx, id.0, || Ok(vec![ProductCommand::Unpublish])).await?.into()))
     }
 
     /// Offers another variant of a product.
@@ -153,7 +153,7 @@ impl ProductMutation {
         ctx: &Context<'_>,
         product_id: IdOf<ProductId>,
         input: ProductVariantInput,
-    ) -> Result<ProductVariantAddPayload, ApiError> {
+    ) -> Result<Option<ProductVariantAddPayload>, ApiError> {
         let mutated = mutate(ctx, Permission::ManageProducts, async |shop, context| {
             let new = input.parse(&["input"])?;
             use_cases::add_variant(shop, &context, product_id.0, new).await
@@ -162,7 +162,7 @@ impl ProductMutation {
         let value = value.and_then(|(product, variant_id)| {
             Product::from(product).find(VariantRef { product_id: product_id.0, variant_id })
         });
-        Ok(Mutated { value, user_errors, position, replayed }.into())
+        Ok(Some(Mutated { value, user_errors, position, replayed }.into()))
     }
 
     /// Offers a variant no longer.
@@ -170,10 +170,10 @@ impl ProductMutation {
         &self,
         ctx: &Context<'_>,
         id: IdOf<VariantRef>,
-    ) -> Result<ProductVariantRemovePayload, ApiError> {
+    ) -> Result<Option<ProductVariantRemovePayload>, ApiError> {
         let VariantRef { product_id, variant_id } = id.0;
         let command = ProductCommand::RemoveVariant { variant_id };
-        Ok(change(ctx, product_id, || Ok(vec![command])).await?.into())
+        Ok(Some(change(ctx, product_id, || Ok(vec![command])).await?.into()))
     }
 
     /// Asks a price for a variant, in the price's currency.
@@ -182,13 +182,13 @@ impl ProductMutation {
         ctx: &Context<'_>,
         id: IdOf<VariantRef>,
         price: MoneyInput,
-    ) -> Result<ProductVariantPriceSetPayload, ApiError> {
+    ) -> Result<Option<ProductVariantPriceSetPayload>, ApiError> {
         let VariantRef { product_id, variant_id } = id.0;
         let command = || {
             let price = parse_money(&price, &["price"])?;
             Ok(vec![ProductCommand::SetPrice { variant_id, price }])
         };
-        Ok(change(ctx, product_id, command).await?.into())
+        Ok(Some(change(ctx, product_id, command).await?.into()))
     }
 
     /// Sells a variant no longer in a currency.
@@ -197,10 +197,10 @@ impl ProductMutation {
         ctx: &Context<'_>,
         id: IdOf<VariantRef>,
         currency: CurrencyCode,
-    ) -> Result<ProductVariantPriceWithdrawPayload, ApiError> {
+    ) -> Result<Option<ProductVariantPriceWithdrawPayload>, ApiError> {
         let VariantRef { product_id, variant_id } = id.0;
         let command = ProductCommand::WithdrawPrice { variant_id, currency: currency.0 };
-        Ok(change(ctx, product_id, || Ok(vec![command])).await?.into())
+        Ok(Some(change(ctx, product_id, || Ok(vec![command])).await?.into()))
     }
 }
 

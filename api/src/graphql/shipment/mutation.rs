@@ -78,7 +78,7 @@ impl ShipmentMutation {
         ctx: &Context<'_>,
         shipment_id: IdOf<ShipmentId>,
         lines: Option<Vec<ShipmentLineInput>>,
-    ) -> Result<ShipmentPackPayload, ApiError> {
+    ) -> Result<Option<ShipmentPackPayload>, ApiError> {
         let mutated = mutate(ctx, Permission::Fulfil, async |shop, context| {
             let line = |(index, line): (usize, ShipmentLineInput)| {
                 let quantity = parse_quantity(line.quantity, &["lines", &index.to_string(), "quantity"]);
@@ -88,7 +88,7 @@ impl ShipmentMutation {
             let lines = lines.map(parse).transpose()?;
             use_cases::pack_shipment(shop, &context, shipment_id.0, lines).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Lets a packed shipment leave, unless the order was called off before. Its part of the total is captured.
@@ -96,7 +96,7 @@ impl ShipmentMutation {
         &self,
         ctx: &Context<'_>,
         input: ShipmentDispatchInput,
-    ) -> Result<ShipmentDispatchPayload, ApiError> {
+    ) -> Result<Option<ShipmentDispatchPayload>, ApiError> {
         let mutated = mutate(ctx, Permission::Fulfil, async |shop, context| {
             let ShipmentDispatchInput { shipment_id, carrier, tracking } = input;
             let dispatching = Dispatching { shipment_id: shipment_id.0, carrier, tracking };
@@ -106,7 +106,7 @@ impl ShipmentMutation {
                 global(&order_id)
             }))
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 
     /// Notes what a carrier said of a parcel. Twice, late or out of order does no harm.
@@ -114,12 +114,12 @@ impl ShipmentMutation {
         &self,
         ctx: &Context<'_>,
         input: ShipmentCarrierReportInput,
-    ) -> Result<ShipmentCarrierReportPayload, ApiError> {
+    ) -> Result<Option<ShipmentCarrierReportPayload>, ApiError> {
         let mutated = mutate(ctx, Permission::Fulfil, async |shop, context| {
             let ShipmentCarrierReportInput { shipment_id, report_id, status, at } = input;
             let report = (report_id, status.into(), at.unwrap_or(context.occurred_at));
             use_cases::report_carrier(shop, &context, shipment_id.0, report).await
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 }

@@ -127,12 +127,12 @@ impl StockMutation {
         &self,
         ctx: &Context<'_>,
         input: StockReceiveInput,
-    ) -> Result<StockReceivePayload, ApiError> {
+    ) -> Result<Option<StockReceivePayload>, ApiError> {
         let command = |item| {
             let quantity = parse_quantity(input.quantity, &["input", "quantity"])?;
             Ok(InventoryCommand::Receive { item, quantity, reference: input.reference })
         };
-        Ok(change(ctx, input.item, command).await?.into())
+        Ok(Some(change(ctx, input.item, command).await?.into()))
     }
 
     /// Corrects the number on hand, never below what is held and promised.
@@ -140,10 +140,10 @@ impl StockMutation {
         &self,
         ctx: &Context<'_>,
         input: StockAdjustInput,
-    ) -> Result<StockAdjustPayload, ApiError> {
+    ) -> Result<Option<StockAdjustPayload>, ApiError> {
         let (delta, reason, note) = (i64::from(input.delta), input.reason.into(), input.note);
         let command = |item| Ok(InventoryCommand::Adjust { item, delta, reason, note });
-        Ok(change(ctx, input.item, command).await?.into())
+        Ok(Some(change(ctx, input.item, command).await?.into()))
     }
 
     /// Keeps units back from sale.
@@ -151,14 +151,14 @@ impl StockMutation {
         &self,
         ctx: &Context<'_>,
         input: StockSafetySetInput,
-    ) -> Result<StockSafetySetPayload, ApiError> {
+    ) -> Result<Option<StockSafetySetPayload>, ApiError> {
         let command = |item| {
             let quantity = u32::try_from(input.quantity).map_err(|_| {
                 invalid("QUANTITY_INVALID", "the quantity is not below 0", &["input", "quantity"])
             })?;
             Ok(InventoryCommand::SetSafetyStock { item, quantity })
         };
-        Ok(change(ctx, input.item, command).await?.into())
+        Ok(Some(change(ctx, input.item, command).await?.into()))
     }
 
     /// Takes returned units back in.
@@ -166,7 +166,7 @@ impl StockMutation {
         &self,
         ctx: &Context<'_>,
         input: StockReturnInput,
-    ) -> Result<StockReturnPayload, ApiError> {
+    ) -> Result<Option<StockReturnPayload>, ApiError> {
         let mutated = mutate(ctx, Permission::ManageStock, async |shop, context| {
             let item = input.item.parse()?;
             let quantity = parse_quantity(input.quantity, &["input", "quantity"])?;
@@ -174,7 +174,7 @@ impl StockMutation {
             let done = use_cases::return_stock(shop, &context, returned).await?;
             Ok(done.map(|stock| (item, stock)))
         });
-        Ok(mutated.await?.into())
+        Ok(Some(mutated.await?.into()))
     }
 }
 
