@@ -9,13 +9,13 @@ use daybook_commands::Shop;
 use daybook_commands::gateway::simulated::{ActionResult, Charge, SimulatedBooks};
 use daybook_commands::related::payment_of;
 use daybook_commands::use_cases::{
-    Address, Contact, NewCart, NewLine, NewProduct, NewVariant, Scope, Submission, VariantRef, change_stock,
-    choose_shipping, create_cart, create_product, set_delivery, submit_cart,
+    Address, Contact, NewCart, NewLine, NewProduct, NewVariant, Scope, Submission, VariantRef,
+    change_product, change_stock, choose_shipping, create_cart, create_product, set_delivery, submit_cart,
 };
 use daybook_domain::inventory::{Inventory, InventoryCommand, StockItem};
 use daybook_domain::order::{Order, OrderStatus};
 use daybook_domain::payment::{Payment, PaymentCommand};
-use daybook_domain::product::Product;
+use daybook_domain::product::{Product, ProductCommand};
 use daybook_domain::sourcing::parse_locations;
 use daybook_domain::{
     CartId, Clock, CommandId, CountryCode, Currency, IdSource, Money, OrderId, Quantity, ShippingMethod, Sku,
@@ -81,6 +81,11 @@ impl TestShop {
         Process::start("daybook-worker", &[], &settings)
     }
 
+    /// What its processes are configured with.
+    pub(crate) fn settings(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    }
+
     /// A published product with one variant at this price in pounds, and this much stock in London.
     pub(crate) async fn product(&self, pence: i64, stock: i64) -> Wanted {
         self.product_at(pence, &[("LON", stock)]).await
@@ -108,6 +113,13 @@ impl TestShop {
             self.receive(wanted, location, *quantity).await;
         }
         wanted
+    }
+
+    /// Takes a product off sale.
+    pub(crate) async fn unpublish(&self, wanted: Wanted) {
+        let commands = vec![ProductCommand::Unpublish];
+        let product_id = wanted.variant.product_id;
+        change_product(&self.shop, &context(), product_id, commands).await.expect("it is off sale");
     }
 
     /// Takes stock in.

@@ -1,0 +1,130 @@
+//! A `daybook-api` with a shop of its own, and a client of it.
+
+use std::time::Duration;
+
+use jsonwebtoken::{EncodingKey, Header};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::shop::TestShop;
+use crate::harness::{Database, Process, eventually};
+
+/// How long anything a test waits for may take.
+pub(super) const SOON: Duration = Duration::from_secs(30);
+/// The key that signs tokens.
+const TOKEN_KEY: &str = "0909090909090909090909090909090909090909090909090909090909090909";
+/// What signs webhooks.
+pub(super) const WEBHOOK_SECRET: &str = "whsec_test";
+
+/// An API and what is behind it.
+pub(super) struct Front {
+    /// Where it serves, such as `127.0.0.1:40123`.
+    pub(super) address: String,
+    /// The shop behind it.
+    pub(super) shop: TestShop,
+    /// A plain client.
+    pub(super) http: Client,
+    read: Database,
+    _api: Process,
+}
+
+/// Who asks and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct As<'a> {
+    /// A token.
+    pub(super) token: Option<&'a str>,
+    /// An idempotency key.
+    pub(super) key: Option<&'a str>,
+}
+
+impl Front {
+    /// An API on a new shop.
+    pub(super) async fn open() -> Self {
+        let (shop, read) = (TestShop::open().await, Database::read().await);
+        let mut settings = shop.settings();
+        settings.extend([
+            ("READ_URL", read.url.as_str()),
+            ("TOKEN_KEY", TOKEN_KEY),
+            ("LISTEN", "127.0.0.1:0"),
+        ]);
+        let api = Process::start("daybook-api", &[], &settings);
+        let address = eventually(SOON, "the API serves", || {
+            let output = api.output();
+            async move { address(&output) }
+        })
+        .await;
+        Self { address, shop, http: Client::new(), read, _api: api }
+    }
+
+    /// A projector of these read models.
+    pub(super) fn projector(&self, names: &[&str]) -> Process {
+        let mut settings = self.shop.settings();
+        settings.push(("READ_URL", self.read.url.as_str()));
+        Process::start("daybook-projector", names, &settings)
+    }
+
+    /// The URL of a path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The status and body of the answer to an operation.
+    pub(super) async fn ask(&self, who: As<'_>, query: &str, variables: Value) -> (StatusCode, Value) {
+        let mut request = self.http.post(self.url("/graphql"));
+        if let Some(token) = who.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(key) = who.key {
+            request = request.header("Idempotency-Key", key);
+        }
+        let body = json!({ "query": query, "variables": variables });
+        let answer = request.json(&body).send().await.expect("an answer");
+        let status = answer.status();
+        (status, answer.json().await.expect("JSON"))
+    }
+
+    /// The data of the answer to an operation of a guest that has no errors.
+    pub(super) async fn data(&self, query: &str, variables: Value) -> Value {
+        self.data_as(As::default(), query, variables).await
+    }
+
+    /// The data of the answer to an operation that has no errors.
+    pub(super) async fn data_as(&self, who: As<'_>, query: &str, variables: Value) -> Value {
+        let (_, mut answer) = self.ask(who, query, variables).await;
+        assert!(answer["errors"].is_null(), "{answer}");
+        answer["data"].take()
+    }
+
+    /// The code of the first error of the answer to an operation, which must be one that is told of, never a fault.
+    pub(super) async fn error(&self, who: As<'_>, query: &str, variables: Value) -> String {
+        let (status, answer) = self.ask(who, query, variables).await;
+        assert!(!status.is_server_error(), "{status}: {answer}");
+        code(&answer)
+    }
+}
+
+/// The code of an answer's first error.
+pub(super) fn code(answer: &Value) -> String {
+    let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_default().to_owned();
+    assert!(!code.is_empty() && code != "INTERNAL_SERVER_ERROR", "{answer}");
+    code
+}
+
+/// A token for someone.
+pub(super) fn token(role: &str, subject: &str) -> String {
+    signed(role, subject, 4_000_000_000)
+}
+
+/// A token that is good until this second.
+pub(super) fn signed(role: &str, subject: &str, expires: u64) -> String {
+    let claims = json!({ "sub": subject, "role": role, "exp": expires });
+    jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(&[9; 32])).expect("a token")
+}
+
+/// The address that the process says it serves at.
+fn address(output: &str) -> Option<String> {
+    let line = output.lines().find(|line| line.contains("serving clients"))?;
+    let port = line.split("127.0.0.1:").nth(1)?;
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    Some(format!("127.0.0.1:{port}"))
+}

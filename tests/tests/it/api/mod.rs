@@ -1,0 +1,10 @@
+//! The API as clients meet it, over real HTTP and real sockets.
+
+mod conformance;
+mod front;
+mod garbage;
+mod idempotency;
+mod permission;
+mod reading;
+mod subscription;
+mod webhook;

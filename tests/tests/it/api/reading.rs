@@ -1,0 +1,88 @@
+//! A client reads what it wrote, or is told how far behind the replica is.
+
+use serde_json::json;
+
+use super::front::{As, Front, SOON};
+use crate::harness::eventually;
+
+/// A global id, as the API gives them out.
+pub(super) fn global(name: &str, key: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let text = format!("{name}:{key}");
+    let chunk = |three: &[u8]| {
+        let bits =
+            three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        (0..=three.len())
+            .map(|n| char::from(ALPHABET[usize::try_from(bits >> (18 - 6 * n) & 63).expect("six bits")]))
+            .collect::<String>()
+    };
+    text.as_bytes().chunks(3).map(chunk).collect()
+}
+
+/// Waits until a read model is there.
+pub(super) async fn built(front: &Front, model: &str) {
+    let (query, code) = match model {
+        "carts" => {
+            ("{ cart(id: \"Q2FydDowMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDE\") { id } }", "cart")
+        }
+        _ => ("{ products(first: 1) { totalCount } }", "products"),
+    };
+    eventually(SOON, "the read model is built", || async {
+        let (_, answer) = front.ask(As::default(), query, json!({})).await;
+        (answer["errors"].is_null() && answer["data"].get(code).is_some()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_reads_its_own_write() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["carts"]);
+    built(&front, "carts").await;
+    let create = "mutation { cartCreate(input: { currencyCode: GBP }) { cart { id } position } }";
+    let read = "query ($id: ID!, $after: Position!) { cart(id: $id, after: $after) { id currencyCode }
+        node(id: $id, after: $after) { id __typename } }";
+    for _ in 0..20 {
+        let made = front.data(create, json!({})).await["cartCreate"].take();
+        let asked = json!({ "id": made["cart"]["id"], "after": made["position"] });
+        let found = front.data(read, asked).await;
+        assert_eq!(found["cart"], json!({ "id": made["cart"]["id"], "currencyCode": "GBP" }));
+        assert_eq!(found["node"]["__typename"], "Cart");
+    }
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_have_it_says_how_far_it_is() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["products"]);
+    built(&front, "products").await;
+    front.shop.product(1_000, 1).await;
+    let read = "{ products(first: 1, afterPosition: \"1000000\") { totalCount } }";
+    let (_, answer) = front.ask(As::default(), read, json!({})).await;
+    let told = &answer["errors"][0]["extensions"];
+    assert_eq!(told["code"], "READ_MODEL_BEHIND");
+    let number =
+        |name: &str| told[name].as_str().and_then(|text| text.parse::<i64>().ok()).expect("a number");
+    assert_eq!(number("position") + number("distance"), 1_000_000);
+}
+
+#[tokio::test]
+async fn products_are_listed_filtered_and_paged() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["products", "stock"]);
+    built(&front, "products").await;
+    for pence in [300, 100, 200] {
+        front.shop.product(pence, 7).await;
+    }
+    let list = "query ($after: String) { products(first: 2, after: $after,
+        sort: { key: PRICE_ASCENDING, currencyCode: GBP }, afterPosition: \"12\") {
+            totalCount pageInfo { hasNextPage endCursor }
+            nodes { published variants { price(currencyCode: GBP) { amount } } } } }";
+    let first = front.data(list, json!({})).await["products"].take();
+    assert_eq!((&first["totalCount"], &first["pageInfo"]["hasNextPage"]), (&json!(3), &json!(true)));
+    assert_eq!(first["nodes"][0]["variants"][0]["price"]["amount"], "1.00");
+    let rest = front.data(list, json!({ "after": first["pageInfo"]["endCursor"] })).await["products"].take();
+    assert_eq!(rest["nodes"].as_array().map(Vec::len), Some(1));
+    assert_eq!(rest["nodes"][0]["variants"][0]["price"]["amount"], "3.00");
+    assert_eq!(rest["pageInfo"]["hasNextPage"], json!(false));
+}

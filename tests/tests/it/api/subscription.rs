@@ -1,0 +1,107 @@
+//! Watching an order over graphql-transport-ws.
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::front::{Front, SOON};
+use super::reading::global;
+
+struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    async fn open(front: &Front) -> Self {
+        let mut request = format!("ws://{}/graphql", front.address).into_client_request().expect("a request");
+        let protocol = "graphql-transport-ws".parse().expect("a header");
+        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        Self(connect_async(request).await.expect("a connection").0)
+    }
+
+    async fn begun(front: &Front) -> Self {
+        let mut socket = Self::open(front).await;
+        socket.say(json!({ "type": "connection_init" })).await;
+        assert_eq!(socket.hear().await["type"], "connection_ack");
+        socket
+    }
+
+    async fn say(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.expect("it is sent");
+    }
+
+    async fn next(&mut self) -> Message {
+        let next = tokio::time::timeout(SOON, self.0.next()).await.expect("a message in time");
+        next.expect("a message").expect("a whole message")
+    }
+
+    async fn hear(&mut self) -> Value {
+        let text = self.next().await.into_text().expect("text");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    async fn closed(&mut self) -> u16 {
+        let message = self.next().await;
+        let Message::Close(Some(CloseFrame { code, .. })) = message else { panic!("not closed: {message:?}") };
+        code.into()
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_seen_to_be_placed_and_confirmed() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["orders"]);
+    let product = front.shop.product(1_000, 5).await;
+    let order_id = front.shop.buy(&[product], "card_approve").await;
+    let mut socket = Socket::begun(&front).await;
+    let query = "subscription ($id: ID!) { orderUpdated(id: $id) { id status } }";
+    let variables = json!({ "id": global("Order", &order_id.to_string()) });
+    let payload = json!({ "query": query, "variables": variables });
+    socket.say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await;
+    let _worker = front.shop.worker(&[]);
+    loop {
+        let heard = socket.hear().await;
+        // Until the projector has made the read model, there is nothing to watch.
+        if heard["payload"]["errors"][0]["extensions"]["code"] == "READ_MODEL_NOT_BUILT" {
+            continue;
+        }
+        let order = &heard["payload"]["data"]["orderUpdated"];
+        assert_eq!(order["id"], variables["id"], "{heard}");
+        if order["status"] == "CONFIRMED" {
+            break;
+        }
+    }
+    socket.say(json!({ "type": "complete", "id": "1" })).await;
+    socket.say(json!({ "type": "ping" })).await;
+    while socket.hear().await["type"] != "pong" {}
+}
+
+#[tokio::test]
+async fn the_protocol_is_kept() {
+    let front = Front::open().await;
+    let ask = |id: &str, query: &str| json!({ "type": "subscribe", "id": id, "payload": { "query": query } });
+
+    let mut early = Socket::open(&front).await;
+    early.say(ask("1", "{ version }")).await;
+    assert_eq!(early.closed().await, 4401);
+
+    let mut twice = Socket::begun(&front).await;
+    twice.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(twice.closed().await, 4429);
+
+    let mut garbled = Socket::begun(&front).await;
+    garbled.say(json!("nonsense")).await;
+    assert_eq!(garbled.closed().await, 4400);
+
+    let mut forged = Socket::open(&front).await;
+    forged.say(json!({ "type": "connection_init", "payload": { "Authorization": "Bearer x.y.z" } })).await;
+    assert_eq!(forged.closed().await, 4403);
+
+    let mut plain = Socket::begun(&front).await;
+    plain.say(ask("1", "{ version }")).await;
+    assert_eq!(plain.hear().await["type"], "next");
+    assert_eq!(plain.hear().await["type"], "complete");
+    plain.say(ask("1", "{ nope }")).await;
+    assert_eq!(plain.hear().await["type"], "error");
+}
