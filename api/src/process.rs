@@ -10,6 +10,9 @@ use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl
 use daybook_eventstore::process::{self, Context, Failure, Need, ops};
 use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
 use daybook_projections::read::{ReadDb, ReplicaWatch};
+use daybook_projections::search::{self, SearchEngine};
+use meilisearch_sdk::client::Client;
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 use crate::auth::Tokens;
@@ -32,6 +35,8 @@ struct Config {
     /// Where read models are read: a replica where there is one.
     read: PgUrl,
     read_pool: u32,
+    meili: Option<ServiceUrl>,
+    meili_key: Option<Secret<String>>,
     nats: Option<ServiceUrl>,
     stream: String,
     tokens: Tokens,
@@ -48,6 +53,8 @@ impl Config {
             shop: ShopConfig::load(settings)?,
             read: replica.map_or_else(|| settings.required(keys::READ_URL), Ok)?,
             read_pool: settings.or(keys::READ_POOL, READ_POOL)?,
+            meili: settings.optional(keys::MEILI_URL)?,
+            meili_key: settings.optional(keys::MEILI_KEY)?,
             nats: settings.optional(keys::NATS_URL)?,
             stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
             tokens: Tokens::new(settings.required(keys::TOKEN_KEY)?.expose()),
@@ -73,7 +80,10 @@ fn print_schema() -> ExitCode {
 }
 
 async fn serve(config: Config, context: Context) -> Result<(), Failure> {
-    let reads = reads(&config, &context);
+    let (pool, db) = read_db(&config, &context);
+    let (watch, _asking) = ReplicaWatch::start(pool);
+    let search = search_engine(&config, &db)?;
+    let reads = Reads::new(db, watch);
     let stream = match &config.nats {
         Some(url) => Some(EventStream::connect(url, &config.stream, context.name).await?),
         None => None,
@@ -81,7 +91,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let open = config.shop.open(&context);
     let live = Arc::new(live(&open, stream, &context));
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
-    let services = Services { shop: open.shop, reads, live };
+    let services = Services { shop: open.shop, reads, search, live };
     let api = Api::new(schema(services), config.tokens, context.ids.clone(), Limits::default());
     let mut routes = router(api, webhooks);
     if !config.ops_elsewhere {
@@ -93,16 +103,22 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The read models on their replica; the process is ready only while that answers.
-fn reads(config: &Config, context: &Context) -> Reads {
+/// The read models' replica; the process is ready only while it answers.
+fn read_db(config: &Config, context: &Context) -> (PgPool, ReadDb) {
     let pool = process::pool(&config.read, config.read_pool, context.name);
     let asked = pool.clone();
-    context.readiness.watch("read models", Need::Required, move || {
+    context.readiness.watch("read", Need::Required, move || {
         let asked = asked.clone();
         async move { sqlx::query("SELECT 1").execute(&asked).await.map(drop) }
     });
-    let (watch, _asking) = ReplicaWatch::start(pool.clone());
-    Reads::new(ReadDb::new(pool, READ_LIMIT), watch)
+    (pool.clone(), ReadDb::new(pool, READ_LIMIT))
+}
+
+/// What searches are put to: Meilisearch where there is one, else the read database.
+fn search_engine(config: &Config, db: &ReadDb) -> Result<SearchEngine, Failure> {
+    let Some(url) = &config.meili else { return Ok(SearchEngine::postgres(db.clone())) };
+    let client = Client::new(url.expose(), config.meili_key.as_ref().map(|key| key.expose().clone()))?;
+    Ok(SearchEngine::meili(client, search::PREFIX, READ_LIMIT))
 }
 
 /// What happens, as it happens: from the stream, and without it from the log.

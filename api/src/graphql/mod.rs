@@ -19,6 +19,7 @@ mod product;
 mod reads;
 mod root;
 mod scalar;
+mod search;
 mod services;
 mod shipment;
 mod stock;

@@ -9,6 +9,7 @@ use super::node::NodeQuery;
 use super::order::{OrderMutation, OrderQuery, OrderSubscription};
 use super::payment::PaymentMutation;
 use super::product::{ProductMutation, ProductQuery};
+use super::search::SearchQuery;
 use super::services::Services;
 use super::shipment::ShipmentMutation;
 use super::stock::StockMutation;
@@ -23,7 +24,7 @@ const MAX_DIRECTIVES: usize = 5;
 
 /// The query root.
 #[derive(MergedObject, Default)]
-pub struct Query(NodeQuery, ProductQuery, CartQuery, OrderQuery, VersionQuery);
+pub struct Query(NodeQuery, ProductQuery, SearchQuery, CartQuery, OrderQuery, VersionQuery);
 
 #[derive(Default)]
 struct VersionQuery;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::Context;
 use daybook_commands::Shop;
 use daybook_eventstore::Live;
+use daybook_projections::search::SearchEngine;
 
 use super::reads::Reads;
 
@@ -15,6 +16,8 @@ pub struct Services {
     pub shop: Shop,
     /// The read models: every query ends here.
     pub reads: Reads,
+    /// What searches are put to.
+    pub search: SearchEngine,
     /// What happens, as it happens.
     pub live: Arc<Live>,
 }

@@ -6,5 +6,5 @@ mod query;
 mod view;
 
 pub(crate) use mutation::ProductMutation;
-pub(crate) use query::ProductQuery;
+pub(crate) use query::{AttributeFilterInput, Facet, ProductQuery, facets, words};
 pub(crate) use view::{Product, ProductVariant};

@@ -99,17 +99,9 @@ impl ProductSortInput {
 
 impl ProductFilterInput {
     fn parse(self, ctx: &Context<'_>) -> Result<ProductFilter, ApiError> {
-        let mut facets: Vec<Vec<Word>> = Vec::new();
-        facets.extend(self.category.map(|name| vec![Word::Category(name)]));
-        facets.extend(self.attributes.into_iter().map(|AttributeFilterInput { name, values }| {
-            values.into_iter().map(|value| Word::Attribute { name: name.clone(), value }).collect()
-        }));
-        facets.extend(self.options.into_iter().map(|AttributeFilterInput { name, values }| {
-            values.into_iter().map(|value| Word::Option { name: name.clone(), value }).collect()
-        }));
-        let texts = facets.iter().flatten().flat_map(words).chain(self.query.as_deref());
-        if texts.into_iter().any(|text| text.contains('\0')) || facets.iter().flatten().count() > MAX_FACETS {
-            return Err(ApiError::bad_input("FILTER_INVALID", "the filter holds too much, or a NUL"));
+        let facets = words(self.category, self.attributes, self.options)?;
+        if self.query.as_ref().is_some_and(|text| text.contains('\0')) {
+            return Err(filter_invalid());
         }
         let published =
             if request(ctx).identity.may(Permission::ManageProducts) { self.published } else { Some(true) };
@@ -118,7 +110,36 @@ impl ProductFilterInput {
     }
 }
 
-fn words(facet: &Word) -> Vec<&str> {
+fn filter_invalid() -> ApiError {
+    ApiError::bad_input("FILTER_INVALID", "the filter holds too much, or a NUL")
+}
+
+/// The facets that a filter asks for, a group for each that products must have one of.
+pub(crate) fn words(
+    category: Option<String>,
+    attributes: Vec<AttributeFilterInput>,
+    options: Vec<AttributeFilterInput>,
+) -> Result<Vec<Vec<Word>>, ApiError> {
+    let attribute = |AttributeFilterInput { name, values }| -> Vec<Word> {
+        values.into_iter().map(|value| Word::Attribute { name: name.clone(), value }).collect()
+    };
+    let option = |AttributeFilterInput { name, values }| -> Vec<Word> {
+        values.into_iter().map(|value| Word::Option { name: name.clone(), value }).collect()
+    };
+    let groups: Vec<Vec<Word>> = category
+        .map(|name| vec![Word::Category(name)])
+        .into_iter()
+        .chain(attributes.into_iter().map(attribute))
+        .chain(options.into_iter().map(option))
+        .collect();
+    let all = || groups.iter().flatten();
+    if all().count() > MAX_FACETS || all().flat_map(texts).any(|text| text.contains('\0')) {
+        return Err(filter_invalid());
+    }
+    Ok(groups)
+}
+
+fn texts(facet: &Word) -> Vec<&str> {
     match facet {
         Word::Category(name) => vec![name],
         Word::Attribute { name, value } | Word::Option { name, value } => vec![name, value],

@@ -40,6 +40,16 @@ impl Paging {
     }
 }
 
+impl Paging {
+    /// How many items it has at most, and how many come before it, for a list that is walked by number.
+    pub(crate) fn by_number(&self, max: u32) -> Result<(u32, u32), ApiError> {
+        let before = self.after.as_deref().map(decode).transpose()?;
+        let offset = before.map_or(Some(0), |cursor| cursor.key.parse().ok()).filter(|offset| *offset <= max);
+        let beyond = || ApiError::bad_input("INVALID_CURSOR", "after is not a cursor of this list");
+        Ok((self.size()?, offset.ok_or_else(beyond)?))
+    }
+}
+
 /// What a list of so many items costs, when each costs this much.
 pub(crate) fn cost(first: Option<i32>, each: usize) -> usize {
     let size = first.map_or(DEFAULT, |first| u32::try_from(first).unwrap_or(0)).min(MAX);
@@ -77,6 +87,26 @@ impl<T> Slice<T> {
             has_next: page.has_next,
             has_previous: request.after.is_some(),
             total: page.total.unwrap_or_default(),
+        }
+    }
+
+    /// A page of a list that is walked by number: the items after `offset`, of which those that are there and kept
+    /// are shown.
+    pub(crate) fn at_offset(
+        page: Vec<Option<T>>,
+        offset: u32,
+        total: u64,
+        kept: impl Fn(&T) -> bool,
+    ) -> Self {
+        let end = u64::from(offset) + u64::try_from(page.len()).unwrap_or(u64::MAX);
+        let numbered = (u64::from(offset) + 1..).zip(page);
+        let shown = numbered.filter_map(|(number, item)| Some((number, item.filter(&kept)?)));
+        let cursor = |number: u64| encode(&Cursor { value: String::new(), key: number.to_string() });
+        Self {
+            items: shown.map(|(number, item)| (cursor(number), item)).collect(),
+            has_next: end < total,
+            has_previous: offset > 0,
+            total,
         }
     }
 

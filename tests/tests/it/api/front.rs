@@ -41,13 +41,8 @@ impl Front {
     /// An API on a new shop.
     pub(super) async fn open() -> Self {
         let (shop, read) = (TestShop::open().await, Database::read().await);
-        let mut settings = shop.settings();
-        settings.extend([
-            ("READ_URL", read.url.as_str()),
-            ("TOKEN_KEY", TOKEN_KEY),
-            ("LISTEN", "127.0.0.1:0"),
-        ]);
-        let api = Process::start("daybook-api", &[], &settings);
+        let own = [("READ_URL", read.url.as_str()), ("TOKEN_KEY", TOKEN_KEY), ("LISTEN", "127.0.0.1:0")];
+        let api = start("daybook-api", &[], &shop, &own);
         let address = eventually(SOON, "the API serves", || {
             let output = api.output();
             async move { address(&output) }
@@ -58,9 +53,7 @@ impl Front {
 
     /// A projector of these read models.
     pub(super) fn projector(&self, names: &[&str]) -> Process {
-        let mut settings = self.shop.settings();
-        settings.push(("READ_URL", self.read.url.as_str()));
-        Process::start("daybook-projector", names, &settings)
+        start("daybook-projector", names, &self.shop, &[("READ_URL", &self.read.url)])
     }
 
     /// The URL of a path.
@@ -101,6 +94,14 @@ impl Front {
         assert!(!status.is_server_error(), "{status}: {answer}");
         code(&answer)
     }
+}
+
+fn start(binary: &str, arguments: &[&str], shop: &TestShop, own: &[(&str, &str)]) -> Process {
+    let common = shop.settings();
+    let mut settings: Vec<(&str, &str)> =
+        common.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.extend(own);
+    Process::start(binary, arguments, &settings)
 }
 
 /// The code of an answer's first error.

@@ -43,7 +43,9 @@ impl Socket {
 
     async fn closed(&mut self) -> u16 {
         let message = self.next().await;
-        let Message::Close(Some(CloseFrame { code, .. })) = message else { panic!("not closed: {message:?}") };
+        let Message::Close(Some(CloseFrame { code, .. })) = message else {
+            panic!("not closed: {message:?}")
+        };
         code.into()
     }
 }

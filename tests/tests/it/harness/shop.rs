@@ -81,11 +81,6 @@ impl TestShop {
         Process::start("daybook-worker", &[], &settings)
     }
 
-    /// What its processes are configured with.
-    pub(crate) fn settings(&self) -> Vec<(&str, &str)> {
-        self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect()
-    }
-
     /// A published product with one variant at this price in pounds, and this much stock in London.
     pub(crate) async fn product(&self, pence: i64, stock: i64) -> Wanted {
         self.product_at(pence, &[("LON", stock)]).await
