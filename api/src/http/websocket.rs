@@ -15,7 +15,7 @@ use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::accept::MediaType;
 use super::operation::{Account, Caller, Planned, kind_name, plan};
@@ -98,7 +98,7 @@ async fn serve(socket: WebSocket, api: Api, identity: Identity, origin: Origin, 
 }
 
 fn keepalive() -> Interval {
-    let mut ticks = interval(KEEPALIVE);
+    let mut ticks = interval_at(tokio::time::Instant::now() + KEEPALIVE, KEEPALIVE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }

@@ -64,8 +64,9 @@ async fn an_order_is_seen_to_be_placed_and_confirmed() {
     let _worker = front.shop.worker(&[]);
     loop {
         let heard = socket.hear().await;
-        // Until the projector has made the read model, there is nothing to watch.
-        if heard["payload"]["errors"][0]["extensions"]["code"] == "READ_MODEL_NOT_BUILT" {
+        // Until the projector has made the read model, each event only tells that it is not there yet.
+        let code = heard["payload"]["errors"][0]["extensions"]["code"].as_str();
+        if matches!(code, Some("READ_MODEL_NOT_BUILT" | "READ_MODEL_BEHIND")) {
             continue;
         }
         let order = &heard["payload"]["data"]["orderUpdated"];
