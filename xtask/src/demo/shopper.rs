@@ -100,17 +100,20 @@ fn look_around(shopper: &mut Client) -> Result<(String, String)> {
     let products = query(shopper, documents::BROWSE, &json!({}))?["products"].take();
     let shown = products["nodes"].as_array().map_or(0, Vec::len);
     same("the number of products shown", shown, 12)?;
-    let found = query(shopper, documents::SEARCH, &json!({ "query": "stoneware mug" }))?;
-    Ok((first_of(&found, "Stoneware Mug")?, format!("{} products", products["totalCount"])))
+    let mug = find(shopper, "stoneware mug", "Stoneware Mug")?;
+    Ok((mug, format!("{} products", products["totalCount"])))
 }
 
 fn search(shopper: &mut Client) -> Result<(String, String)> {
-    let found = query(shopper, documents::SEARCH, &json!({ "query": "olong" }))?;
-    let id = first_of(&found, "High Mountain Oolong")?;
-    Ok((id, "High Mountain Oolong, in spite of the typo".into()))
+    let tea = find(shopper, "olong", "High Mountain Oolong")?;
+    Ok((tea, "High Mountain Oolong, in spite of the typo".into()))
 }
 
-fn first_of(found: &Value, title: &str) -> Result<String> {
+/// What a search finds first. Right after the catalogue was loaded, the index may have nothing yet.
+fn find(shopper: &mut Client, typed: &str, title: &str) -> Result<String> {
+    let (document, variables) = (Document::new(documents::SEARCH), json!({ "query": typed }));
+    let ask = || shopper.query(&document, &variables);
+    let found = until(ask, |found| found["search"]["nodes"][0].is_object())?;
     let first = &found["search"]["nodes"][0];
     says("what is found first", &first["title"], title)?;
     Ok(text(&first["id"]))
