@@ -40,6 +40,5 @@ async fn list(desk: &Desk, listing: &Listing) -> Result<(), ImportError> {
         prices: vec![listing.price],
     };
     story.tell(products, &id, ADD_VARIANT, ProductCommand::AddVariant { variant }).await?;
-    story.tell(products, &id, PUBLISH, ProductCommand::Publish).await?;
-    Ok(())
+    story.tell(products, &id, PUBLISH, ProductCommand::Publish).await
 }

@@ -57,7 +57,7 @@ const EXIT_INTERRUPTED: u8 = 130;
 /// How many plans are made ahead.
 const AHEAD: usize = 64;
 /// How many aggregates of a type stay in memory that are left behind with their invoice.
-const REMEMBERED: usize = 512;
+const REMEMBERED: usize = 2_048;
 
 /// What is imported.
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ struct OnlineRetail {
     #[arg(long)]
     json: Option<PathBuf>,
     /// How many invoices are on their way at once
-    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     in_flight: u16,
 }
 

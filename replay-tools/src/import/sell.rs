@@ -14,6 +14,7 @@ use daybook_domain::{
 };
 use daybook_eventstore::Fingerprint;
 use futures::future::try_join_all;
+use futures::try_join;
 use uuid::Uuid;
 
 use super::error::ImportError;
@@ -88,7 +89,7 @@ pub(super) async fn sell(desk: &Desk, sale: &Sale) -> Result<(), ImportError> {
     let bought = Bought::of(sale.document);
     let cart = fill_cart(&story, bought, sale).await?;
     let placed = place(&story, bought, sale, &cart).await?;
-    pay(&story, bought, sale).await?;
+    try_join!(record_reserved(&story, bought, &placed.holds), pay(&story, bought, sale))?;
     confirm(&story, bought, &placed.holds).await?;
     ship::ship(&story, bought, &placed).await
 }
@@ -128,8 +129,7 @@ async fn fill_cart(
     let lines = sale.lines.iter().zip(&steps);
     let added =
         lines.map(|(line, step)| story.tell(carts, &id, step, add_line(story.id, step, line, sale.at)));
-    let deliver = deliver_to(story, cart_id, customer_id, sale).await?;
-    try_join_all(added).await?;
+    let (_, deliver) = try_join!(try_join_all(added), deliver_to(story, cart_id, customer_id, sale))?;
     story.tell(carts, &id, SET_DELIVERY, deliver).await?;
     // A constant that is a valid code.
     if let Ok(method) = ShippingMethod::try_new(SHIPPING) {
@@ -222,9 +222,12 @@ async fn place(story: &Story<'_>, bought: Bought, sale: &Sale, cart: &Cart) -> R
     let holds = demand.iter().map(|(variant_id, quantity)| {
         stock::reserve(story, order_id, *variant_id, *quantity, sale.at + GOOD_FOR)
     });
-    let holds = try_join_all(holds).await?;
-    story.tell(orders, &id, RECORD_RESERVED, OrderCommand::RecordReserved { holds: holds.clone() }).await?;
-    Ok(Placed { lines, holds })
+    Ok(Placed { lines, holds: try_join_all(holds).await? })
+}
+
+async fn record_reserved(story: &Story<'_>, bought: Bought, holds: &[StockHold]) -> Result<(), ImportError> {
+    let reserved = OrderCommand::RecordReserved { holds: holds.to_vec() };
+    story.tell(&story.shop().orders, &bought.order.to_string(), RECORD_RESERVED, reserved).await
 }
 
 /// Records the payment that the invoice is proof of.
@@ -241,14 +244,12 @@ async fn pay(story: &Story<'_>, bought: Bought, sale: &Sale) -> Result<(), Impor
     story.tell(payments, &id, REQUEST_AUTHORISATION, request).await?;
     let authorised =
         PaymentCommand::RecordAuthorised { amount: sale.total, gateway_reference: sale.document.to_string() };
-    story.tell(payments, &id, RECORD_AUTHORISED, authorised).await?;
-    Ok(())
+    story.tell(payments, &id, RECORD_AUTHORISED, authorised).await
 }
 
 /// Promises the stock, and with it the order.
 async fn confirm(story: &Story<'_>, bought: Bought, holds: &[StockHold]) -> Result<(), ImportError> {
     try_join_all(holds.iter().map(|hold| stock::allocate(story, bought.order, hold))).await?;
     let confirm = OrderCommand::Confirm { allocations: holds.to_vec() };
-    story.tell(&story.shop().orders, &bought.order.to_string(), CONFIRM_ORDER, confirm).await?;
-    Ok(())
+    story.tell(&story.shop().orders, &bought.order.to_string(), CONFIRM_ORDER, confirm).await
 }

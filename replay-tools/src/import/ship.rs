@@ -5,6 +5,7 @@ use daybook_domain::payment::PaymentCommand;
 use daybook_domain::shipment::{CarrierStatus, ShipmentCommand};
 use daybook_domain::{Money, ShipmentId};
 use futures::future::try_join_all;
+use futures::try_join;
 
 use super::error::ImportError;
 use super::sell::{Bought, Placed};
@@ -39,38 +40,55 @@ const COMPLETE_ORDER: &str = "complete order";
 /// Sends everything that the order is of.
 pub(super) async fn ship(story: &Story<'_>, bought: Bought, placed: &Placed) -> Result<(), ImportError> {
     let shipment_id = ShipmentId::derived(story.id, "shipment");
-    let to_capture = dispatch(story, bought, shipment_id, &placed.lines).await?;
-    try_join_all(placed.holds.iter().map(|hold| stock::ship(story, bought.order, shipment_id, hold))).await?;
-    let captured = capture(story, bought, shipment_id, to_capture).await?;
+    pack(story, bought, shipment_id, &placed.lines).await?;
+    let to_capture = let_leave(story, bought, shipment_id, &placed.lines).await?;
+    let shipped = placed.holds.iter().map(|hold| stock::ship(story, bought.order, shipment_id, hold));
+    let ((), _, captured) = try_join!(
+        dispatch(story, shipment_id),
+        try_join_all(shipped),
+        capture(story, bought, shipment_id, to_capture),
+    )?;
     deliver(story, bought, shipment_id, captured).await
 }
 
-/// Packs the parcel and lets it leave; returns what is to be captured for it.
-async fn dispatch(
+async fn pack(
+    story: &Story<'_>,
+    bought: Bought,
+    shipment_id: ShipmentId,
+    lines: &[ShippedLine],
+) -> Result<(), ImportError> {
+    let (shipments, id) = (&story.shop().shipments, shipment_id.to_string());
+    let open = ShipmentCommand::Open {
+        shipment_id,
+        order_id: bought.order,
+        location: story.location(),
+        lines: lines.to_vec(),
+    };
+    story.tell(shipments, &id, OPEN_SHIPMENT, open).await?;
+    story.tell(shipments, &id, PACK_SHIPMENT, ShipmentCommand::Pack { lines: None }).await
+}
+
+/// Has the order let the parcel leave; returns what is to be captured for it.
+async fn let_leave(
     story: &Story<'_>,
     bought: Bought,
     shipment_id: ShipmentId,
     lines: &[ShippedLine],
 ) -> Result<Money, ImportError> {
-    let order_id = bought.order;
-    let (shipments, id) = (&story.shop().shipments, shipment_id.to_string());
-    let (orders, order) = (&story.shop().orders, order_id.to_string());
-    let open =
-        ShipmentCommand::Open { shipment_id, order_id, location: story.location(), lines: lines.to_vec() };
-    story.tell(shipments, &id, OPEN_SHIPMENT, open).await?;
-    story.tell(shipments, &id, PACK_SHIPMENT, ShipmentCommand::Pack { lines: None }).await?;
-    let (carrier, tracking) = (CARRIER.to_owned(), String::new());
     let leave = OrderCommand::Dispatch {
         shipment_id,
         lines: lines.to_vec(),
-        carrier: carrier.clone(),
-        tracking: tracking.clone(),
+        carrier: CARRIER.to_owned(),
+        tracking: String::new(),
     };
-    let left = story.see(orders, &order, DISPATCH_ORDER, leave).await?;
-    let dispatched = ShipmentCommand::Dispatch { carrier, tracking };
-    story.tell(shipments, &id, DISPATCH_SHIPMENT, dispatched).await?;
+    let left = story.see(&story.shop().orders, &bought.order.to_string(), DISPATCH_ORDER, leave).await?;
     let ours = left.dispatches().iter().find(|dispatch| dispatch.shipment_id == shipment_id);
     Ok(ours.ok_or_else(|| story.vanished("the dispatch"))?.to_capture)
+}
+
+async fn dispatch(story: &Story<'_>, shipment_id: ShipmentId) -> Result<(), ImportError> {
+    let dispatched = ShipmentCommand::Dispatch { carrier: CARRIER.to_owned(), tracking: String::new() };
+    story.tell(&story.shop().shipments, &shipment_id.to_string(), DISPATCH_SHIPMENT, dispatched).await
 }
 
 /// Takes the money for the parcel; returns what the order has paid.
@@ -102,6 +120,5 @@ async fn deliver(
     };
     story.tell(&story.shop().shipments, &shipment_id.to_string(), DELIVER_SHIPMENT, report).await?;
     story.tell(orders, &order, RECORD_DELIVERED, OrderCommand::RecordDelivered { shipment_id }).await?;
-    story.tell(orders, &order, COMPLETE_ORDER, OrderCommand::Complete { captured }).await?;
-    Ok(())
+    story.tell(orders, &order, COMPLETE_ORDER, OrderCommand::Complete { captured }).await
 }

@@ -61,8 +61,7 @@ async fn receive(
     let receive =
         InventoryCommand::Receive { item: item.clone(), quantity: lot, reference: REFERENCE.to_owned() };
     let step = format!("receive {} {delivery}", item.variant_id);
-    story.tell(&story.shop().inventory, &item.to_string(), &step, receive).await?;
-    Ok(())
+    story.tell(&story.shop().inventory, &item.to_string(), &step, receive).await
 }
 
 /// Promises the units held for an order.
@@ -74,8 +73,7 @@ pub(super) async fn allocate(
     let (item, quantity) = (hold.item.clone(), hold.quantity);
     let (id, step) = (item.to_string(), step(ALLOCATE, item.variant_id));
     let allocate = InventoryCommand::Allocate { item, order_id, quantity };
-    story.tell(&story.shop().inventory, &id, &step, allocate).await?;
-    Ok(())
+    story.tell(&story.shop().inventory, &id, &step, allocate).await
 }
 
 /// Sends promised units off.
@@ -88,8 +86,7 @@ pub(super) async fn ship(
     let (item, quantity) = (hold.item.clone(), hold.quantity);
     let (id, step) = (item.to_string(), step(SHIP, item.variant_id));
     let ship = InventoryCommand::Ship { item, order_id, shipment_id, quantity };
-    story.tell(&story.shop().inventory, &id, &step, ship).await?;
-    Ok(())
+    story.tell(&story.shop().inventory, &id, &step, ship).await
 }
 
 /// Takes returned units back in.
@@ -103,6 +100,5 @@ pub(super) async fn restock(
     let item = StockItem { variant_id, location: story.location() };
     let (id, return_id) = (item.to_string(), ReturnId::derived(story.id, step));
     let restock = InventoryCommand::Return { item, order_id, return_id, quantity };
-    story.tell(&story.shop().inventory, &id, step, restock).await?;
-    Ok(())
+    story.tell(&story.shop().inventory, &id, step, restock).await
 }

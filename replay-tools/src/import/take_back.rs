@@ -61,8 +61,7 @@ async fn refund(story: &Story<'_>, note: &Return, order: Document, minor: i64) -
     };
     story.tell(payments, &id, &request_step(order), request).await?;
     let refunded = PaymentCommand::RecordRefunded { refund_id };
-    story.tell(payments, &id, &record_step(order), refunded).await?;
-    Ok(())
+    story.tell(payments, &id, &record_step(order), refunded).await
 }
 
 fn request_step(order: Document) -> String {
