@@ -3,6 +3,7 @@
 
 pub mod carts;
 mod migrate;
+pub mod operator;
 pub mod orders;
 pub mod process;
 pub mod products;
@@ -10,6 +11,7 @@ pub mod read;
 pub mod registry;
 pub mod runtime;
 pub mod search;
+mod servers;
 pub mod stock;
 
 pub use migrate::migrate;

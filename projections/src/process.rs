@@ -3,17 +3,15 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
+use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Failure, Need, pool};
 use daybook_eventstore::{EventStream, FeedSource, LogReader, Wake};
-use meilisearch_sdk::client::Client;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
-use crate::read::hot;
-use crate::registry::{self, Targets};
+use crate::registry;
 use crate::runtime::{self, Projector};
-use crate::search;
+use crate::servers::Servers;
 
 /// The stream that the relay writes, where no other is configured.
 const STREAM: &str = "DAYBOOK";
@@ -28,8 +26,7 @@ struct Configuration {
     events: (PgUrl, u32),
     read: (PgUrl, u32),
     nats: Option<ServiceUrl>,
-    redis: Option<ServiceUrl>,
-    meili: Option<(ServiceUrl, Option<Secret<String>>)>,
+    servers: Servers,
     stream: String,
 }
 
@@ -43,11 +40,7 @@ impl Configuration {
             // Each projector listens, writes, and looks at the register.
             read: (settings.required(keys::READ_URL)?, settings.or(keys::READ_POOL, 3 * count + 1)?),
             nats: settings.optional(keys::NATS_URL)?,
-            redis: settings.optional(keys::REDIS_URL)?,
-            meili: match settings.optional(keys::MEILI_URL)? {
-                Some(url) => Some((url, settings.optional(keys::MEILI_KEY)?)),
-                None => None,
-            },
+            servers: Servers::load(settings)?,
             stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
             names,
         })
@@ -79,7 +72,7 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
         read: read.clone(),
         clock: Arc::clone(&process.clock),
     };
-    let targets = targets(&configuration, read)?;
+    let targets = configuration.servers.targets(read)?;
     let mut projectors = JoinSet::new();
     for name in &configuration.names {
         let projector = Projector::try_new(context.clone(), name, &targets)?;
@@ -87,19 +80,6 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
     }
     while projectors.join_next().await.is_some() {}
     Ok(())
-}
-
-fn targets(configuration: &Configuration, postgres: PgPool) -> Result<Targets, Failure> {
-    let redis = configuration.redis.as_ref().map(|url| hot::connect(url.expose())).transpose()?;
-    let meili = configuration
-        .meili
-        .as_ref()
-        .map(|(url, key)| Client::new(url.expose(), key.as_ref().map(|key| key.expose().clone())));
-    Ok(Targets {
-        postgres,
-        redis: redis.map(|redis| (redis, hot::PREFIX.to_owned())),
-        meili: meili.transpose()?.map(|meili| (meili, search::PREFIX.to_owned())),
-    })
 }
 
 fn watch(process: &Context, name: &'static str, pool: &PgPool) {

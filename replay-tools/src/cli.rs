@@ -8,6 +8,7 @@ use daybook_eventstore::process::{Failure, telemetry};
 
 use crate::import::{self, Import};
 use crate::migrate;
+use crate::read_models::{self, ReadModels};
 
 /// What the program exits with when its configuration is wrong.
 const EXIT_CONFIG: u8 = 2;
@@ -29,6 +30,8 @@ enum Task {
     Migrate,
     /// Import what another system recorded, through the commands
     Import(Import),
+    #[command(flatten)]
+    ReadModels(ReadModels),
 }
 
 /// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
@@ -54,6 +57,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
     match task {
         Task::Migrate => migrate::run(&settings).await.map(|()| ExitCode::SUCCESS),
         Task::Import(what) => import::run(&settings, what).await,
+        Task::ReadModels(asked) => read_models::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
     }
 }
 

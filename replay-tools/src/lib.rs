@@ -1,8 +1,10 @@
 //! The analyst's and auditor's command line: import, replay, inspect, rebuild. One module per subcommand; none of
 //! them serves anybody, and none writes an event but through a command.
 
+mod bar;
 mod cli;
 mod import;
 mod migrate;
+mod read_models;
 
 pub use cli::main;

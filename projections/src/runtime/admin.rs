@@ -44,6 +44,14 @@ impl Admin {
         Self { context, targets }
     }
 
+    /// Where the log is.
+    ///
+    /// # Errors
+    /// When the event store does not answer.
+    pub async fn head(&self) -> Result<Position, RuntimeError> {
+        Ok(self.context.log.reader.head().await?.position)
+    }
+
     /// All versions of a read model, oldest first.
     ///
     /// # Errors

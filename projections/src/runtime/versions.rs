@@ -17,7 +17,8 @@ pub enum Status {
 }
 
 impl Status {
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Building => "building",
             Self::Live => "live",

@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::bar::Bar;
 use super::checkpoint::Checkpoint;
 use super::error::ImportError;
 use super::plan::{Unit, Work};
 use super::story::Desk;
 use super::{sell, take_back};
+use crate::bar::Bar;
 
 /// How often the checkpoint is written.
 const EVERY: Duration = Duration::from_millis(500);

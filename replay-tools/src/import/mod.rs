@@ -4,7 +4,6 @@
 //! carrier. Everything goes through commands whose ids follow from the invoice, so it can be stopped anywhere and run
 //! again. It never writes an event, and never decides what the domain decides.
 
-mod bar;
 mod checkpoint;
 mod country;
 mod drive;
@@ -39,7 +38,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use bar::Bar;
+use crate::bar::Bar;
+
 use checkpoint::Checkpoint;
 use drive::Driver;
 use error::ImportError;
@@ -108,7 +108,7 @@ pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode,
     let mut driver = Driver {
         desk: Arc::clone(&desk),
         checkpoint,
-        bar: Bar::new(done.min(of), of),
+        bar: Bar::new("lines", done.min(of), of),
         in_flight: usize::from(options.in_flight),
         stop: stop.clone(),
     };

@@ -9,6 +9,7 @@ mod gateway;
 mod harness;
 mod import;
 mod isolation;
+mod operator;
 mod process;
 mod projections;
 mod reactions;
