@@ -15,7 +15,7 @@ use cqrs_es::{Aggregate, DomainEvent};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
-use self::entry::Entry;
+use self::entry::{Entry, Versioned};
 use crate::append::{Append, Appended, Pending};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
@@ -98,6 +98,16 @@ where
     #[must_use]
     pub fn remembering(self, aggregates: usize) -> Self {
         Self { cache: Arc::new(Cache::new(aggregates)), ..self }
+    }
+
+    /// Takes a stream that this process does not know for a new one, so that its first command is decided without
+    /// asking the store. When it is not new, that command conflicts, and is decided again on what is there.
+    pub async fn presume_new(&self, id: &str) {
+        let entry = self.entry(id);
+        let mut entry = entry.lock().await;
+        if entry.tip().is_none() && entry.committed().is_none() {
+            entry.start(Versioned::default());
+        }
     }
 
     /// Executes a command. `outcome` is what a repetition is to be told, as JSON.
