@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use daybook_domain::inventory::StockItem;
 use daybook_domain::product::{ProductCommand, Variant};
 use daybook_eventstore::Fingerprint;
 
@@ -32,6 +33,9 @@ async fn list(desk: &Desk, listing: &Listing) -> Result<(), ImportError> {
         description: String::new(),
         options: Vec::new(),
     };
+    let stock = StockItem { variant_id: listing.variant_id, location: story.location() };
+    story.begins(&story.shop().inventory, &stock.to_string()).await;
+    story.begins(products, &id).await;
     story.tell(products, &id, CREATE, create).await?;
     let variant = Variant {
         variant_id: listing.variant_id,

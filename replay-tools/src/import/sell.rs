@@ -123,6 +123,7 @@ async fn fill_cart(
     let customer_id = sale.customer.map(customer_id);
     let create =
         CartCommand::Create { cart_id, customer_id, currency: Currency::GBP, tax: TaxTreatment::Exempt };
+    story.begins(carts, &id).await;
     story.tell(carts, &id, CREATE_CART, create).await?;
 
     let steps: Vec<String> = (1..=sale.lines.len()).map(|number| format!("add line {number}")).collect();
@@ -218,6 +219,7 @@ async fn place(story: &Story<'_>, bought: Bought, sale: &Sale, cart: &Cart) -> R
         quote,
         payment_token: format!("online-retail:{}", sale.document),
     };
+    story.begins(orders, &id).await;
     story.tell(orders, &id, PLACE_ORDER, place).await?;
     let holds = demand.iter().map(|(variant_id, quantity)| {
         stock::reserve(story, order_id, *variant_id, *quantity, sale.at + GOOD_FOR)
@@ -241,6 +243,7 @@ async fn pay(story: &Story<'_>, bought: Bought, sale: &Sale) -> Result<(), Impor
         payment_token: format!("online-retail:{}", sale.document),
         deadline: sale.at + GOOD_FOR,
     };
+    story.begins(payments, &id).await;
     story.tell(payments, &id, REQUEST_AUTHORISATION, request).await?;
     let authorised =
         PaymentCommand::RecordAuthorised { amount: sale.total, gateway_reference: sale.document.to_string() };

@@ -64,6 +64,7 @@ async fn pack(
         location: story.location(),
         lines: lines.to_vec(),
     };
+    story.begins(shipments, &id).await;
     story.tell(shipments, &id, OPEN_SHIPMENT, open).await?;
     story.tell(shipments, &id, PACK_SHIPMENT, ShipmentCommand::Pack { lines: None }).await
 }

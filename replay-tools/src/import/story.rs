@@ -89,6 +89,19 @@ impl<'a> Story<'a> {
         &self.desk.shop
     }
 
+    /// Notes that nothing can have happened yet to the aggregate that the document begins, unless some of the document
+    /// is known to have happened.
+    pub(super) async fn begins<A>(&self, repository: &Repository<A>, id: &str)
+    where
+        A: Aggregate<Services = ()> + Clone + 'static,
+        A::Command: Clone + Send + Sync,
+        A::Error: Send + Sync + 'static,
+    {
+        if self.known.is_empty() {
+            repository.presume_new(id).await;
+        }
+    }
+
     /// Sends a command that the plan says must take effect.
     pub(super) async fn tell<A>(
         &self,
