@@ -3,11 +3,12 @@
 
 use daybook_commands::related::{rest_of, shipment_of};
 use daybook_commands::use_cases::{
-    Dispatching, Scope, UseCaseError, cancel_order, capture_payment, dispatch_shipment, pack_shipment,
-    refund_payment, report_carrier,
+    Dispatching, Scope, Submission, UseCaseError, cancel_order, capture_payment, dispatch_shipment,
+    pack_shipment, refund_payment, report_carrier, reprice_cart, submit_cart,
 };
 use daybook_domain::order::{CancelReason, FulfilmentStatus, OrderStatus};
 use daybook_domain::payment::PaymentStatus;
+use daybook_domain::product::ProductCommand;
 use daybook_domain::shipment::{CarrierStatus, Shipment, ShipmentStatus};
 use daybook_domain::{Clock, LocationCode, Money, OrderId, ShipmentId};
 use daybook_eventstore::process::SystemClock;
@@ -389,4 +390,42 @@ async fn carrier_reports_in_any_order_and_twice_move_a_shipment_once_and_never_b
     shop.order_is(order_id, OrderStatus::Completed).await;
     shop.shipment_is(parcel, ShipmentStatus::Delivered).await;
     assert_eq!(shop.stock(lantern, "LON").await.on_hand(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quote_is_honoured_until_it_expires_and_then_the_new_total_is_shown_before_anyone_pays() {
+    let shop = TestShop::open().await;
+    let _worker = shop.worker(&[]);
+    let lantern = shop.product(1_000, 9).await;
+    let (early, seen) = shop.cart(&[lantern]).await;
+    let (late, _) = shop.cart(&[lantern]).await;
+    let product = lantern.variant.product_id.to_string();
+    let (variant_id, price) = (lantern.variant.variant_id, Money::new(1_500, seen.currency()));
+    let dearer = ProductCommand::SetPrice { variant_id, price };
+    shop.shop.products.execute(&product, dearer, &context(), "null").await.expect("it is dearer now");
+
+    let order_id = shop.submit(early, seen, "card_approve").await;
+    let order = shop.order_is(order_id, OrderStatus::Confirmed).await;
+    assert_eq!(order.placement().expect("placed").quote.total, seen, "what was quoted is what is paid");
+
+    let tomorrow = || {
+        let now = context();
+        daybook_eventstore::CommandContext {
+            occurred_at: now.occurred_at + chrono::TimeDelta::days(1),
+            ..now
+        }
+    };
+    let submit = async |expected_total| {
+        let submission = Submission { cart_id: late, payment_token: "card_approve".into(), expected_total };
+        submit_cart(&shop.shop, &tomorrow(), Scope::All, submission).await
+    };
+    let Err(UseCaseError::Refused(refused)) = submit(seen).await else { panic!("the quote has expired") };
+    assert_eq!(refused.code, "QUOTE_EXPIRED");
+    let repriced = reprice_cart(&shop.shop, &tomorrow(), Scope::All, late).await.expect("today's prices");
+    let total = repriced.value.quote().expect("a quote").total;
+    for number in [seen, total] {
+        assert!(refused.message.contains(&number.to_string()), "{} names {number}", refused.message);
+    }
+    submit(total).await.expect("now the shopper has seen it");
+    assert_eq!(code(submit(seen).await.map(drop)), "CART_NOT_OPEN");
 }

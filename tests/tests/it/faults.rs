@@ -130,6 +130,35 @@ async fn any_process_may_be_killed_in_the_middle_of_two_hundred_checkouts() {
     paid.dedup();
     assert_eq!(paid.len(), charges.len(), "one charge an order");
     the_api_shows(&stack, &orders).await;
+    for model in ["orders", "carts", "products", "stock"] {
+        let differences = stack.differences_from_a_rebuild(model).await;
+        assert!(differences.is_empty(), "{model} is not its own rebuild: {differences:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_before_the_answer_late_or_five_times_makes_one_order_and_one_charge() {
+    let stack = Stack::start(&[]).await;
+    let lantern = stack.shop.product(1_000, UNITS).await;
+    let client = stack.shopper();
+    let cards = ["card_webhook_first", "card_twice", "card_late", "card_late_twice"];
+    for token in cards {
+        let id = check_out(&client, lantern, token).await;
+        stack.shop.order_is(id, OrderStatus::Confirmed).await;
+        let payment = stack.shop.payment(id).await;
+        assert!(payment.conflicts().is_empty(), "{token}");
+    }
+    let undelivered = "SELECT count(*) FROM simulated_gateway.webhooks";
+    eventually(HEALED, "every webhook is answered well", || async {
+        let left: i64 =
+            sqlx::query_scalar(undelivered).fetch_one(&stack.shop.events.pool).await.expect("a count");
+        (left == 0).then_some(())
+    })
+    .await;
+    assert_eq!(stack.shop.charges().await.len(), cards.len());
+    assert_eq!(events(&stack, "PaymentAuthorised").await, 4);
+    assert_eq!(events(&stack, "OrderConfirmed").await, 4);
+    assert_eq!(stack.shop.stock(lantern, "LON").await.committed(), 4);
 }
 
 /// How many units of an item the API says can be sold.

@@ -2,9 +2,15 @@
 //! or wiped. Shoppers come in through the public API.
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_api::{Claims, Role};
+use daybook_eventstore::process::SystemClock;
+use daybook_eventstore::{FeedSource, LogReader, Wake};
+use daybook_projections::registry::Targets;
+use daybook_projections::runtime::Context;
+use daybook_projections::runtime::admin::Admin;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use xtask::servers::{Scratch, Server};
@@ -45,7 +51,8 @@ pub(crate) struct Stack {
     pub(crate) nats: Server,
     /// Redis.
     pub(crate) redis: Server,
-    _read: Database,
+    /// The read models.
+    pub(crate) read: Database,
     _scratch: Scratch,
 }
 
@@ -75,7 +82,7 @@ impl Stack {
         // The replica must have the read database before the API asks for it.
         drop(read.replica().await);
         let running = Vec::new();
-        let mut stack = Self { shop, running, settings, api, nats, redis, _read: read, _scratch: scratch };
+        let mut stack = Self { shop, running, settings, api, nats, redis, read, _scratch: scratch };
         for which in 0..PROCESSES.len() {
             stack.launch(which);
         }
@@ -95,6 +102,42 @@ impl Stack {
         let at = self.running.iter().position(|(index, _)| *index == which).expect("it runs");
         drop(self.running.swap_remove(at));
         self.launch(which);
+    }
+
+    /// Compares a read model in Postgres with its own rebuild, row by row; says which tables differ.
+    pub(crate) async fn differences_from_a_rebuild(&self, name: &str) -> Vec<String> {
+        let (wake, _listening) = Wake::listen(self.shop.events.pool.clone());
+        let log = FeedSource { reader: LogReader::new(self.shop.events.pool.clone()), wake, stream: None };
+        let context = Context { log, read: self.read.pool.clone(), clock: Arc::new(SystemClock) };
+        let targets = Targets { postgres: self.read.pool.clone(), redis: None, meili: None };
+        let admin = Admin::new(context, targets);
+        let before = admin.versions(name).await.expect("the versions").len();
+        let version = admin.rebuild(name, |_| ()).await.expect("it is rebuilt");
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1",
+        )
+        .bind(format!("{name}_v{version}"))
+        .fetch_all(&self.read.pool)
+        .await
+        .expect("the tables");
+        assert!(!tables.is_empty());
+        let mut differences = Vec::new();
+        for table in tables {
+            let rows = |version: usize| {
+                format!(
+                    "SELECT coalesce(md5(string_agg(r::text, ';' ORDER BY r::text)), '') || count(*) \
+                     FROM {name}_v{version}.{table} AS r"
+                )
+            };
+            let [was, is] = [before, before + 1].map(rows);
+            let comparison = format!("SELECT ({was}) = ({is})");
+            let same: bool =
+                sqlx::query_scalar(&comparison).fetch_one(&self.read.pool).await.expect("a comparison");
+            if !same {
+                differences.push(table);
+            }
+        }
+        differences
     }
 
     /// Waits until the API says that it is ready.
