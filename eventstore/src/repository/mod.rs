@@ -15,7 +15,7 @@ use cqrs_es::{Aggregate, DomainEvent};
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, Semaphore};
 
-use self::entry::{Entry, Versioned};
+use self::entry::Entry;
 use crate::append::{Append, Appended, Pending};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
@@ -103,31 +103,10 @@ where
     /// Takes a stream that this process does not know for a new one, so that its first command is decided without
     /// asking the store. When it is not new, that command conflicts, and is decided again on what is there.
     pub async fn presume_new(&self, id: &str) {
-        let entry = self.entry(id);
-        let mut entry = entry.lock().await;
-        if entry.tip().is_none() && entry.committed().is_none() {
-            entry.start(Versioned::default());
-        }
+        self.entry(id).lock().await.presume_new();
     }
 
-    /// Executes a command. `outcome` is what a repetition is to be told, as JSON.
-    ///
-    /// A refusal, too, is decided on the primary: it stands only if the aggregate is still as it was seen.
-    ///
-    /// # Errors
-    /// [`CommandError::Refused`] when the domain refuses; the others when it could not be decided.
-    pub async fn execute(
-        &self,
-        id: &str,
-        command: A::Command,
-        context: &CommandContext,
-        outcome: &str,
-    ) -> Result<Executed<A>, CommandError<A::Error>> {
-        self.decide_until_settled(id, command, context, outcome).await
-    }
-
-    /// The same for a command that usually makes the aggregate: it is decided as if there were none yet, which
-    /// spares looking. If there is one, that shows as a conflict, and the decision is taken again on what is there.
+    /// Executes a command that usually makes the aggregate, which is presumed to be new.
     ///
     /// # Errors
     /// Those of [`Repository::execute`].
@@ -138,11 +117,17 @@ where
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Executed<A>, CommandError<A::Error>> {
-        self.entry(id).lock().await.presume_new();
-        self.decide_until_settled(id, command, context, outcome).await
+        self.presume_new(id).await;
+        self.execute(id, command, context, outcome).await
     }
 
-    async fn decide_until_settled(
+    /// Executes a command. `outcome` is what a repetition is to be told, as JSON.
+    ///
+    /// A refusal, too, is decided on the primary: it stands only if the aggregate is still as it was seen.
+    ///
+    /// # Errors
+    /// [`CommandError::Refused`] when the domain refuses; the others when it could not be decided.
+    pub async fn execute(
         &self,
         id: &str,
         command: A::Command,
