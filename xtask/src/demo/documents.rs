@@ -59,6 +59,10 @@ pub(super) const CARRIER_REPORT: &str = "mutation ($input: ShipmentCarrierReport
     result: shipmentCarrierReport(input: $input) { shipment { status } userErrors { code message } }
 }";
 
+pub(super) const STOCK_RECEIVE: &str = "mutation ($input: StockReceiveInput!) {
+    result: stockReceive(input: $input) { stock { location onHand } userErrors { code message } }
+}";
+
 pub(super) const REFUND_CREATE: &str = "mutation ($input: RefundCreateInput!) {
     result: refundCreate(input: $input) {
         refundId payment { refundable { amount } } position userErrors { code message }

@@ -45,6 +45,7 @@ pub fn run() -> Result<()> {
     let bought = shopper::buy(&mut walk, &mut people)?;
     warehouse::fulfil(&mut walk, &mut people, &bought)?;
     shopper::look_again(&mut walk, &mut people, &bought)?;
+    warehouse::restock(&mut walk, &mut people.warehouse, &bought)?;
     shopper::refund(&mut walk, &mut people, &bought)?;
     history::show(&mut walk, &mut people.support, &bought)?;
     walk.end();

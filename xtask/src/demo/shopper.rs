@@ -19,9 +19,11 @@ const TAX_DIVISOR: i64 = 5;
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     product: String,
-    id: String,
+    /// The variant's id.
+    pub(super) id: String,
     price: i64,
-    quantity: i64,
+    /// How many.
+    pub(super) quantity: i64,
     /// How many there were to sell before.
     available: i64,
 }
@@ -41,7 +43,7 @@ impl Line {
 pub(super) fn buy(walk: &mut Walk, people: &mut People) -> Result<Bought> {
     let shopper = &mut people.shopper;
     let mug = walk.step(WHO, "looks around", || look_around(shopper))?;
-    let tea = walk.step(WHO, "searches for \"olong\"", || search(shopper))?;
+    let tea = walk.step(WHO, "searches for \"oolomg\"", || search(shopper))?;
     let tea = walk.step(WHO, "looks at what was found", || look_at(shopper, &tea, "TEA-OOL-100", 2))?;
     let mug = walk.step(WHO, "looks at a mug", || look_at(shopper, &mug, "MUG-STO-MOS", 1))?;
     let lines = vec![tea, mug];
@@ -105,7 +107,7 @@ fn look_around(shopper: &mut Client) -> Result<(String, String)> {
 }
 
 fn search(shopper: &mut Client) -> Result<(String, String)> {
-    let tea = find(shopper, "olong", "High Mountain Oolong")?;
+    let tea = find(shopper, "oolomg", "High Mountain Oolong")?;
     Ok((tea, "High Mountain Oolong, in spite of the typo".into()))
 }
 

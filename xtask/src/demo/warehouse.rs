@@ -23,6 +23,19 @@ pub(super) fn fulfil(walk: &mut Walk, people: &mut People, bought: &Bought) -> R
     walk.step("shop", "completes the order", || completed(&mut people.shopper, bought))
 }
 
+/// As many come in as went out, so that the demo can be repeated for ever.
+pub(super) fn restock(walk: &mut Walk, warehouse: &mut Client, bought: &Bought) -> Result<()> {
+    walk.step("warehouse", "takes in as many again", || {
+        for line in &bought.lines {
+            let item = json!({ "variantId": line.id, "location": "LON" });
+            let input = json!({ "item": item, "quantity": line.quantity, "reference": "demo" });
+            let received = mutate(warehouse, documents::STOCK_RECEIVE, &json!({ "input": input }))?;
+            says("where it is", &received["stock"]["location"], "LON")?;
+        }
+        Ok(((), "of both".into()))
+    })
+}
+
 fn find_parcel(warehouse: &mut Client, bought: &Bought) -> Result<(String, String)> {
     let there = |order: &Value| order["shipments"].as_array().is_some_and(|parcels| !parcels.is_empty());
     let order = order_when(warehouse, bought, &bought.position, there)?;
