@@ -9,8 +9,9 @@ use daybook_commands::{OpenShop, ShopConfig};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Failure, Need, ops};
 use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
-use daybook_projections::read::{ReadDb, ReplicaWatch};
+use daybook_projections::read::{Hot, ReadDb, ReplicaWatch, hot};
 use daybook_projections::search::{self, SearchEngine};
+use fred::interfaces::ClientLike;
 use meilisearch_sdk::client::Client;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -35,6 +36,7 @@ struct Config {
     /// Where read models are read: a replica where there is one.
     read: PgUrl,
     read_pool: u32,
+    redis: Option<ServiceUrl>,
     meili: Option<ServiceUrl>,
     meili_key: Option<Secret<String>>,
     nats: Option<ServiceUrl>,
@@ -53,6 +55,7 @@ impl Config {
             shop: ShopConfig::load(settings)?,
             read: replica.map_or_else(|| settings.required(keys::READ_URL), Ok)?,
             read_pool: settings.or(keys::READ_POOL, READ_POOL)?,
+            redis: settings.optional(keys::REDIS_URL)?,
             meili: settings.optional(keys::MEILI_URL)?,
             meili_key: settings.optional(keys::MEILI_KEY)?,
             nats: settings.optional(keys::NATS_URL)?,
@@ -83,7 +86,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let (pool, db) = read_db(&config, &context);
     let (watch, _asking) = ReplicaWatch::start(pool);
     let search = search_engine(&config, &db)?;
-    let reads = Reads::new(db, watch);
+    let reads = Reads::new(db, watch, hot_copies(&config, &context)?);
     let stream = match &config.nats {
         Some(url) => Some(EventStream::connect(url, &config.stream, context.name).await?),
         None => None,
@@ -112,6 +115,18 @@ fn read_db(config: &Config, context: &Context) -> (PgPool, ReadDb) {
         async move { sqlx::query("SELECT 1").execute(&asked).await.map(drop) }
     });
     (pool.clone(), ReadDb::new(pool, READ_LIMIT))
+}
+
+/// The hot copies in Redis, where there is one; without them the replica is read.
+fn hot_copies(config: &Config, context: &Context) -> Result<Option<Hot>, Failure> {
+    let Some(url) = &config.redis else { return Ok(None) };
+    let redis = hot::connect(url.expose())?;
+    let asked = redis.clone();
+    context.readiness.watch("redis", Need::Useful, move || {
+        let asked = asked.clone();
+        async move { asked.ping::<()>(None).await }
+    });
+    Ok(Some(Hot::new(redis, hot::PREFIX)))
 }
 
 /// What searches are put to: Meilisearch where there is one, else the read database.

@@ -6,11 +6,8 @@ use daybook_domain::CartId;
 use super::Cart;
 use crate::graphql::error::ApiError;
 use crate::graphql::id::IdOf;
-use crate::graphql::reads;
 use crate::graphql::scalar::Position;
-
-/// The read model.
-const MODEL: &str = "carts";
+use crate::graphql::services::services;
 
 /// The queries of carts.
 #[derive(Default)]
@@ -26,7 +23,7 @@ impl CartQuery {
         id: IdOf<CartId>,
         after: Option<Position>,
     ) -> Result<Option<Cart>, ApiError> {
-        let found = reads::after(ctx, &[MODEL], after).await?.load.carts.get(id.0).await?;
+        let found = services(ctx).reads.cart(id.0, after).await?;
         Ok(found.map(Cart::Read).filter(|cart| cart.is_visible(ctx)))
     }
 }

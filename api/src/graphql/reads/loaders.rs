@@ -11,6 +11,7 @@ use daybook_projections::products::{self, ProductRow};
 use daybook_projections::read::ReadDb;
 use daybook_projections::stock::{self, StockLevel};
 
+use super::hot::{self, Copies, HotCarts, Source, answered};
 use super::loader::{Batch, Loader};
 use crate::graphql::error::ApiError;
 
@@ -40,15 +41,39 @@ batches! {
     /// Products by the skus of their variants.
     ProductsBySku(Sku => Arc<ProductRow>) |db, keys| products::query::by_skus(db, &keys).await?;
     /// Carts by their ids.
-    Carts(CartId => Arc<CartRow>) |db, keys| shared(carts::query::by_ids(db, &keys).await?);
+    Carts(CartId => Arc<CartRow>) |db, keys| {
+        let found = carts::query::by_ids(db, &keys).await?;
+        answered(hot::CARTS, Source::Replica, keys.len());
+        shared(found)
+    };
     /// Orders by their ids.
     Orders(OrderId => Arc<OrderRow>) |db, keys| shared(orders::query::by_ids(db, &keys).await?);
     /// The histories of orders.
     Histories(OrderId => Arc<Vec<HistoryEntry>>) |db, keys| {
         shared(orders::query::history(db, &keys, 0, HISTORY).await?)
     };
-    /// The stock of variants, at each location.
-    Stock(VariantId => Arc<Vec<StockLevel>>) |db, keys| shared(stock::query::by_variants(db, &keys).await?);
+}
+
+/// The stock of variants, at each location: from the hot copy, and without one from the replica.
+pub(crate) struct Stock {
+    db: ReadDb,
+    copies: Option<Copies>,
+}
+
+impl Batch for Stock {
+    type Key = VariantId;
+    type Value = Arc<Vec<StockLevel>>;
+
+    async fn find(&self, keys: Vec<VariantId>) -> Result<HashMap<VariantId, Self::Value>, ApiError> {
+        if let Some(copies) = &self.copies
+            && let Some(found) = copies.stock(&keys).await
+        {
+            return Ok(shared(found));
+        }
+        let found = stock::query::by_variants(&self.db, &keys).await?;
+        answered(hot::STOCK, Source::Replica, keys.len());
+        Ok(shared(found))
+    }
 }
 
 fn shared<K: Eq + std::hash::Hash, V>(found: HashMap<K, V>) -> HashMap<K, Arc<V>> {
@@ -62,8 +87,10 @@ pub(crate) struct Loaders {
     pub(crate) products: Loader<Products>,
     /// Products by the skus of their variants.
     pub(crate) products_by_sku: Loader<ProductsBySku>,
-    /// Carts by their ids.
+    /// Carts by their ids, on the replica.
     pub(crate) carts: Loader<Carts>,
+    /// Carts in the hot copy, where there is one.
+    pub(crate) hot_carts: Option<Loader<HotCarts>>,
     /// Orders by their ids.
     pub(crate) orders: Loader<Orders>,
     /// The histories of orders.
@@ -73,15 +100,16 @@ pub(crate) struct Loaders {
 }
 
 impl Loaders {
-    /// Lookups in this database.
-    pub(crate) fn new(db: &ReadDb) -> Self {
+    /// Lookups in this database, and in the hot copies where there are some.
+    pub(crate) fn new(db: &ReadDb, copies: Option<Copies>) -> Self {
         Self {
             products: Loader::new(Products(db.clone())),
             products_by_sku: Loader::new(ProductsBySku(db.clone())),
             carts: Loader::new(Carts(db.clone())),
+            hot_carts: copies.clone().map(|copies| Loader::new(HotCarts(copies))),
             orders: Loader::new(Orders(db.clone())),
             histories: Loader::new(Histories(db.clone())),
-            stock: Loader::new(Stock(db.clone())),
+            stock: Loader::new(Stock { db: db.clone(), copies }),
         }
     }
 }

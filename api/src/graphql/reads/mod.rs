@@ -1,6 +1,7 @@
-//! Reading: from the replica, as new as the client asks, and never a statement for each row.
+//! Reading: from the replica or a hot copy that is no older, as new as the client asks, and never a statement for each row.
 
 mod connection;
+mod hot;
 mod loader;
 mod loaders;
 mod source;

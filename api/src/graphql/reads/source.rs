@@ -1,11 +1,15 @@
 //! Where queries read, and how they wait until it has what the client wrote.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Context;
-use daybook_projections::read::{Behind, ReadDb, ReadError, ReplicaWatch};
+use daybook_domain::CartId;
+use daybook_projections::carts::CartRow;
+use daybook_projections::read::{Behind, Hot, ReadDb, ReadError, ReplicaWatch};
 
 use super::Loaders;
+use super::hot::{self, Copies};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::Position;
 use crate::graphql::services::services;
@@ -22,6 +26,7 @@ pub struct Reads {
     pub(crate) watch: ReplicaWatch,
     /// What is looked up by key.
     pub(crate) load: Loaders,
+    copies: Option<Copies>,
 }
 
 impl std::fmt::Debug for Reads {
@@ -31,18 +36,40 @@ impl std::fmt::Debug for Reads {
 }
 
 impl Reads {
-    /// Reads from this replica, which is watched for how far it is.
-    pub fn new(db: ReadDb, watch: ReplicaWatch) -> Self {
-        let load = Loaders::new(&db);
-        Self { db, watch, load }
+    /// Reads from this replica, which is watched for how far it is, and from hot copies that are no older.
+    pub fn new(db: ReadDb, watch: ReplicaWatch, hot: Option<Hot>) -> Self {
+        let copies = hot.map(|hot| Copies::start(hot, watch.clone()));
+        let load = Loaders::new(&db, copies.clone());
+        Self { db, watch, load, copies }
     }
 
     /// Waits until the replica has this position of these read models.
     pub(crate) async fn reach(&self, models: &[&str], position: Position) -> Result<(), ApiError> {
         for model in models {
             self.watch.wait_for(model, position.0, PATIENCE).await?;
+            if let Some(copies) = &self.copies {
+                copies.reached(model, position.0);
+            }
         }
         Ok(())
+    }
+
+    /// A cart at this position or later: from the hot copy if that has it already, else from the replica as soon as
+    /// that has it.
+    pub(crate) async fn cart(
+        &self,
+        id: CartId,
+        after: Option<Position>,
+    ) -> Result<Option<Arc<CartRow>>, ApiError> {
+        if let Some(hot) = &self.load.hot_carts
+            && let Some(told) = hot.get((id, after.map_or(0, |after| after.0))).await?
+        {
+            return Ok(told);
+        }
+        if let Some(position) = after {
+            self.reach(&[hot::CARTS], position).await?;
+        }
+        self.load.carts.get(id).await
     }
 }
 

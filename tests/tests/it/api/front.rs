@@ -40,8 +40,15 @@ pub(super) struct As<'a> {
 impl Front {
     /// An API on a new shop.
     pub(super) async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    /// An API on a new shop, with more settings.
+    pub(super) async fn open_with(more: &[(&str, &str)]) -> Self {
         let (shop, read) = (TestShop::open().await, Database::read().await);
-        let own = [("READ_URL", read.url.as_str()), ("TOKEN_KEY", TOKEN_KEY), ("LISTEN", "127.0.0.1:0")];
+        let mut own =
+            vec![("READ_URL", read.url.as_str()), ("TOKEN_KEY", TOKEN_KEY), ("LISTEN", "127.0.0.1:0")];
+        own.extend(more);
         let api = start("daybook-api", &[], &shop, &own);
         let address = eventually(SOON, "the API serves", || {
             let output = api.output();
@@ -53,7 +60,14 @@ impl Front {
 
     /// A projector of these read models.
     pub(super) fn projector(&self, names: &[&str]) -> Process {
-        start("daybook-projector", names, &self.shop, &[("READ_URL", &self.read.url)])
+        self.projector_with(names, &[])
+    }
+
+    /// A projector of these read models, with more settings.
+    pub(super) fn projector_with(&self, names: &[&str], more: &[(&str, &str)]) -> Process {
+        let mut own = vec![("READ_URL", self.read.url.as_str())];
+        own.extend(more);
+        start("daybook-projector", names, &self.shop, &own)
     }
 
     /// The URL of a path.

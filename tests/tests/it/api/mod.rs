@@ -3,6 +3,7 @@
 mod conformance;
 mod front;
 mod garbage;
+mod hot;
 mod idempotency;
 mod permission;
 mod reading;
