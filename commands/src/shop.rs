@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cqrs_es::Aggregate;
 use daybook_domain::cart::Cart;
 use daybook_domain::inventory::Inventory;
 use daybook_domain::order::Order;
@@ -10,7 +11,7 @@ use daybook_domain::product::Product;
 use daybook_domain::shipment::Shipment;
 use daybook_domain::sourcing::Location;
 use daybook_domain::{Clock, IdSource};
-use daybook_eventstore::{EventStore, Repository, SnapshotPolicy, Vault};
+use daybook_eventstore::{EventStore, RecordedEvent, Repository, SnapshotPolicy, Vault};
 
 /// When snapshots are taken; the version goes up with the form of an aggregate's state.
 const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100 };
@@ -66,6 +67,34 @@ impl Shop {
             clock,
             ids,
             locations: locations.into(),
+        }
+    }
+
+    /// The same shop with a memory of its own, for somebody who follows the log and lets it [`hear`](Self::hear) every
+    /// event.
+    #[must_use]
+    pub fn hearing(&self) -> Self {
+        Self {
+            carts: self.carts.hearing(),
+            orders: self.orders.hearing(),
+            payments: self.payments.hearing(),
+            inventory: self.inventory.hearing(),
+            shipments: self.shipments.hearing(),
+            products: self.products.hearing(),
+            ..self.clone()
+        }
+    }
+
+    /// Takes note of an event of the log, whoever wrote it.
+    pub fn hear(&self, event: &RecordedEvent) {
+        match event.aggregate_type.as_str() {
+            Cart::TYPE => self.carts.hear(event),
+            Order::TYPE => self.orders.hear(event),
+            Payment::TYPE => self.payments.hear(event),
+            Inventory::TYPE => self.inventory.hear(event),
+            Shipment::TYPE => self.shipments.hear(event),
+            Product::TYPE => self.products.hear(event),
+            _ => {}
         }
     }
 }

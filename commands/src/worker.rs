@@ -17,6 +17,7 @@ use crate::gateway::TimedGateway;
 use crate::gateway::simulated::{SimulatedBooks, SimulatedGateway, SimulatedSettings};
 use crate::process::{Process, Runner, fire, run};
 use crate::settlement::Settlement;
+use crate::shop::Shop;
 use crate::shop_config::ShopConfig;
 use crate::timers::Timers;
 
@@ -77,9 +78,11 @@ pub async fn work(config: WorkerConfig, context: Context) -> Result<(), Failure>
     let simulated = SimulatedGateway::try_new(books, settings)?;
     let gateway = Arc::new(TimedGateway::new(Arc::new(simulated.clone()), GATEWAY_LIMIT));
     let timers = Timers::new(open.pool.clone(), context.clock.clone());
-    let checkout = Checkout::new(open.shop.clone(), timers.clone(), config.policy);
-    let processes: Vec<Arc<dyn Process>> =
-        vec![Arc::new(checkout), Arc::new(Settlement::new(open.shop, gateway))];
+    let with_timers = timers.clone();
+    let processes = move |shop: Shop| -> Vec<Arc<dyn Process>> {
+        let checkout = Checkout::new(shop.clone(), with_timers.clone(), config.policy);
+        vec![Arc::new(checkout), Arc::new(Settlement::new(shop, gateway.clone()))]
+    };
 
     let (wake, _listening) = Wake::listen(open.pool.clone());
     let reader = LogReader::new(open.pool.clone());
@@ -88,9 +91,12 @@ pub async fn work(config: WorkerConfig, context: Context) -> Result<(), Failure>
     let runner = Runner { checkpoints, timers: timers.clone(), clock: context.clock.clone() };
     let source = FeedSource { reader: reader.clone(), wake, stream };
     let stop = context.shutdown.clone();
-    let fired = timers.run(|timer| fire(&processes, &reader, timer), stop.clone());
+    // Timers fire in every worker, also in those that do not follow the log.
+    let (of_timers, memory) = (processes(open.shop.clone()), open.shop);
+    let fired = timers.run(|timer| fire(&of_timers, &reader, timer), stop.clone());
     let delivered = simulated.deliver(stop.clone());
-    let led = lead(&events, &processes, &runner, &source, &stop);
+    // What was remembered in an earlier term may have been overtaken since.
+    let led = lead(&events, || processes(memory.hearing()), &runner, &source, &stop);
     tokio::join!(fired, delivered, led);
     Ok(())
 }
@@ -113,7 +119,7 @@ async fn connect(
 /// Runs the processes while this worker leads, until `stop`.
 async fn lead(
     events: &PgUrl,
-    processes: &[Arc<dyn Process>],
+    processes: impl Fn() -> Vec<Arc<dyn Process>>,
     runner: &Runner,
     source: &FeedSource,
     stop: &CancellationToken,
@@ -123,7 +129,7 @@ async fn lead(
             leadership = Leadership::acquire(events, "daybook-worker") => leadership,
             () = stop.cancelled() => return,
         };
-        let term = stop.child_token();
+        let (term, processes) = (stop.child_token(), processes());
         let followed = try_join_all(processes.iter().map(|process| follow(process, runner, source, &term)));
         tokio::pin!(followed);
         let ended = tokio::select! {

@@ -47,7 +47,7 @@ impl Checkout {
         remaining: &[ShippedLine],
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
-        let shipment = self.shop.shipments.load(&reaction.aggregate_id).await?.state;
+        let shipment = self.shop.shipments.recall(&reaction.aggregate_id).await?.state;
         let Some(location) = shipment.location().cloned() else { return Ok(()) };
         let rest = rest_of(shipment.shipment_id());
         self.open(rest, order_id, location, remaining.to_vec(), reaction).await
@@ -95,7 +95,7 @@ impl Checkout {
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
         let shipment_id = leaving.shipment_id;
-        let shipment = self.shop.shipments.load(&shipment_id.to_string()).await?.state;
+        let shipment = self.shop.shipments.recall(&shipment_id.to_string()).await?.state;
         let Some(location) = shipment.location() else { return Ok(()) };
         let shipped = per_variant(leaving.lines).into_iter().map(|(variant_id, quantity)| async move {
             let item = StockItem { variant_id, location: location.clone() };
@@ -117,7 +117,7 @@ impl Checkout {
     ) -> Result<(), ProcessError> {
         let id = payment_of(order_id).to_string();
         // What was captured by hand before the parcel left is not captured again.
-        let payment = self.shop.payments.load(&id).await?.state;
+        let payment = self.shop.payments.recall(&id).await?.state;
         let amount =
             if payment.capturable().minor() < amount.minor() { payment.capturable() } else { amount };
         if amount.minor() <= 0 {
@@ -138,7 +138,7 @@ impl Checkout {
 
     /// Something arrived or was paid: if that was the last of it, the order is complete.
     pub(super) async fn complete(&self, order_id: OrderId, reaction: &Reaction) -> Result<(), ProcessError> {
-        let captured = self.shop.payments.load(&payment_of(order_id).to_string()).await?.state.captured();
+        let captured = self.shop.payments.recall(&payment_of(order_id).to_string()).await?.state.captured();
         let context = reaction.context("complete", self.shop.clock.now());
         let command = OrderCommand::Complete { captured };
         // A cancelled order's capture goes back; it is never complete.

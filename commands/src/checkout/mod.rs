@@ -15,6 +15,7 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::order::{CancelReason, Order, OrderEvent, OrderStatus, Placement};
 use daybook_domain::payment::PaymentEvent;
 use daybook_domain::shipment::ShipmentEvent;
+use daybook_eventstore::RecordedEvent;
 use uuid::Uuid;
 
 use crate::process::{Process, ProcessError, Progress, Reaction};
@@ -53,9 +54,9 @@ impl Checkout {
         Self { shop, timers, policy }
     }
 
-    /// The order as the primary has it, when it was placed.
+    /// The order as of the event that is reacted to, or later, when it was placed.
     async fn order(&self, order_id: OrderId) -> Result<Option<PlacedOrder>, ProcessError> {
-        let state = self.shop.orders.load(&order_id.to_string()).await?.state;
+        let state = self.shop.orders.recall(&order_id.to_string()).await?.state;
         Ok(state.placement().cloned().map(|placement| PlacedOrder { order_id, placement, state }))
     }
 }
@@ -89,6 +90,10 @@ pub(crate) fn order_of(reaction: &Reaction) -> Option<OrderId> {
 impl Process for Checkout {
     fn name(&self) -> &'static str {
         Self::NAME
+    }
+
+    fn hear(&self, event: &RecordedEvent) {
+        self.shop.hear(event);
     }
 
     fn key(&self, reaction: &Reaction) -> Option<Uuid> {

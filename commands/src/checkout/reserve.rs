@@ -29,7 +29,7 @@ impl Checkout {
         else {
             return Ok(());
         };
-        let cart = self.shop.carts.load(&reaction.aggregate_id).await?.state;
+        let cart = self.shop.carts.recall(&reaction.aggregate_id).await?.state;
         let Some(terms) = cart.terms() else { return Ok(()) };
         let command = OrderCommand::Place {
             order_id,
@@ -51,11 +51,13 @@ impl Checkout {
         let holds_until = now + bounded(self.policy.hold_for);
         let deadline = now + bounded(self.policy.pay_within);
         let due = [Due { what: HOLDS, at: holds_until }, Due { what: PAYMENT, at: deadline }];
-        self.timers.schedule(&due.map(|due| due.timer(self, reaction))).await?;
+        let timers = due.map(|due| due.timer(self, reaction));
 
         let sourced = self.source(&order).await?;
-        let held =
-            try_join_all(sourced.iter().map(|one| self.hold(&order, one, holds_until, reaction))).await?;
+        let holding = try_join_all(sourced.iter().map(|one| self.hold(&order, one, holds_until, reaction)));
+        // After a crash in between, this step is run again and does what is missing.
+        let timed = async { Ok(self.timers.schedule(&timers).await?) };
+        let (held, ()) = tokio::try_join!(holding, timed)?;
         let short = held.contains(&None);
         let holds: Vec<StockHold> = held.into_iter().flatten().collect();
         if short {
@@ -76,7 +78,7 @@ impl Checkout {
         let items = self.items(order);
         let ids: Vec<String> = items.iter().map(ToString::to_string).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let stock = self.shop.inventory.load_many(&ids).await?;
+        let stock = self.shop.inventory.recall_many(&ids).await?;
         let available: HashMap<StockItem, i64> = items
             .into_iter()
             .zip(stock)
@@ -160,7 +162,7 @@ impl Checkout {
         let mut progress = Progress::Done;
         for item in self.items(&order) {
             let id = item.to_string();
-            let stock = self.shop.inventory.load(&id).await?.state;
+            let stock = self.shop.inventory.recall(&id).await?.state;
             match stock.claim(order_id) {
                 Some(Claim::Reserved { expires_at, .. }) if *expires_at > now => progress = Progress::Waiting,
                 Some(Claim::Reserved { .. }) => {
@@ -182,7 +184,7 @@ impl Checkout {
         reaction: &Reaction,
     ) -> Result<Progress, ProcessError> {
         let id = payment_of(order_id).to_string();
-        let payment = self.shop.payments.load(&id).await?.state;
+        let payment = self.shop.payments.recall(&id).await?.state;
         let Some(request) = payment.request() else { return Ok(Progress::Done) };
         let now = self.shop.clock.now();
         match payment.authorisation() {

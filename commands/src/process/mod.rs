@@ -9,7 +9,7 @@ mod runner;
 mod watermark;
 
 use async_trait::async_trait;
-use daybook_eventstore::StoreError;
+use daybook_eventstore::{RecordedEvent, StoreError};
 use uuid::Uuid;
 
 pub use put_off::{Due, fire};
@@ -21,6 +21,10 @@ pub use runner::{Runner, run};
 pub trait Process: Send + Sync + 'static {
     /// Its name: of its checkpoint, its actor and its metrics.
     fn name(&self) -> &'static str;
+
+    /// Takes note of an event, whether it concerns the process or not, before anything is done about it: what the process
+    /// remembers of its aggregate may be too old from now on.
+    fn hear(&self, _event: &RecordedEvent) {}
 
     /// What this event concerns, such as the order; reactions to events with the same key run one after another, in
     /// the log's order. Nothing when the event does not concern the process.

@@ -113,6 +113,7 @@ impl Work {
     fn begin(&mut self, batch: &[(RecordedEvent, Checkpoint)]) -> Result<(), StoreError> {
         for (event, stand) in batch {
             self.watermark.begin(*stand);
+            self.process.hear(event);
             let reaction = Reaction::to(event, self.process.name())?;
             let keyed = reaction.and_then(|reaction| Some((self.process.key(&reaction)?, reaction)));
             let Some((key, reaction)) = keyed else {

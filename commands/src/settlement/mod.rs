@@ -9,6 +9,7 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::payment::{
     Authorisation, Payment, PaymentCommand, PaymentEvent, PaymentRequest, Progress as Movement,
 };
+use daybook_eventstore::RecordedEvent;
 use futures::future::try_join_all;
 use uuid::Uuid;
 
@@ -44,7 +45,7 @@ impl Settlement {
     }
 
     async fn settle(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
-        let payment = self.shop.payments.load(&reaction.aggregate_id).await?.state;
+        let payment = self.shop.payments.recall(&reaction.aggregate_id).await?.state;
         let Some(request) = payment.request() else { return Ok(Progress::Done) };
         let asked = outstanding(&payment, request, reaction.correlation_id());
         let answers = try_join_all(asked.into_iter().map(|one| self.ask_gateway(one, reaction))).await?;
@@ -155,6 +156,10 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
 impl Process for Settlement {
     fn name(&self) -> &'static str {
         Self::NAME
+    }
+
+    fn hear(&self, event: &RecordedEvent) {
+        self.shop.hear(event);
     }
 
     fn key(&self, reaction: &Reaction) -> Option<Uuid> {

@@ -10,7 +10,7 @@ use daybook_eventstore::CommandContext;
 use serde_json::json;
 
 use super::error::{Unavailable, UseCaseError};
-use super::outcome::{Done, Scope, recorded, step};
+use super::outcome::{Done, Scope, recorded};
 use super::pricing::{self, VariantRef};
 use crate::shop::Shop;
 
@@ -53,18 +53,16 @@ pub async fn create_cart(
     let NewCart { customer_id, currency, lines } = new;
     let priced = if lines.is_empty() { Vec::new() } else { price(shop, context, currency, &lines).await? };
     let cart_id = CartId::generate(shop.ids.as_ref());
-    let create = CartCommand::Create { cart_id, customer_id, currency, tax: TaxTreatment::Standard };
-    let outcome = json!({ "cart_id": cart_id }).to_string();
-    let created = shop.carts.create(&cart_id.to_string(), create, context, &outcome).await?;
+    let mut commands =
+        vec![CartCommand::Create { cart_id, customer_id, currency, tax: TaxTreatment::Standard }];
+    commands.extend(add_commands(shop, lines, priced));
+    let (id, outcome) = (cart_id.to_string(), json!({ "cart_id": cart_id }).to_string());
+    shop.carts.presume_new(&id).await;
+    let created = shop.carts.execute_all(&id, &commands, context, &outcome).await?;
     let Created { cart_id } = recorded(&created.outcome)?;
     let mut done: Done<Arc<Cart>> = created.into();
-    if done.replayed && lines.is_empty() {
+    if done.replayed {
         done.value = shop.carts.load(&cart_id.to_string()).await?.state;
-    }
-    for (index, command) in add_commands(shop, lines, priced).into_iter().enumerate() {
-        let context = step(context, index + 1);
-        let next: Done<_> = shop.carts.execute(&cart_id.to_string(), command, &context, "{}").await?.into();
-        done = Done { replayed: done.replayed && next.replayed, ..next };
     }
     Ok(done.map(|cart| (cart_id, cart)))
 }
@@ -83,7 +81,7 @@ pub async fn add_lines(
     check_count(lines.len())?;
     let currency = currency(shop, scope, cart_id).await?;
     match price(shop, context, currency, &lines).await {
-        Ok(priced) => run(shop, context, cart_id, add_commands(shop, lines, priced)).await,
+        Ok(priced) => run(shop, context, cart_id, &add_commands(shop, lines, priced)).await,
         // What was bought before may not be for sale any more, but a repetition is told what happened then.
         Err(refused @ UseCaseError::Refused(_)) => {
             let before = shop.carts.replay(&cart_id.to_string(), context).await?;
@@ -110,7 +108,8 @@ pub async fn change_lines(
         Some(quantity) => CartCommand::ChangeQuantity { line_id, quantity },
         None => CartCommand::RemoveLine { line_id },
     };
-    run(shop, context, cart_id, changes.into_iter().map(command).collect()).await
+    let commands: Vec<CartCommand> = changes.into_iter().map(command).collect();
+    run(shop, context, cart_id, &commands).await
 }
 
 /// Takes lines out.
@@ -148,21 +147,14 @@ pub(super) async fn load(shop: &Shop, scope: Scope, cart_id: CartId) -> Result<A
     if ours { Ok(cart) } else { Err(UseCaseError::refused(&Unavailable::NotFound("cart"))) }
 }
 
-/// Asks several things of a cart, one after another, until one is refused.
+/// Asks several things of a cart, all or nothing.
 async fn run(
     shop: &Shop,
     context: &CommandContext,
     cart_id: CartId,
-    commands: Vec<CartCommand>,
+    commands: &[CartCommand],
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
-    let id = cart_id.to_string();
-    let mut done: Option<Done<Arc<Cart>>> = None;
-    for (index, command) in commands.into_iter().enumerate() {
-        let next: Done<_> = shop.carts.execute(&id, command, &step(context, index), "{}").await?.into();
-        let replayed = next.replayed && done.as_ref().is_none_or(|done| done.replayed);
-        done = Some(Done { replayed, ..next });
-    }
-    done.ok_or_else(|| UseCaseError::refused(&Unavailable::NoLines))
+    Ok(shop.carts.execute_all(&cart_id.to_string(), commands, context, "{}").await?.into())
 }
 
 fn check_count(lines: usize) -> Result<(), UseCaseError> {

@@ -9,7 +9,7 @@ use daybook_eventstore::CommandContext;
 use serde_json::json;
 
 use super::error::UseCaseError;
-use super::outcome::{Done, recorded, step};
+use super::outcome::{Done, recorded};
 use crate::shop::Shop;
 
 /// A product to be drawn up.
@@ -49,10 +49,7 @@ impl NewVariant {
     }
 }
 
-/// Draws up a product, with all that is given of it.
-///
-/// It is one command after another: a refusal half-way leaves what was done before it, and the same operation
-/// with the same command id goes on from there.
+/// Draws up a product, with all that is given of it or not at all.
 ///
 /// # Errors
 /// When a part of it is refused.
@@ -63,34 +60,25 @@ pub async fn create_product(
 ) -> Result<Done<Arc<Product>>, UseCaseError> {
     let NewProduct { title, description, options, categories, attributes, variants, published } = new;
     let product_id = ProductId::generate(shop.ids.as_ref());
-    let create = ProductCommand::Create { product_id, title, description, options };
-    let outcome = json!({ "product_id": product_id }).to_string();
-    let created = shop.products.create(&product_id.to_string(), create, context, &outcome).await?;
-    let Created { product_id } = recorded(&created.outcome)?;
-
-    let mut rest = Vec::new();
+    let mut commands = vec![ProductCommand::Create { product_id, title, description, options }];
     if !categories.is_empty() {
-        rest.push(ProductCommand::Categorise { categories });
+        commands.push(ProductCommand::Categorise { categories });
     }
     if !attributes.is_empty() {
-        rest.push(ProductCommand::SetAttributes { attributes });
+        commands.push(ProductCommand::SetAttributes { attributes });
     }
-    for (index, variant) in variants.into_iter().enumerate() {
-        // The same product gets the same variants when this is done again.
-        rest.push(variant.command(VariantId::derived(product_id.uuid(), &format!("variant {index}"))));
-    }
+    let add = |variant: NewVariant| variant.command(VariantId::generate(shop.ids.as_ref()));
+    commands.extend(variants.into_iter().map(add));
     if published {
-        rest.push(ProductCommand::Publish);
+        commands.push(ProductCommand::Publish);
     }
+    let (id, outcome) = (product_id.to_string(), json!({ "product_id": product_id }).to_string());
+    shop.products.presume_new(&id).await;
+    let created = shop.products.execute_all(&id, &commands, context, &outcome).await?;
+    let Created { product_id } = recorded(&created.outcome)?;
     let mut done: Done<Arc<Product>> = created.into();
     if done.replayed {
         done.value = shop.products.load(&product_id.to_string()).await?.state;
-    }
-    for (index, command) in rest.into_iter().enumerate() {
-        let context = step(context, index + 1);
-        let next: Done<_> =
-            shop.products.execute(&product_id.to_string(), command, &context, "{}").await?.into();
-        done = Done { replayed: done.replayed && next.replayed, ..next };
     }
     Ok(done)
 }
@@ -100,28 +88,17 @@ struct Created {
     product_id: ProductId,
 }
 
-/// Asks things of a product, one after another, until one is refused.
+/// Asks things of a product, all or nothing.
 ///
 /// # Errors
-/// When the product refuses.
+/// When the product refuses one of them.
 pub async fn change_product(
     shop: &Shop,
     context: &CommandContext,
     product_id: ProductId,
-    commands: Vec<ProductCommand>,
+    commands: &[ProductCommand],
 ) -> Result<Done<Arc<Product>>, UseCaseError> {
-    let id = product_id.to_string();
-    let mut done: Option<Done<Arc<Product>>> = None;
-    for (index, command) in commands.into_iter().enumerate() {
-        let next: Done<_> = shop.products.execute(&id, command, &step(context, index), "{}").await?.into();
-        let replayed = next.replayed && done.as_ref().is_none_or(|done| done.replayed);
-        done = Some(Done { replayed, ..next });
-    }
-    if let Some(done) = done {
-        return Ok(done);
-    }
-    let value = shop.products.load(&id).await?.state;
-    Ok(Done { value, position: None, replayed: false })
+    Ok(shop.products.execute_all(&product_id.to_string(), commands, context, "{}").await?.into())
 }
 
 /// Offers another variant of a product. Says which.

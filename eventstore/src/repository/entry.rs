@@ -2,8 +2,10 @@
 //! next command is decided on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use cqrs_es::Aggregate;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::append::Chain;
 use crate::error::StoreError;
@@ -56,17 +58,42 @@ pub(super) struct Tip<A> {
     pub(super) chain: Arc<Chain>,
 }
 
+/// One aggregate's place in memory.
+#[derive(Debug)]
+pub(super) struct Slot<A> {
+    /// The version that its stream is known to have reached, by whoever wrote it.
+    heard: AtomicI64,
+    entry: Mutex<Entry<A>>,
+}
+
+impl<A> Default for Slot<A> {
+    fn default() -> Self {
+        Self { heard: AtomicI64::new(0), entry: Mutex::new(Entry { committed: None, tip: None }) }
+    }
+}
+
+impl<A> Slot<A> {
+    /// What is remembered, for this caller alone.
+    pub(super) async fn lock(&self) -> MutexGuard<'_, Entry<A>> {
+        self.entry.lock().await
+    }
+
+    /// Notes that the stream has reached this version. A state that is older is not gone on from.
+    pub(super) fn hear(&self, version: i64) {
+        self.heard.fetch_max(version, Ordering::AcqRel);
+    }
+
+    /// The version that the stream is known to have reached.
+    pub(super) fn heard(&self) -> i64 {
+        self.heard.load(Ordering::Acquire)
+    }
+}
+
 /// What is remembered of one aggregate.
 #[derive(Debug)]
 pub(super) struct Entry<A> {
     committed: Option<Versioned<A>>,
     tip: Option<Tip<A>>,
-}
-
-impl<A> Default for Entry<A> {
-    fn default() -> Self {
-        Self { committed: None, tip: None }
-    }
 }
 
 impl<A> Entry<A> {
@@ -75,9 +102,24 @@ impl<A> Entry<A> {
         self.committed.as_ref()
     }
 
-    /// What to decide on; nothing when there is none or a decision it rests on did not take effect.
-    pub(super) fn tip(&self) -> Option<&Tip<A>> {
-        self.tip.as_ref().filter(|tip| !tip.chain.is_broken())
+    /// The newest state known to be committed, unless the stream is known to be further.
+    pub(super) fn committed_at(&self, heard: i64) -> Option<&Versioned<A>> {
+        self.committed.as_ref().filter(|known| known.version >= heard)
+    }
+
+    /// What to decide on; nothing when there is none, when a decision it rests on did not take effect, or when the
+    /// stream is known to be further.
+    pub(super) fn tip(&self, heard: i64) -> Option<&Tip<A>> {
+        self.tip.as_ref().filter(|tip| !tip.chain.is_broken() && tip.version >= heard)
+    }
+
+    /// Starts deciding on what is remembered, when nothing was decided yet that would have shown it to be too old.
+    pub(super) fn start_from_memory(&mut self, heard: i64) {
+        if self.tip.is_none()
+            && let Some(known) = self.committed_at(heard).cloned()
+        {
+            self.tip = Some(Tip { version: known.version, state: known.state, chain: Arc::default() });
+        }
     }
 
     /// Starts deciding on what the store has.

@@ -13,9 +13,9 @@ use std::time::Duration;
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
-use self::entry::Entry;
+use self::entry::Slot;
 use crate::append::{Append, Appended, Pending};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
@@ -48,7 +48,8 @@ pub struct Loaded<A> {
 pub struct Repository<A: Aggregate> {
     store: EventStore,
     policy: SnapshotPolicy,
-    cache: Arc<Cache<String, Arc<Mutex<Entry<A>>>>>,
+    cache: Arc<Cache<String, Arc<Slot<A>>>>,
+    hearing: bool,
     snapshotting: Arc<Semaphore>,
 }
 
@@ -58,6 +59,7 @@ impl<A: Aggregate> Clone for Repository<A> {
             store: self.store.clone(),
             policy: self.policy,
             cache: Arc::clone(&self.cache),
+            hearing: self.hearing,
             snapshotting: Arc::clone(&self.snapshotting),
         }
     }
@@ -90,6 +92,7 @@ where
             store,
             policy,
             cache: Arc::new(Cache::new(CACHED)),
+            hearing: false,
             snapshotting: Arc::new(Semaphore::new(SNAPSHOTTING)),
         }
     }
@@ -103,7 +106,7 @@ where
     /// Takes a stream that this process does not know for a new one, so that its first command is decided without
     /// asking the store. When it is not new, that command conflicts, and is decided again on what is there.
     pub async fn presume_new(&self, id: &str) {
-        self.entry(id).lock().await.presume_new();
+        self.slot(id).lock().await.presume_new();
     }
 
     /// Executes a command that usually makes the aggregate, which is presumed to be new.
@@ -134,14 +137,28 @@ where
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Executed<A>, CommandError<A::Error>> {
+        self.execute_all(id, &[command], context, outcome).await
+    }
+
+    /// Executes several commands as one, each on what those before it came to: all of them take effect, or none.
+    ///
+    /// # Errors
+    /// Those of [`Repository::execute`], for the first that is refused.
+    pub async fn execute_all(
+        &self,
+        id: &str,
+        commands: &[A::Command],
+        context: &CommandContext,
+        outcome: &str,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
         let (mut conflicts, mut unfounded) = (0, 0);
         while conflicts < MAX_CONFLICTS && unfounded < MAX_UNFOUNDED {
-            let entry = self.entry(id);
-            let decided = self.decide(id, &entry, command.clone(), context, outcome).await?;
+            let slot = self.slot(id);
+            let decided = self.decide(id, &slot, commands, context, outcome).await?;
             let (before, state) = (decided.before, decided.state);
             match decided.pending.outcome().await? {
                 Appended::Done { position, version } => {
-                    entry.lock().await.commit(version, &state);
+                    slot.lock().await.commit(version, &state);
                     if let Some(refusal) = decided.refusal {
                         return Err(CommandError::Refused(refusal));
                     }
@@ -189,11 +206,13 @@ where
         each.dedup();
         let mut known = Vec::with_capacity(each.len());
         for id in &each {
-            known.push(self.entry(id).lock().await.committed().cloned());
+            known.push(self.slot(id).lock().await.committed().cloned());
         }
         let fresh = self.catch_up(&each, known).await?;
         for (id, versioned) in each.iter().zip(&fresh) {
-            self.entry(id).lock().await.commit(versioned.version, &versioned.state);
+            let slot = self.slot(id);
+            slot.hear(versioned.version);
+            slot.lock().await.commit(versioned.version, &versioned.state);
         }
         let loaded = |id: &&str| {
             let index = each.binary_search(id).ok()?;
@@ -203,7 +222,7 @@ where
         Ok(ids.iter().filter_map(loaded).collect())
     }
 
-    fn entry(&self, id: &str) -> Arc<Mutex<Entry<A>>> {
+    fn slot(&self, id: &str) -> Arc<Slot<A>> {
         let made = self.cache.get_or_insert_with(id, || Ok::<_, std::convert::Infallible>(Arc::default()));
         match made {
             Ok(entry) => entry,
@@ -216,23 +235,30 @@ where
     async fn decide(
         &self,
         id: &str,
-        entry: &Mutex<Entry<A>>,
-        command: A::Command,
+        slot: &Slot<A>,
+        commands: &[A::Command],
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Decided<A>, CommandError<A::Error>> {
-        let mut entry = entry.lock().await;
-        if entry.tip().is_none() {
+        let mut entry = slot.lock().await;
+        entry.start_from_memory(slot.heard());
+        if entry.tip(slot.heard()).is_none() {
             let known = entry.committed().cloned();
             let fresh = self.catch_up(&[id], vec![known]).await?;
             entry.start(fresh.into_iter().next().unwrap_or_default());
         }
-        let tip = entry.tip().ok_or(StoreError::Closed)?;
+        let tip = entry.tip(0).ok_or(StoreError::Closed)?;
         let (before, chain) = (tip.version, Arc::clone(&tip.chain));
 
         let mut state = A::clone(&tip.state);
         let sink = EventSink::default();
-        let refusal = A::handle(&mut state, command, &(), &sink).await.err();
+        let mut refusal = None;
+        for command in commands {
+            refusal = A::handle(&mut state, command.clone(), &(), &sink).await.err();
+            if refusal.is_some() {
+                break;
+            }
+        }
         let events = if refusal.is_some() { Vec::new() } else { sink.collect().await };
         let state = if events.is_empty() { Arc::clone(&tip.state) } else { Arc::new(state) };
 

@@ -1,13 +1,15 @@
-//! What can be known of an aggregate or a command without deciding anything.
+//! What can be known of an aggregate or a command without deciding anything, if possible without asking the store.
 
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
+use quick_cache::sync::Cache;
 use sqlx::Row;
 
-use super::Repository;
+use super::{CACHED, Loaded, Repository};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
+use crate::event::RecordedEvent;
 
 impl<A> Repository<A>
 where
@@ -15,10 +17,54 @@ where
     A::Command: Clone + Send + Sync,
     A::Error: Send + 'static,
 {
+    /// The same aggregates with a memory of their own, for somebody who follows the log and lets this repository
+    /// [`hear`](Self::hear) every event from before its first use on.
+    #[must_use]
+    pub fn hearing(&self) -> Self {
+        Self { cache: Arc::new(Cache::new(CACHED)), hearing: true, ..self.clone() }
+    }
+
+    /// Takes note of an event of the log, whoever wrote it.
+    pub fn hear(&self, event: &RecordedEvent) {
+        if let Some(slot) = self.cache.get(event.aggregate_id.as_str()) {
+            slot.hear(event.sequence);
+        }
+    }
+
+    /// The aggregate as of the last event heard, or later: from memory where that is new enough. A repository that
+    /// does not hear the log asks the primary.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn recall(&self, id: &str) -> Result<Loaded<A>, StoreError> {
+        let mut recalled = self.recall_many(&[id]).await?;
+        recalled.pop().ok_or(StoreError::Closed)
+    }
+
+    /// Several aggregates as of the last event heard, or later, in the order asked for: at most one statement.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn recall_many(&self, ids: &[&str]) -> Result<Vec<Loaded<A>>, StoreError> {
+        let mut recalled = Vec::with_capacity(ids.len());
+        for id in ids {
+            let slot = self.slot(id);
+            let entry = slot.lock().await;
+            let known = entry.committed_at(slot.heard()).filter(|_| self.hearing);
+            recalled
+                .push(known.map(|known| Loaded { version: known.version, state: Arc::clone(&known.state) }));
+        }
+        let missing: Vec<&str> =
+            ids.iter().zip(&recalled).filter(|(_, known)| known.is_none()).map(|(id, _)| *id).collect();
+        let mut loaded =
+            if missing.is_empty() { Vec::new() } else { self.load_many(&missing).await? }.into_iter();
+        Ok(recalled.into_iter().filter_map(|known| known.or_else(|| loaded.next())).collect())
+    }
+
     /// A state that the aggregate had once, if this process remembers one: for what never changes about it.
     pub async fn remembered(&self, id: &str) -> Option<Arc<A>> {
-        let entry = self.cache.get(id)?;
-        let entry = entry.lock().await;
+        let slot = self.cache.get(id)?;
+        let entry = slot.lock().await;
         entry.committed().map(|known| Arc::clone(&known.state))
     }
 

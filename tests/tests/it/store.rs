@@ -364,3 +364,54 @@ async fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
     assert_eq!(failed, [7]);
     assert_eq!(positions(&database).await, (1..=19).collect::<Vec<i64>>());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_commands_as_one_take_effect_together_or_not_at_all() {
+    let database = Database::events().await;
+    let repository = a_process(&database);
+    let item = some_item();
+    let id = item.to_string();
+    let both = [receive(&item, 1), reserve(&item)];
+    let done = repository.execute_all(&id, &both, &context(), "null").await.expect("both are done");
+    assert_eq!((done.version, done.appended, done.state.available()), (2, 2, 0));
+
+    let one_too_many = [receive(&item, 1), reserve(&item), reserve(&item)];
+    let refused = repository.execute_all(&id, &one_too_many, &context(), "null").await;
+    assert!(matches!(refused, Err(CommandError::Refused(InventoryRefusal::OutOfStock { available: 0 }))));
+    assert_eq!(repository.load(&id).await.expect("it").version, 2);
+    assert_eq!(positions(&database).await, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_recalled_is_never_older_than_what_was_heard() {
+    let database = Database::events().await;
+    let (here, elsewhere) = (a_process(&database).hearing(), a_process(&database));
+    let item = some_item();
+    let id = item.to_string();
+    let on_hand = async || here.recall(&id).await.expect("it").state.on_hand();
+    here.execute(&id, receive(&item, 1), &context(), "null").await.expect("it is done");
+    elsewhere.execute(&id, receive(&item, 10), &context(), "null").await.expect("it is done");
+    assert_eq!(on_hand().await, 1, "nobody told of the other process's event");
+
+    let log = LogReader::new(database.pool.clone()).read(0, 10).await.expect("the log");
+    for event in &log {
+        here.hear(event);
+    }
+    assert_eq!(on_hand().await, 11);
+    // It is decided on at once, without a conflict to find out by.
+    elsewhere.execute(&id, receive(&item, 100), &context(), "null").await.expect("it is done");
+    here.hear(&LogReader::new(database.pool.clone()).find(3).await.expect("the log").expect("an event"));
+    let done = here.execute(&id, receive(&item, 1_000), &context(), "null").await.expect("it is done");
+    assert_eq!((done.version, done.state.on_hand()), (4, 1_111));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_tells_of_the_log_recalls_nothing() {
+    let database = Database::events().await;
+    let (deaf, elsewhere) = (a_process(&database), a_process(&database));
+    let item = some_item();
+    let id = item.to_string();
+    deaf.execute(&id, receive(&item, 1), &context(), "null").await.expect("it is done");
+    elsewhere.execute(&id, receive(&item, 10), &context(), "null").await.expect("it is done");
+    assert_eq!(deaf.recall(&id).await.expect("it").state.on_hand(), 11);
+}

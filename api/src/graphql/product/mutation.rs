@@ -211,7 +211,7 @@ async fn change(
     commands: impl FnOnce() -> Result<Vec<ProductCommand>, UseCaseError>,
 ) -> Result<Mutated<Arc<Aggregate>>, ApiError> {
     mutate(ctx, Permission::ManageProducts, async |shop, context| {
-        use_cases::change_product(shop, &context, product_id, commands()?).await
+        use_cases::change_product(shop, &context, product_id, &commands()?).await
     })
     .await
 }

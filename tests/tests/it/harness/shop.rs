@@ -114,7 +114,7 @@ impl TestShop {
     pub(crate) async fn unpublish(&self, wanted: Wanted) {
         let commands = vec![ProductCommand::Unpublish];
         let product_id = wanted.variant.product_id;
-        change_product(&self.shop, &context(), product_id, commands).await.expect("it is off sale");
+        change_product(&self.shop, &context(), product_id, &commands).await.expect("it is off sale");
     }
 
     /// Takes stock in.
