@@ -54,7 +54,7 @@ impl<M: Tabled> PostgresTarget<M> {
             // A crash may lose the last batches, rows and checkpoint alike, and they are applied again.
             sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
         }
-        let advanced = versions::advance(&mut tx, id, work.from, work.to).await?;
+        let advanced = versions::advance(&mut *tx, id, work.from, work.to).await?;
         let parked_before = advanced.ok_or(TargetError::Fenced)?;
         let stopped = if parked_before == 0 || work.purpose == Purpose::Retry {
             HashSet::new()
@@ -215,6 +215,11 @@ impl<M: Tabled> Target for PostgresTarget<M> {
             to: &batch.to,
             purpose: batch.purpose,
         };
+        if work.keyed.is_empty() && work.purpose == Purpose::Live {
+            // Nothing goes with the checkpoint, so the statement that moves it is all there is to commit.
+            let advanced = versions::advance(&self.pool, (self.name, version), work.from, work.to).await?;
+            return advanced.map(|_| Applied::default()).ok_or(TargetError::Fenced);
+        }
         match self.attempt(&work, &HashMap::new()).await {
             Err(TargetError::Postgres(error)) if is_about_data(&error) => {
                 let refused = self.refused(&work).await?;

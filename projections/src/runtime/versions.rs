@@ -105,8 +105,8 @@ pub(crate) async fn insert(tx: &mut PgConnection, version: &Version) -> Result<(
 }
 
 /// Moves the checkpoint when it is at `from` and the version is followed; tells how many of its events are parked.
-pub(crate) async fn advance(
-    tx: &mut PgConnection,
+pub(crate) async fn advance<'c>(
+    db: impl Executor<'c, Database = Postgres>,
     (name, version): (&str, i32),
     from: &Checkpoint,
     to: &Checkpoint,
@@ -123,7 +123,7 @@ pub(crate) async fn advance(
     .bind(to.epoch)
     .bind(to.position)
     .bind(to.hash.0)
-    .fetch_optional(tx)
+    .fetch_optional(db)
     .await
 }
 

@@ -1,6 +1,7 @@
 //! The read models on real servers: built, rebuilt, switched, poisoned and fenced.
 
 mod hot;
+mod live;
 mod meili;
 mod models;
 mod runtime;
