@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use daybook_eventstore::{Position, RecordedEvent};
+use serde::de::DeserializeOwned;
 
 use super::envelope::{Arrived, Envelope, chain};
 use super::model::ReadModel;
@@ -28,6 +29,22 @@ pub(crate) struct Stored {
     pub(crate) doc: String,
 }
 
+/// A row in memory.
+#[derive(Debug)]
+pub(crate) struct Kept<R> {
+    /// The position of the last event in it.
+    pub(crate) position: Position,
+    /// The row.
+    pub(crate) row: R,
+}
+
+impl<R: DeserializeOwned> Kept<R> {
+    /// Reads a stored row.
+    pub(crate) fn try_new(stored: &Stored) -> Result<Self, serde_json::Error> {
+        Ok(Self { position: stored.position, row: serde_json::from_str(&stored.doc)? })
+    }
+}
+
 /// An event that is not applied, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parked {
@@ -50,6 +67,13 @@ pub(crate) struct Folded<'a, R> {
     pub(crate) applied: &'a [Arrived],
     /// Those that are not.
     pub(crate) parked: Vec<Parked>,
+}
+
+impl Keyed {
+    /// The events after a position.
+    fn after(&self, position: Position) -> &[Arrived] {
+        &self.events[self.events.partition_point(|event| event.position() <= position)..]
+    }
 }
 
 impl<'a, R> Folded<'a, R> {
@@ -103,7 +127,7 @@ pub(crate) fn fold_key<'a, M: ReadModel>(stored: Option<&Stored>, keyed: &'a Key
     let has = stored.map_or(0, |stored| stored.position);
     let doc = stored.map(|stored| stored.doc.as_str());
     let key = keyed.key.as_str();
-    let events = &keyed.events[keyed.events.partition_point(|event| event.position() <= has)..];
+    let events = keyed.after(has);
     match try_fold::<M>(doc, events) {
         Ok(row) => Folded { key, row, applied: events, parked: Vec::new() },
         Err((good, error)) => {
@@ -113,6 +137,17 @@ pub(crate) fn fold_key<'a, M: ReadModel>(stored: Option<&Stored>, keyed: &'a Key
             Folded { key, row, applied, parked: park(key, rest, &error) }
         }
     }
+}
+
+/// Folds all events of one key into its row, without those it has already; nothing when one cannot be.
+pub(crate) fn fold_all<M: ReadModel>(
+    kept: Option<Kept<M::Row>>,
+    keyed: &Keyed,
+) -> Option<Folded<'_, M::Row>> {
+    let (has, row) = kept.map_or((0, None), |kept| (kept.position, Some(kept.row)));
+    let events = keyed.after(has);
+    let row = fold_on::<M>(row, events).ok()?;
+    Some(Folded { key: &keyed.key, row, applied: events, parked: Vec::new() })
 }
 
 /// The same, unless the key stands still already.
@@ -138,7 +173,15 @@ fn try_fold<M: ReadModel>(
     events: &[Arrived],
 ) -> Result<Option<M::Row>, (usize, String)> {
     let row = stored.map(serde_json::from_str).transpose();
-    let mut row = row.map_err(|error| (0, format!("its stored row cannot be read: {error}")))?;
+    let row = row.map_err(|error| (0, format!("its stored row cannot be read: {error}")))?;
+    fold_on::<M>(row, events)
+}
+
+/// The row after these events, or how many of them are good and what is wrong with the next.
+fn fold_on<M: ReadModel>(
+    mut row: Option<M::Row>,
+    events: &[Arrived],
+) -> Result<Option<M::Row>, (usize, String)> {
     for (index, event) in events.iter().enumerate() {
         row = match event {
             Arrived::Readable(envelope) => M::fold(row, envelope).map_err(|error| (index, chain(&error)))?,

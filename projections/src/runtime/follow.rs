@@ -55,6 +55,15 @@ pub(crate) struct Follower {
     pub(crate) version: i32,
 }
 
+/// What a target remembers on behalf of a follower; it goes with it.
+struct Memory<'a>(&'a Follower);
+
+impl Drop for Memory<'_> {
+    fn drop(&mut self) {
+        self.0.target.forget(self.0.version);
+    }
+}
+
 struct Progress {
     at: Checkpoint,
     size: usize,
@@ -87,6 +96,7 @@ impl Follower {
     }
 
     async fn resume(&self) -> Result<std::convert::Infallible, RuntimeError> {
+        let _memory = Memory(self);
         let head = self.context.log.reader.head().await?;
         let start = Checkpoint::start(head.epoch);
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);

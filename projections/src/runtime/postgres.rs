@@ -1,45 +1,72 @@
 //! Read models in Postgres: a schema per version, rows and checkpoint in one transaction, views for the readers.
 
 use std::collections::{HashMap, HashSet};
-use std::marker::PhantomData;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgRow;
-use sqlx::{Acquire, PgConnection, PgPool, Row};
+use daybook_eventstore::Checkpoint;
+use sqlx::{Acquire, PgConnection, PgPool};
 
 use super::envelope::Arrived;
 use super::error::TargetError;
-use super::fold::{Folded, Keyed, Stored, by_key, fold_unless_stopped};
+use super::fold::{Folded, Keyed, by_key, fold_unless_stopped};
+use super::live::{self, Tenure, Tenures};
 use super::model::Tabled;
-use super::table::Written;
+use super::rows::{Changes, load};
 use super::target::{Applied, Batch, Purpose, Target};
 use super::{parked, versions};
-use daybook_eventstore::Checkpoint;
 
 /// A read model's tables in the read database.
-pub(crate) struct PostgresTarget<M> {
+pub(crate) struct PostgresTarget<M: Tabled> {
     name: &'static str,
     pool: PgPool,
-    model: PhantomData<fn() -> M>,
+    tenures: Tenures<M::Row>,
 }
 
 /// A batch by key, on its way into one version.
-struct Work<'a> {
-    version: i32,
-    schema: String,
-    keyed: Vec<Keyed>,
-    from: &'a Checkpoint,
-    to: &'a Checkpoint,
+pub(crate) struct Work<'a> {
+    /// The version's name and number.
+    pub(crate) id: (&'static str, i32),
+    /// The schema that its tables are in.
+    pub(crate) schema: String,
+    /// What it keeps of the batch.
+    pub(crate) keyed: Vec<Keyed>,
+    /// Where the checkpoint must be.
+    pub(crate) from: &'a Checkpoint,
+    /// Where it will be.
+    pub(crate) to: &'a Checkpoint,
     purpose: Purpose,
 }
 
+/// What came of a batch, and the tenure that begins with it.
+type Done<R> = (Applied, Option<Tenure<R>>);
+
 impl<M: Tabled> PostgresTarget<M> {
-    pub(crate) const fn new(name: &'static str, pool: PgPool) -> Self {
-        Self { name, pool, model: PhantomData }
+    pub(crate) fn new(name: &'static str, pool: PgPool) -> Self {
+        Self { name, pool, tenures: Tenures::new() }
     }
 
     fn schema(&self, version: i32) -> String {
         format!("{}_v{version}", self.name)
+    }
+
+    /// Applies the batch whatever it is.
+    async fn carry_out(&self, work: &Work<'_>) -> Result<Done<M::Row>, TargetError> {
+        if work.keyed.is_empty() && work.purpose == Purpose::Live {
+            // Nothing goes with the checkpoint, so the statement that moves it is all there is to commit.
+            let advanced = versions::advance(&self.pool, work.id, work.from, work.to).await?;
+            let advanced = advanced.ok_or(TargetError::Fenced)?;
+            return Ok((
+                Applied::default(),
+                Some(Tenure::new(advanced.stamp)).filter(|_| advanced.parked == 0),
+            ));
+        }
+        match self.attempt(work, &HashMap::new()).await {
+            Err(TargetError::Postgres(error)) if is_about_data(&error) => {
+                let refused = self.refused(work).await?;
+                self.attempt(work, &refused).await
+            }
+            other => other,
+        }
     }
 
     /// Applies the batch in one transaction, without the keys in `refused`.
@@ -47,29 +74,30 @@ impl<M: Tabled> PostgresTarget<M> {
         &self,
         work: &Work<'_>,
         refused: &HashMap<&str, String>,
-    ) -> Result<Applied, TargetError> {
-        let id = (self.name, work.version);
+    ) -> Result<Done<M::Row>, TargetError> {
         let mut tx = self.pool.begin().await?;
         if work.purpose != Purpose::Live {
             // A crash may lose the last batches, rows and checkpoint alike, and they are applied again.
             sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
         }
-        let advanced = versions::advance(&mut *tx, id, work.from, work.to).await?;
-        let parked_before = advanced.ok_or(TargetError::Fenced)?;
-        let stopped = if parked_before == 0 || work.purpose == Purpose::Retry {
+        let advanced = versions::advance(&mut *tx, work.id, work.from, work.to).await?;
+        let advanced = advanced.ok_or(TargetError::Fenced)?;
+        let stopped = if advanced.parked == 0 || work.purpose == Purpose::Retry {
             HashSet::new()
         } else {
-            parked::keys(&mut tx, id).await?
+            parked::keys(&mut tx, work.id).await?
         };
         let folded = Self::fold(&mut tx, work, &stopped, refused).await?;
-        Self::save(&mut tx, &work.schema, &folded).await?;
+        Changes::<M>::of(&folded)?.save(&mut *tx, &work.schema).await?;
         let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
         if !parked.is_empty() || work.purpose == Purpose::Retry {
             let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
-            parked::settle(&mut tx, id, &parked, &applied).await?;
+            parked::settle(&mut tx, work.id, &parked, &applied).await?;
         }
         tx.commit().await?;
-        Ok(Applied { keys: folded.len(), parked: parked.len() })
+        let tenure = Tenure::new(advanced.stamp);
+        let undisturbed = advanced.parked == 0 && parked.is_empty() && work.purpose != Purpose::Retry;
+        Ok((Applied { keys: folded.len(), parked: parked.len() }, Some(tenure).filter(|_| undisturbed)))
     }
 
     async fn fold<'a>(
@@ -78,59 +106,13 @@ impl<M: Tabled> PostgresTarget<M> {
         stopped: &HashSet<String>,
         refused: &HashMap<&str, String>,
     ) -> Result<Vec<Folded<'a, M::Row>>, TargetError> {
-        let stored = Self::load(tx, work).await?;
+        let keys: Vec<&str> = work.keyed.iter().map(|keyed| keyed.key.as_str()).collect();
+        let stored = load::<M>(tx, &work.schema, &keys).await?;
         let fold = |keyed: &'a Keyed| match refused.get(keyed.key.as_str()) {
             Some(error) => Folded::parked(keyed, error),
             None => fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, stopped),
         };
         Ok(work.keyed.iter().map(fold).collect())
-    }
-
-    async fn load(tx: &mut PgConnection, work: &Work<'_>) -> Result<HashMap<String, Stored>, TargetError> {
-        if work.keyed.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let keys: Vec<&str> = work.keyed.iter().map(|keyed| keyed.key.as_str()).collect();
-        let statement = format!(
-            "SELECT key, position, doc::text FROM {}.{} WHERE key = ANY($1)",
-            work.schema,
-            M::TABLE.name
-        );
-        let rows = sqlx::query(&statement).bind(keys).fetch_all(tx).await?;
-        let stored =
-            |row: &PgRow| Ok((row.try_get(0)?, Stored { position: row.try_get(1)?, doc: row.try_get(2)? }));
-        rows.iter().map(stored).collect()
-    }
-
-    /// Writes what was folded: one statement per table.
-    async fn save(
-        tx: &mut PgConnection,
-        schema: &str,
-        folded: &[Folded<'_, M::Row>],
-    ) -> Result<(), TargetError> {
-        let (mut rows, mut docs, mut gone, mut journal) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for key in folded {
-            let Some(position) = key.position() else { continue };
-            if let Some(row) = &key.row {
-                docs.push(serde_json::to_string(row)?);
-                rows.push(Written { key: key.key, position, row });
-            } else {
-                gone.push(key.key);
-            }
-            let written = |row| Written { key: key.key, position: super::Envelope::position(row), row };
-            journal.extend(key.envelopes().map(written));
-        }
-        if !rows.is_empty() {
-            M::TABLE.save(tx, schema, &rows, docs).await?;
-        }
-        if !gone.is_empty() {
-            let statement = format!("DELETE FROM {schema}.{} WHERE key = ANY($1)", M::TABLE.name);
-            sqlx::query(&statement).bind(gone).execute(&mut *tx).await?;
-        }
-        if let Some(table) = M::JOURNAL.filter(|_| !journal.is_empty()) {
-            table.append(tx, schema, &journal).await?;
-        }
-        Ok(())
     }
 
     /// Which keys' rows the database refuses, and why; found by writing them one by one, and undone.
@@ -140,8 +122,9 @@ impl<M: Tabled> PostgresTarget<M> {
         let mut refused = HashMap::new();
         for key in &folded {
             let mut savepoint = tx.begin().await?;
-            match Self::save(&mut savepoint, &work.schema, std::slice::from_ref(key)).await {
-                Err(TargetError::Postgres(error)) if is_about_data(&error) => {
+            let changes = Changes::<M>::of(std::slice::from_ref(key))?;
+            match changes.save(&mut *savepoint, &work.schema).await {
+                Err(error) if is_about_data(&error) => {
                     refused.insert(key.key, super::envelope::chain(&error));
                 }
                 other => other?,
@@ -206,26 +189,29 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         Ok(versions.into_iter().find(|row| row.version == version).map(|row| row.checkpoint))
     }
 
+    fn forget(&self, version: i32) {
+        drop(self.tenures.take(version));
+    }
+
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
         let work = Work {
-            version,
+            id: (self.name, version),
             schema: self.schema(version),
             keyed: by_key::<M>(batch.events),
             from: &batch.from,
             to: &batch.to,
             purpose: batch.purpose,
         };
-        if work.keyed.is_empty() && work.purpose == Purpose::Live {
-            // Nothing goes with the checkpoint, so the statement that moves it is all there is to commit.
-            let advanced = versions::advance(&self.pool, (self.name, version), work.from, work.to).await?;
-            return advanced.map(|_| Applied::default()).ok_or(TargetError::Fenced);
-        }
-        match self.attempt(&work, &HashMap::new()).await {
-            Err(TargetError::Postgres(error)) if is_about_data(&error) => {
-                let refused = self.refused(&work).await?;
-                self.attempt(&work, &refused).await
-            }
-            other => other,
-        }
+        let tenure = self.tenures.take(version).filter(|_| work.purpose == Purpose::Live);
+        let quick = match tenure {
+            Some(tenure) => live::apply::<M>(&self.pool, &work, tenure).await?,
+            None => None,
+        };
+        let (applied, tenure) = match quick {
+            Some((applied, tenure)) => (applied, Some(tenure)),
+            None => self.carry_out(&work).await?,
+        };
+        self.tenures.put(version, tenure);
+        Ok(applied)
     }
 }

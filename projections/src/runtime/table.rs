@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use daybook_domain::Timestamp;
 use daybook_eventstore::Position;
+use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::{PgConnection, Postgres};
 use uuid::Uuid;
 
 /// A column, with the value that a row has in it.
@@ -27,7 +27,8 @@ pub enum Column<R: 'static> {
     Words(&'static str, fn(&R) -> Vec<String>),
 }
 
-type Statement<'q> = Query<'q, Postgres, PgArguments>;
+/// A statement whose arguments are being bound.
+pub(crate) type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 impl<R> Column<R> {
     const fn name(&self) -> &'static str {
@@ -125,58 +126,65 @@ impl<R> Table<R> {
         std::iter::once(create).chain(indexes).collect()
     }
 
-    /// Writes rows whole, in one statement.
-    pub(crate) async fn save(
-        &self,
-        connection: &mut PgConnection,
-        schema: &str,
-        rows: &[Written<'_, R>],
-        docs: Vec<String>,
-    ) -> Result<(), sqlx::Error> {
+    /// The statement that writes rows whole, when `when` holds; its arguments, from `$first` on, are bound by
+    /// [`Self::bind_rows`].
+    pub(crate) fn upsert(&self, schema: &str, first: usize, when: &str) -> String {
         let names = ["position", "doc"].into_iter().chain(self.columns.iter().map(Column::name));
         let updates: Vec<_> = names.map(|name| format!("{name} = EXCLUDED.{name}")).collect();
-        let insert = self.insert(schema, OF_ROWS);
-        let statement = format!("{insert} ON CONFLICT (key) DO UPDATE SET {}", updates.join(", "));
-        self.execute(bind_keys(sqlx::query(&statement), rows).bind(docs), connection, rows).await
+        let insert = self.insert(schema, OF_ROWS, first, when);
+        format!("{insert} ON CONFLICT (key) DO UPDATE SET {}", updates.join(", "))
     }
 
-    /// Adds a row per event, in one statement; those that are there already stay as they are.
-    pub(crate) async fn append(
+    /// How many arguments [`Self::upsert`] has.
+    pub(crate) const fn upsert_arguments(&self) -> usize {
+        OF_ROWS.len() + self.columns.len()
+    }
+
+    pub(crate) fn bind_rows<'q>(
         &self,
-        connection: &mut PgConnection,
-        schema: &str,
+        query: Statement<'q>,
         rows: &[Written<'_, R>],
-    ) -> Result<(), sqlx::Error> {
-        let statement = format!("{} ON CONFLICT (key, position) DO NOTHING", self.insert(schema, OF_JOURNAL));
-        self.execute(bind_keys(sqlx::query(&statement), rows), connection, rows).await
+        docs: &'q [String],
+    ) -> Statement<'q> {
+        self.bind_columns(bind_keys(query, rows).bind(docs), rows)
     }
 
-    fn insert(&self, schema: &str, fixed: &[(&'static str, &'static str)]) -> String {
+    /// The statement that adds a row per event, when `when` holds; those that are there already stay as they are. Its
+    /// arguments, from `$first` on, are bound by [`Self::bind_journal`].
+    pub(crate) fn append(&self, schema: &str, first: usize, when: &str) -> String {
+        let insert = self.insert(schema, OF_JOURNAL, first, when);
+        format!("{insert} ON CONFLICT (key, position) DO NOTHING")
+    }
+
+    pub(crate) fn bind_journal<'q>(&self, query: Statement<'q>, rows: &[Written<'_, R>]) -> Statement<'q> {
+        self.bind_columns(bind_keys(query, rows), rows)
+    }
+
+    fn insert(
+        &self,
+        schema: &str,
+        fixed: &[(&'static str, &'static str)],
+        first: usize,
+        when: &str,
+    ) -> String {
         let mut names: Vec<&str> = fixed.iter().map(|(name, _)| *name).collect();
         names.extend(self.columns.iter().map(Column::name));
         let fixed = fixed.iter().map(|(name, kind)| unnested(name, kind));
         let columns = self.columns.iter().map(|column| unnested(column.name(), column.sql_type()));
         let (types, values): (Vec<&str>, Vec<String>) = fixed.chain(columns).unzip();
-        let arrays: Vec<_> =
-            types.iter().enumerate().map(|(i, kind)| format!("${}::{kind}[]", i + 1)).collect();
+        let arrays = (first..).zip(types).map(|(at, kind)| format!("${at}::{kind}[]"));
         format!(
-            "INSERT INTO {schema}.{} ({names}) SELECT {} FROM unnest({}) AS new ({names})",
+            "INSERT INTO {schema}.{} ({names}) SELECT {} FROM unnest({}) AS new ({names}) WHERE {when}",
             self.name,
             values.join(", "),
-            arrays.join(", "),
+            arrays.collect::<Vec<_>>().join(", "),
             names = names.join(", "),
         )
     }
 
-    async fn execute(
-        &self,
-        query: Statement<'_>,
-        connection: &mut PgConnection,
-        rows: &[Written<'_, R>],
-    ) -> Result<(), sqlx::Error> {
+    fn bind_columns<'q>(&self, query: Statement<'q>, rows: &[Written<'_, R>]) -> Statement<'q> {
         let rows: Vec<&R> = rows.iter().map(|written| written.row).collect();
-        let query = self.columns.iter().fold(query, |query, column| column.bind(query, &rows));
-        query.execute(connection).await.map(|_| ())
+        self.columns.iter().fold(query, |query, column| column.bind(query, &rows))
     }
 }
 

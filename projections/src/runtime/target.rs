@@ -70,6 +70,9 @@ pub(crate) trait Target: Send + Sync {
     /// Where a version stands; nothing when there is nothing of it.
     async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError>;
 
+    /// A follower of this version has ended, however it did: what it left in memory is nobody's to go on from.
+    fn forget(&self, _version: i32) {}
+
     /// Applies a batch and moves the checkpoint, both or neither, and only when the checkpoint is at `batch.from`.
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError>;
 }

@@ -4,7 +4,8 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::product::ProductEvent;
 use daybook_eventstore::{Position, RecordedEvent};
 
-use super::fold::{Stored, by_key, fold_key};
+use super::fold::{Kept, Stored, by_key, fold_all, fold_key};
+use super::recent::Recent;
 use super::testing::envelope;
 use super::{Envelope, FoldError, ReadModel};
 
@@ -86,4 +87,27 @@ fn a_stored_row_that_cannot_be_read_stops_its_key() {
     let keyed = &by_key::<Titles>(vec![described(5, "a", "x")])[0];
     let stored = Stored { position: 1, doc: "{}".to_owned() };
     assert_eq!(positions(&fold_key::<Titles>(Some(&stored), keyed).parked), [5]);
+}
+
+#[test]
+fn a_key_in_memory_is_folded_whole_or_not_at_all() {
+    let kept = || Some(Kept { position: 5, row: vec!["x".to_owned()] });
+    let good = &by_key::<Titles>(vec![described(5, "a", "x"), described(6, "a", "y")])[0];
+    let folded = fold_all::<Titles>(kept(), good).expect("all of it can be folded");
+    assert_eq!((folded.row, folded.applied.len()), (Some(vec!["x".to_owned(), "y".to_owned()]), 1));
+    let bad = &by_key::<Titles>(vec![described(6, "a", "y"), described(7, "a", "")])[0];
+    assert!(fold_all::<Titles>(kept(), bad).is_none());
+}
+
+#[test]
+fn the_rows_written_last_are_remembered_and_those_before_are_not() {
+    let mut recent = Recent::new();
+    for position in 0..5_000 {
+        recent.put(position.to_string(), Kept { position, row: () });
+    }
+    let there: Vec<Position> =
+        (0..5_000).filter(|position| recent.take(&position.to_string()).is_some()).collect();
+    assert!((1_024..=2_048).contains(&there.len()), "{}", there.len());
+    assert_eq!((there.last(), there.is_sorted()), (Some(&4_999), true));
+    assert!(recent.take("4999").is_none(), "a row is given away once");
 }

@@ -5,6 +5,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
+use super::table::Statement;
+
 /// What a version is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -104,27 +106,50 @@ pub(crate) async fn insert(tx: &mut PgConnection, version: &Version) -> Result<(
     .map(|_| ())
 }
 
-/// Moves the checkpoint when it is at `from` and the version is followed; tells how many of its events are parked.
-pub(crate) async fn advance<'c>(
-    db: impl Executor<'c, Database = Postgres>,
-    (name, version): (&str, i32),
+/// Moves the checkpoint when it is at `from` and the version is followed. Its arguments are those of [`bind_advance`].
+pub(crate) const ADVANCE: &str =
+    "UPDATE projections SET epoch = $5, position = $6, event_hash = $7, updated_at = now()
+         WHERE name = $1 AND version = $2 AND position = $3 AND event_hash = $4 AND status <> 'retired'";
+
+/// Which transaction wrote a version's row last: as long as it is the same, nobody has touched the register.
+pub(crate) const STAMP: &str = "xmin::text::bigint";
+
+/// A checkpoint that was moved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Advanced {
+    /// How many of the version's events are parked.
+    pub(crate) parked: i64,
+    /// The stamp of having moved it; see [`STAMP`].
+    pub(crate) stamp: i64,
+}
+
+/// The arguments of [`ADVANCE`], `$1` to `$7`.
+pub(crate) fn bind_advance<'q>(
+    query: Statement<'q>,
+    (name, version): (&'q str, i32),
     from: &Checkpoint,
     to: &Checkpoint,
-) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar(
-        "UPDATE projections SET epoch = $5, position = $6, event_hash = $7, updated_at = now()
-         WHERE name = $1 AND version = $2 AND position = $3 AND event_hash = $4 AND status <> 'retired'
-         RETURNING parked",
-    )
-    .bind(name)
-    .bind(version)
-    .bind(from.position)
-    .bind(from.hash.0)
-    .bind(to.epoch)
-    .bind(to.position)
-    .bind(to.hash.0)
-    .fetch_optional(db)
-    .await
+) -> Statement<'q> {
+    query
+        .bind(name)
+        .bind(version)
+        .bind(from.position)
+        .bind(from.hash.0)
+        .bind(to.epoch)
+        .bind(to.position)
+        .bind(to.hash.0)
+}
+
+/// Moves the checkpoint from `from` to `to`; nothing when it is not there, or the version is not followed.
+pub(crate) async fn advance<'c>(
+    db: impl Executor<'c, Database = Postgres>,
+    id: (&str, i32),
+    from: &Checkpoint,
+    to: &Checkpoint,
+) -> Result<Option<Advanced>, sqlx::Error> {
+    let statement = format!("{ADVANCE} RETURNING parked, {STAMP}");
+    let row = bind_advance(sqlx::query(&statement), id, from, to).fetch_optional(db).await?;
+    row.map(|row| Ok(Advanced { parked: row.try_get(0)?, stamp: row.try_get(1)? })).transpose()
 }
 
 /// Notes where a target that keeps its own checkpoint has moved it, and tells how many events are parked.
