@@ -1,5 +1,7 @@
-//! A wake-up when the log grows, by `LISTEN/NOTIFY`, so that nothing polls when idle.
+//! A wake-up when the log grows, by `LISTEN/NOTIFY`, so that nothing polls when idle. Every listener is woken by every
+//! commit, which costs more than the commit when there are ten of them, so only who has no better source listens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::PgListener;
@@ -15,18 +17,38 @@ const CHANNEL: &str = "daybook_events";
 const SAFETY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait before listening again after the connection failed.
 const RECONNECT: Duration = Duration::from_millis(250);
+/// How long somebody must want to be woken before it is worth a connection.
+const HESITATION: Duration = Duration::from_millis(50);
 
 /// Tells followers of the log that there may be something new.
 #[derive(Debug, Clone)]
 pub struct Wake {
     seen: watch::Receiver<Position>,
+    wanted: Arc<watch::Sender<usize>>,
+}
+
+/// One who wants to be woken, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Wanted(Arc<watch::Sender<usize>>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.send_modify(|wanted| *wanted -= 1);
+    }
 }
 
 impl Wake {
-    /// Listens on the primary until the returned handle is aborted.
+    /// Listens on the primary, while anybody wants to be woken, until the returned handle is aborted.
     pub fn listen(pool: PgPool) -> (Self, JoinHandle<()>) {
         let (tell, seen) = watch::channel(0);
-        (Self { seen }, tokio::spawn(follow(pool, tell)))
+        let (wanted, wants) = watch::channel(0);
+        (Self { seen, wanted: Arc::new(wanted) }, tokio::spawn(follow(pool, tell, wants)))
+    }
+
+    /// Wants to be woken. Without it, [`Wake::wait`] may only keep its safety interval.
+    pub(crate) fn want(&self) -> Wanted {
+        self.wanted.send_modify(|wanted| *wanted += 1);
+        Wanted(Arc::clone(&self.wanted))
     }
 
     /// The last position that was told of; the log may be further.
@@ -48,23 +70,39 @@ impl Wake {
     }
 }
 
-async fn follow(pool: PgPool, tell: watch::Sender<Position>) {
-    loop {
-        let lost = listen_once(&pool, &tell).await.err().map(|error| error.to_string());
-        tracing::warn!(error = lost, "lost the log's notifications; listening again");
-        tokio::time::sleep(RECONNECT).await;
+async fn follow(pool: PgPool, tell: watch::Sender<Position>, mut wants: watch::Receiver<usize>) {
+    // It ends when no follower is left.
+    while wants.wait_for(|wanted| *wanted > 0).await.is_ok() {
+        let nobody = wants.wait_for(|wanted| *wanted == 0);
+        if tokio::time::timeout(HESITATION, nobody).await.is_ok() {
+            continue;
+        }
+        if let Err(lost) = listen_once(&pool, &tell, &mut wants).await {
+            let lost = lost.map(|error| error.to_string());
+            tracing::warn!(error = lost, "lost the log's notifications; listening again");
+            tokio::time::sleep(RECONNECT).await;
+        }
     }
 }
 
-async fn listen_once(pool: &PgPool, tell: &watch::Sender<Position>) -> Result<(), sqlx::Error> {
+/// Listens until nobody wants it any more, or the connection is gone, and notifications with it.
+async fn listen_once(
+    pool: &PgPool,
+    tell: &watch::Sender<Position>,
+    wants: &mut watch::Receiver<usize>,
+) -> Result<(), Option<sqlx::Error>> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     // What was appended while nobody listened.
     let head = sqlx::query("SELECT position FROM log_head").fetch_one(&mut listener).await?;
     tell.send_replace(head.try_get(0)?);
-    while let Some(told) = listener.try_recv().await? {
-        tell.send_replace(told.payload().parse().unwrap_or(0));
+    loop {
+        tokio::select! {
+            told = listener.try_recv() => {
+                let told = told?.ok_or(None)?;
+                tell.send_replace(told.payload().parse().unwrap_or(0));
+            }
+            _ = wants.wait_for(|wanted| *wanted == 0) => return Ok(()),
+        }
     }
-    // The connection is gone, and notifications with it.
-    Ok(())
 }

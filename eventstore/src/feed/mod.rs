@@ -1,9 +1,9 @@
 //! What every follower of the log reads from: each event once, in order, with none missing, from wherever it can
 //! be had soonest. It never skips: what the stream does not deliver comes from the database.
 //!
-//! Far behind the head it reads the log in large batches. Near the head it takes what the stream delivers, and the
-//! log's own notifications tell when the stream owes something: after a moment's patience the database is read
-//! instead, and it stays the source until the stream delivers again.
+//! Far behind the head it reads the log in large batches. Near the head it takes what the stream delivers. When that
+//! has been silent for a while, the database is asked whether the stream owes something; if so, the log's own
+//! notifications and the database are the source until the stream delivers again.
 
 mod live;
 mod log;
@@ -22,7 +22,7 @@ use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
 use crate::reader::LogReader;
 use crate::stream::EventStream;
-use crate::wake::Wake;
+use crate::wake::{Wake, Wanted};
 
 /// How near to the head the stream takes over from the database.
 const REACH: Position = 4_096;
@@ -51,8 +51,8 @@ pub struct Feed {
     at: Checkpoint,
     /// The stream's end, while the feed is near the head.
     tail: Option<Tail>,
-    /// Whether the stream delivers what is new.
-    live: bool,
+    /// Wants to be woken by the log; nothing while the stream delivers what is new.
+    wanted: Option<Wanted>,
     /// When to read the database, because the stream should have delivered by then.
     overdue: Option<Instant>,
     /// Up to where the database was read to its end.
@@ -71,11 +71,11 @@ impl Feed {
         let count = |from: &'static str| counter!("daybook_feed_events_total", "feed" => name.to_owned(), "source" => from);
         Ok(Self {
             log: Log::open(source.reader, name, after).await?,
+            wanted: Some(source.wake.want()),
             wake: source.wake,
             stream: source.stream,
             at: *after,
             tail: None,
-            live: false,
             overdue: None,
             seen: 0,
             from_stream: count("stream"),
@@ -103,6 +103,8 @@ impl Feed {
             };
             let read = self.read(missing).await?;
             if !read.is_empty() {
+                // A hole is the stream's past; everything else is what it should have delivered.
+                self.trust_stream(hole.is_some() && self.wanted.is_none());
                 self.from_log.increment(read.len().try_into().unwrap_or(u64::MAX));
                 return Ok(self.given(read));
             }
@@ -141,8 +143,12 @@ impl Feed {
 
     /// Waits for the stream; true when it is time to read the database instead.
     async fn must_read(&mut self) -> bool {
+        if let Some(position) = self.tail.as_mut().and_then(Tail::take_repeated) {
+            // What it repeats still shows that it is near the head.
+            self.trust_stream(position > self.at.position - NEAR);
+        }
         let owed = self.told() > self.at.position;
-        if owed && !self.live {
+        if owed && self.wanted.is_some() {
             return true;
         }
         let Some(tail) = &mut self.tail else { return true };
@@ -153,15 +159,15 @@ impl Feed {
         tokio::select! {
             biased;
             position = tail.arrived() => {
-                // What it repeats still shows that it is near the head.
-                self.live = position > self.at.position - NEAR;
+                let near = position > self.at.position - NEAR;
+                self.trust_stream(near);
                 false
             }
             () = tokio::time::sleep_until(overdue), if owed => {
-                self.live = false;
+                self.trust_stream(false);
                 true
             }
-            // Told of nothing for so long: look whether a notification was lost.
+            // Silent for so long: look whether something was lost.
             told = self.wake.wait() => !told,
         }
     }
@@ -182,14 +188,28 @@ impl Feed {
             (None, Some(stream)) if within_reach => {
                 self.tail = Some(Tail::start(stream.clone(), self.at.epoch, self.at.position));
             }
-            (Some(_), _) if !within_reach => (self.tail, self.live) = (None, false),
+            (Some(_), _) if !within_reach => {
+                self.tail = None;
+                self.trust_stream(false);
+            }
             (None | Some(_), _) => {}
+        }
+    }
+
+    /// While the stream is trusted to deliver, nobody has to be woken by the log itself.
+    fn trust_stream(&mut self, trusted: bool) {
+        match (trusted, &self.wanted) {
+            (true, Some(_)) => self.wanted = None,
+            (false, None) => self.wanted = Some(self.wake.want()),
+            (true, None) | (false, Some(_)) => {}
         }
     }
 
     /// The position that the log has told of, unless the database had nothing more when it was asked.
     fn told(&self) -> Position {
-        Some(self.wake.position()).filter(|told| *told > self.seen).unwrap_or(self.at.position)
+        Some(self.wake.position().max(self.log.head()))
+            .filter(|told| *told > self.seen)
+            .unwrap_or(self.at.position)
     }
 
     fn given(&mut self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {

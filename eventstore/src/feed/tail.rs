@@ -35,6 +35,8 @@ pub(super) struct Tail {
     received: mpsc::Receiver<RecordedEvent>,
     /// The next event, when it was looked at and left.
     ahead: Option<RecordedEvent>,
+    /// The last of the events that the feed had already, since it was last asked for.
+    repeated: Option<Position>,
     /// How far the feed is: where to begin when the stream is opened again.
     reached: Arc<AtomicI64>,
     receiving: JoinHandle<()>,
@@ -57,7 +59,7 @@ impl Tail {
         let (pass_on, received) = mpsc::channel(HELD);
         let reached = Arc::new(AtomicI64::new(after));
         let background = Receiver { stream, epoch, reached: Arc::clone(&reached), pass_on };
-        Self { received, ahead: None, reached, receiving: tokio::spawn(background.run()) }
+        Self { received, ahead: None, repeated: None, reached, receiving: tokio::spawn(background.run()) }
     }
 
     /// What is there now for a feed that stands on `after`.
@@ -72,8 +74,14 @@ impl Tail {
                 self.ahead = Some(event);
                 return Next::From(from);
             }
+            self.repeated = Some(event.position);
         }
         Next::Nothing
+    }
+
+    /// The last event that was delivered too late to be of use, since the last call.
+    pub(super) fn take_repeated(&mut self) -> Option<Position> {
+        self.repeated.take()
     }
 
     /// Waits until something has arrived, and gives its position. Dropping the future loses nothing.
@@ -132,6 +140,8 @@ impl Receiver {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
             ack_policy: AckPolicy::None,
             inactive_threshold: REMEMBERED,
+            // Nothing of it is worth keeping: it is made anew from the position of whoever follows.
+            memory_storage: true,
             ..pull::Config::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(StreamError::unavailable)?;

@@ -92,6 +92,7 @@ impl Relay {
 
     /// Publishes until the token is cancelled.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        let _woken = self.wake.want();
         let serve = async {
             self.flag.standby();
             loop {
@@ -142,23 +143,22 @@ impl Relay {
         loop {
             let events = bounded(self.reader.read(at.position, BATCH)).await?;
             if events.is_empty() {
-                self.idle(at).await?;
+                self.check(at).await?;
             } else {
                 at = self.publish(at, &events).await?;
             }
             self.progress.report(self.wake.position(), self.clock.now());
+            // What was told of is published; a notification that was lost costs the safety interval.
+            if self.wake.position() <= at.position {
+                self.wake.wait().await;
+            }
         }
     }
 
-    /// Waits for more, unless the log has become another one.
-    async fn idle(&mut self, at: Place) -> Result<(), RelayError> {
+    /// Whether the log is still the one that was published.
+    async fn check(&self, at: Place) -> Result<(), RelayError> {
         let head = bounded(self.reader.head()).await?;
-        if head.epoch != at.epoch || head.position < at.position {
-            return Err(RelayError::OtherLog);
-        }
-        if head.position == at.position {
-            self.wake.wait().await;
-        }
-        Ok(())
+        let same = head.epoch == at.epoch && head.position >= at.position;
+        if same { Ok(()) } else { Err(RelayError::OtherLog) }
     }
 }
