@@ -22,6 +22,9 @@ const FIRST: usize = 256;
 const SLOW: Duration = Duration::from_millis(500);
 /// How long a batch may take at all.
 const LONGEST: Duration = Duration::from_mins(1);
+/// How far apart live batches begin at least. A batch costs a commit however small it is, so under load events wait for
+/// each other this long: too short for anybody who waits for what they wrote, and after a pause nobody waits at all.
+const PACE: Duration = Duration::from_millis(8);
 /// How often a version far behind looks where the head is.
 const HEAD_INTERVAL: Duration = Duration::from_secs(1);
 /// How often an idle version looks whether what it built is still there.
@@ -112,7 +115,9 @@ impl Follower {
                 let next = async { feed.next(size).await.map_err(RuntimeError::from) };
                 tokio::try_join!(self.apply(batch, &mut progress, Purpose::CatchUp), next)?.1
             } else {
+                let began = Instant::now();
                 self.apply(batch, &mut progress, Purpose::Live).await?;
+                tokio::time::sleep(PACE.saturating_sub(began.elapsed())).await;
                 self.next(&mut feed, &mut progress).await?
             };
         }

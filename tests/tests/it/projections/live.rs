@@ -1,5 +1,7 @@
 //! Following live in Postgres: what a batch costs, and that what a follower remembers is never used when it is outdated.
 
+use std::time::Instant;
+
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::order::OrderEvent;
 use daybook_domain::{CartId, OrderId};
@@ -107,6 +109,22 @@ async fn a_live_batch_is_written_by_the_statement_that_moves_the_checkpoint() {
     assert_eq!(spied(&shop, "orders").await, moved);
     assert_eq!(row(&shop, order).await.status, OrderStatus::Cancelled);
     equals_its_rebuild(&shop).await;
+}
+
+#[tokio::test]
+async fn events_that_pour_in_share_batches() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    remembered(&shop).await;
+    spy(&shop).await;
+    let began = Instant::now();
+    let mut head = 0;
+    for _ in 0..100 {
+        (_, head) = take_cart(&shop, None).await;
+    }
+    shop.live_at("orders", head).await;
+    let (batches, took) = (spied(&shop, "projections").await.len(), began.elapsed());
+    assert!(batches as u128 <= took.as_millis() / 8 + 1, "{batches} batches in {took:?}");
 }
 
 /// Marks an order's row behind the follower's back, lets the order go on, and tells whether the mark is still there.
