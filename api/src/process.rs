@@ -108,7 +108,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
 
 /// The read models' replica; the process is ready only while it answers.
 fn read_db(config: &Config, context: &Context) -> (PgPool, ReadDb) {
-    let pool = process::pool(&config.read, config.read_pool, context.name);
+    let pool = process::pool_for_queries(&config.read, config.read_pool, context.name);
     let asked = pool.clone();
     context.readiness.watch("read", Need::Required, move || {
         let asked = asked.clone();

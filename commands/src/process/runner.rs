@@ -22,7 +22,7 @@ const IN_HAND: usize = 1_024;
 /// How many events are read at once.
 const BATCH: usize = 256;
 /// How often the checkpoint is written when it has moved.
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 /// The first pause before a failed reaction is run again; it doubles up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(5);

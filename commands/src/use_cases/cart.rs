@@ -79,7 +79,8 @@ pub async fn add_lines(
     lines: Vec<NewLine>,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
     check_count(lines.len())?;
-    let currency = currency(shop, scope, cart_id).await?;
+    let cart = find(shop, scope, cart_id).await?;
+    let currency = cart.terms().ok_or_else(no_cart)?.currency;
     match price(shop, context, currency, &lines).await {
         Ok(priced) => run(shop, context, cart_id, &add_commands(shop, lines, priced)).await,
         // What was bought before may not be for sale any more, but a repetition is told what happened then.
@@ -103,7 +104,7 @@ pub async fn change_lines(
     changes: Vec<(LineId, Option<Quantity>)>,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
     check_count(changes.len())?;
-    currency(shop, scope, cart_id).await?;
+    find(shop, scope, cart_id).await?;
     let command = |(line_id, quantity)| match quantity {
         Some(quantity) => CartCommand::ChangeQuantity { line_id, quantity },
         None => CartCommand::RemoveLine { line_id },
@@ -126,25 +127,24 @@ pub async fn remove_lines(
     change_lines(shop, context, scope, cart_id, lines.into_iter().map(|line| (line, None)).collect()).await
 }
 
-/// The currency of a cart that is in the scope. It never changes, so an older state of the cart will do.
-pub(super) async fn currency(shop: &Shop, scope: Scope, cart_id: CartId) -> Result<Currency, UseCaseError> {
-    let id = cart_id.to_string();
-    let remembered = shop.carts.remembered(&id).await.filter(|cart| cart.terms().is_some());
-    let cart = match remembered {
-        Some(cart) => cart,
-        None => shop.carts.load(&id).await?.state,
-    };
-    cart.terms()
-        .filter(|terms| scope.covers(terms.customer_id))
-        .map(|terms| terms.currency)
-        .ok_or_else(|| UseCaseError::refused(&Unavailable::NotFound("cart")))
+/// A cart that is in the scope, for what never changes about it (its terms): an older state of it will do.
+pub(super) async fn find(shop: &Shop, scope: Scope, cart_id: CartId) -> Result<Arc<Cart>, UseCaseError> {
+    let remembered = shop.carts.remembered(&cart_id.to_string()).await;
+    match remembered.filter(|cart| cart.terms().is_some_and(|terms| scope.covers(terms.customer_id))) {
+        Some(cart) => Ok(cart),
+        None => load(shop, scope, cart_id).await,
+    }
 }
 
 /// The cart as it is on the primary, when it is in the scope.
 pub(super) async fn load(shop: &Shop, scope: Scope, cart_id: CartId) -> Result<Arc<Cart>, UseCaseError> {
     let cart = shop.carts.load(&cart_id.to_string()).await?.state;
     let ours = cart.terms().is_some_and(|terms| scope.covers(terms.customer_id));
-    if ours { Ok(cart) } else { Err(UseCaseError::refused(&Unavailable::NotFound("cart"))) }
+    if ours { Ok(cart) } else { Err(no_cart()) }
+}
+
+fn no_cart() -> UseCaseError {
+    UseCaseError::refused(&Unavailable::NotFound("cart"))
 }
 
 /// Asks several things of a cart, all or nothing.

@@ -7,7 +7,7 @@ use daybook_domain::{CartId, CountryCode, SubjectId};
 use daybook_eventstore::CommandContext;
 use serde::{Deserialize, Serialize};
 
-use super::cart::load;
+use super::cart::find;
 use super::error::{Unavailable, UseCaseError};
 use super::outcome::{Done, Scope};
 use crate::shop::Shop;
@@ -57,7 +57,7 @@ pub async fn set_delivery(
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
     contact.check()?;
     address.check()?;
-    let cart = load(shop, scope, cart_id).await?;
+    let cart = find(shop, scope, cart_id).await?;
     let customer = cart.terms().and_then(|terms| terms.customer_id);
     let subject = SubjectId::new(customer.map_or(cart_id.uuid(), daybook_domain::CustomerId::uuid));
     let command = CartCommand::SetDelivery {

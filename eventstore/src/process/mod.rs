@@ -12,7 +12,7 @@ mod run;
 mod system;
 
 pub use leadership::Leadership;
-pub use pool::pool;
+pub use pool::{pool, pool_for_queries};
 pub use readiness::{Dependency, Flag, Need, Readiness, Report};
 pub use run::{Context, Failure, run};
 pub use system::{SystemClock, SystemIds};
