@@ -27,6 +27,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 const PACE: Duration = Duration::from_millis(8);
 /// How often a version far behind looks where the head is.
 const HEAD_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a busy version tells the register where it is, when its target keeps the checkpoint elsewhere.
+const NOTE_INTERVAL: Duration = Duration::from_millis(200);
 /// How often an idle version looks whether what it built is still there.
 const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -74,6 +76,14 @@ struct Progress {
     head: (Position, Instant),
     /// Whether it has been at the head since it was opened.
     caught_up: bool,
+    /// Where the register was last told that it is, and when.
+    noted: Option<(Position, Instant)>,
+}
+
+impl Progress {
+    fn is_noted(&self) -> bool {
+        self.noted.is_some_and(|(position, _)| position == self.at.position)
+    }
 }
 
 impl Follower {
@@ -104,8 +114,8 @@ impl Follower {
         let start = Checkpoint::start(head.epoch);
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
         let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
-        let mut progress =
-            Progress { at, size: FIRST, head: (head.position, Instant::now()), caught_up: false };
+        let head = (head.position, Instant::now());
+        let mut progress = Progress { at, size: FIRST, head, caught_up: false, noted: None };
         self.settle(&mut progress).await?;
         let mut batch = self.next(&mut feed, &mut progress).await?;
         loop {
@@ -130,8 +140,13 @@ impl Follower {
         progress: &mut Progress,
     ) -> Result<Vec<RecordedEvent>, RuntimeError> {
         loop {
-            if let Ok(events) = tokio::time::timeout(IDLE_INTERVAL, feed.next(progress.size)).await {
+            let patience = if progress.is_noted() { IDLE_INTERVAL } else { NOTE_INTERVAL };
+            if let Ok(events) = tokio::time::timeout(patience, feed.next(progress.size)).await {
                 return Ok(events?);
+            }
+            if !progress.is_noted() {
+                self.note(progress).await?;
+                continue;
             }
             let there = self.target.checkpoint(self.version).await?;
             if progress.at.position > 0 && there.as_ref() != Some(&progress.at) {
@@ -160,7 +175,17 @@ impl Follower {
         meter.applied(count, started.elapsed(), applied);
         self.look_ahead(progress, purpose).await?;
         meter.lag(progress.at.position, progress.head.0, recorded, self.context.clock.now());
+        if progress.noted.is_none_or(|(_, when)| when.elapsed() >= NOTE_INTERVAL) {
+            self.note(progress).await?;
+        }
         self.settle(progress).await
+    }
+
+    /// Tells the register where the version is.
+    async fn note(&self, progress: &mut Progress) -> Result<(), RuntimeError> {
+        self.target.note(self.version, &progress.at).await?;
+        progress.noted = Some((progress.at.position, Instant::now()));
+        Ok(())
     }
 
     /// Keeps the known head of the log fresh enough, without asking for each small batch.
@@ -183,6 +208,10 @@ impl Follower {
         let Some(this) = versions.into_iter().find(|row| row.version == self.version) else {
             return Err(TargetError::Fenced.into());
         };
+        if this.checkpoint != progress.at {
+            // It is compared with others by what the register says. This also heals what a zombie has noted.
+            self.note(progress).await?;
+        }
         if this.status == Status::Live {
             self.target.caught_up(self.version).await?;
         } else if this.switch_when_ready {

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use daybook_eventstore::{Checkpoint, EventHash, Position};
@@ -85,15 +85,19 @@ pub(crate) struct RedisTarget<M> {
     redis: Client,
     keys: Keys,
     register: PgPool,
-    /// Whether some key may stand still.
-    may_be_parked: AtomicBool,
+    /// The versions of which no key stands still, as far as their followers here know.
+    sound: Mutex<HashSet<i32>>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: ReadModel> RedisTarget<M> {
     pub(crate) fn new(name: &'static str, redis: Client, prefix: &str, register: PgPool) -> Self {
         let keys = Keys::of(prefix, name);
-        Self { name, redis, keys, register, may_be_parked: AtomicBool::new(true), model: PhantomData }
+        Self { name, redis, keys, register, sound: Mutex::default(), model: PhantomData }
+    }
+
+    fn sound(&self) -> MutexGuard<'_, HashSet<i32>> {
+        self.sound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn load(&self, version: i32, keyed: &[Keyed]) -> Result<HashMap<String, Stored>, TargetError> {
@@ -107,7 +111,7 @@ impl<M: ReadModel> RedisTarget<M> {
     }
 
     async fn stopped(&self, version: i32, purpose: Purpose) -> Result<HashSet<String>, TargetError> {
-        if purpose == Purpose::Retry || !self.may_be_parked.load(Ordering::Relaxed) {
+        if purpose == Purpose::Retry || self.sound().contains(&version) {
             return Ok(HashSet::new());
         }
         let mut connection = self.register.acquire().await?;
@@ -144,6 +148,7 @@ impl<M: ReadModel> RedisTarget<M> {
     async fn settle(&self, version: i32, folded: &[Folded<'_, M::Row>]) -> Result<usize, TargetError> {
         let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
         let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
+        self.forget(version);
         let mut tx = self.register.begin().await?;
         parked::settle(&mut tx, (self.name, version), &parked, &applied).await?;
         tx.commit().await?;
@@ -208,6 +213,20 @@ impl<M: ReadModel> Target for RedisTarget<M> {
         Ok(Some(Checkpoint { epoch, position, hash }))
     }
 
+    async fn note(&self, version: i32, at: &Checkpoint) -> Result<(), TargetError> {
+        // Only its follower parks events of a version, so none are from here on until it does.
+        if versions::record(&self.register, (self.name, version), at).await? == Some(0) {
+            self.sound().insert(version);
+        } else {
+            self.forget(version);
+        }
+        Ok(())
+    }
+
+    fn forget(&self, version: i32) {
+        self.sound().remove(&version);
+    }
+
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
         let keyed = by_key::<M>(batch.events);
         let stopped = self.stopped(version, batch.purpose).await?;
@@ -224,8 +243,6 @@ impl<M: ReadModel> Target for RedisTarget<M> {
         if retrying {
             self.settle(version, &folded).await?;
         }
-        let known = versions::record(&self.register, (self.name, version), &batch.to).await?;
-        self.may_be_parked.store(known.is_none_or(|parked| parked > 0), Ordering::Relaxed);
         Ok(Applied { keys: folded.len(), parked })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -96,24 +96,21 @@ pub(crate) async fn switch(
     alone(&mut tx, name).await?;
     let live = lock_live(&mut tx, name).await?;
     let deadline = Instant::now() + HOLD;
-    let new = loop {
+    loop {
         let rows = versions::list(&mut *tx, name).await?;
         let new = rows.into_iter().find(|row| row.version == version && row.status == Status::Building);
         let new =
             new.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such building" })?;
-        match &live {
-            Some(live) if !has_reached(&new, live) => {
-                if Instant::now() > deadline {
-                    let (position, live) = (new.checkpoint.position, live.checkpoint.position);
-                    return Err(RuntimeError::Behind { name: name.to_owned(), version, position, live });
-                }
-                tokio::time::sleep(LOOK).await;
-            }
-            _ => break new,
+        let reached = live.as_ref().is_none_or(|live| has_reached(&new, live));
+        if reached && try_flip(&mut tx, target, live.as_ref(), &new).await? {
+            break;
         }
-    };
-    versions::lock(&mut tx, name, version).await?;
-    flip(&mut tx, target, live.as_ref(), &new).await?;
+        if Instant::now() > deadline {
+            let (position, live) = (new.checkpoint.position, live.map_or(0, |live| live.checkpoint.position));
+            return Err(RuntimeError::Behind { name: name.to_owned(), version, position, live });
+        }
+        tokio::time::sleep(LOOK).await;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -171,6 +168,7 @@ fn has_reached(new: &Version, live: &Version) -> bool {
     !same_log || new.checkpoint.position >= live.checkpoint.position
 }
 
+/// Makes the new version live instead of the old one.
 async fn flip(
     tx: &mut PgConnection,
     target: &dyn Target,
@@ -184,4 +182,27 @@ async fn flip(
     target.expose(tx, new.version).await?;
     versions::announce(tx, &new.name).await?;
     Ok(())
+}
+
+/// The same, unless the target knows the new version to be behind: the register may not have heard of the live one's
+/// last batches. Then the new one is let go, to move on.
+async fn try_flip(
+    tx: &mut PgConnection,
+    target: &dyn Target,
+    live: Option<&Version>,
+    new: &Version,
+) -> Result<bool, RuntimeError> {
+    let mut attempt = tx.begin().await?;
+    versions::lock(&mut attempt, &new.name, new.version).await?;
+    match flip(&mut attempt, target, live, new).await {
+        Err(RuntimeError::Target(TargetError::Behind)) => {
+            attempt.rollback().await?;
+            Ok(false)
+        }
+        done => {
+            done?;
+            attempt.commit().await?;
+            Ok(true)
+        }
+    }
 }

@@ -70,6 +70,12 @@ pub(crate) trait Target: Send + Sync {
     /// Where a version stands; nothing when there is nothing of it.
     async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError>;
 
+    /// Notes in the register where a version stands. A target that keeps the checkpoint itself is told so now and then,
+    /// whenever there is nothing else to do, and before versions are compared; until then the register is behind.
+    async fn note(&self, _version: i32, _at: &Checkpoint) -> Result<(), TargetError> {
+        Ok(())
+    }
+
     /// A follower of this version has ended, however it did: what it left in memory is nobody's to go on from.
     fn forget(&self, _version: i32) {}
 

@@ -152,7 +152,7 @@ pub(crate) async fn advance<'c>(
     row.map(|row| Ok(Advanced { parked: row.try_get(0)?, stamp: row.try_get(1)? })).transpose()
 }
 
-/// Notes where a target that keeps its own checkpoint has moved it, and tells how many events are parked.
+/// Notes where a target that keeps its own checkpoint has it, and tells how many events are parked.
 pub(crate) async fn record<'c>(
     db: impl Executor<'c, Database = Postgres>,
     (name, version): (&str, i32),

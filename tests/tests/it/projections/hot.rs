@@ -1,5 +1,7 @@
 //! The hot copies in Redis: the same as Postgres says, or nothing.
 
+use std::time::Instant;
+
 use daybook_domain::VariantId;
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::inventory::{InventoryEvent, StockItem};
@@ -8,6 +10,7 @@ use daybook_projections::read::{Hot, hot};
 use daybook_projections::{carts, stock};
 use fred::interfaces::KeysInterface;
 
+use super::live::{run, spied, spy};
 use super::models::{receive, take_cart};
 use super::shop::{SOON, Shop};
 use crate::harness::eventually;
@@ -101,4 +104,86 @@ async fn a_rebuilt_hot_copy_takes_over_and_poison_stops_its_key() {
     assert_eq!(shop.admin.rebuild("stock-hot", |_| ()).await.expect("a rebuild"), 2);
     shop.admin.drop_version("stock-hot", 1).await.expect("the retired version goes");
     assert_eq!((on_hand(&shop, sick, head).await, on_hand(&shop, well, head).await), (3, 10));
+}
+
+/// Sets the safety stock of an item in London that has so many events.
+async fn set(shop: &Shop, variant: VariantId, expected: i64) -> i64 {
+    let item = StockItem { variant_id: variant, location: "LON".parse().expect("a location") };
+    let set = InventoryEvent::SafetyStockSet { item: item.clone(), quantity: 1 };
+    shop.append("Inventory", &item.to_string(), expected, &[DomainEvent::Inventory(set)]).await
+}
+
+#[tokio::test]
+async fn the_register_is_told_of_a_busy_hot_copy_now_and_then_and_always_in_the_end() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let variant = VariantId::generate(&SystemIds);
+    let head = receive(&shop, variant, "LON", 3).await;
+    shop.live_at("stock-hot", head).await;
+    spy(&shop).await;
+    let began = Instant::now();
+    let mut head = 0;
+    for count in 1..100 {
+        head = set(&shop, variant, count).await;
+    }
+    assert_eq!(shop.live_at("stock-hot", head).await.checkpoint.position, head);
+    let (told, took) = (spied(&shop, "projections").await.len(), began.elapsed());
+    assert!(told as u128 <= took.as_millis() / 200 + 2, "{told} times in {took:?}");
+}
+
+#[tokio::test]
+async fn what_was_parked_stays_parked_whoever_follows() {
+    let shop = Shop::open().await;
+    let _projectors = [shop.project("stock-hot"), shop.project("stock-hot")];
+    let (sick, well) = (VariantId::generate(&SystemIds), VariantId::generate(&SystemIds));
+    receive(&shop, sick, "LON", 3).await;
+    let head = receive(&shop, well, "LON", 3).await;
+    shop.live_at("stock-hot", head).await;
+    let item = StockItem { variant_id: sick, location: "LON".parse().expect("a location") };
+    let poison = vec![("InventoryLevitated".to_owned(), r#"{"Levitated":{}}"#.to_owned())];
+    shop.append_raw("Inventory", &item.to_string(), 1, poison).await;
+    let mut head = 0;
+    for count in 2..20 {
+        set(&shop, sick, count).await;
+        head = set(&shop, well, count - 1).await;
+        if count % 6 == 0 {
+            // Who follows does not notice that the lock is gone, and the other one begins as well.
+            let unlock =
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            run(&shop, unlock).await;
+        }
+    }
+    assert_eq!(shop.live_at("stock-hot", head).await.parked, 19, "the poison and all that came after it");
+    assert_eq!(on_hand(&shop, well, head).await, 3);
+}
+
+#[tokio::test]
+async fn an_operator_switches_hot_copies_while_stock_moves() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let variant = VariantId::generate(&SystemIds);
+    let head = receive(&shop, variant, "LON", 3).await;
+    shop.live_at("stock-hot", head).await;
+    let switching = async {
+        for _ in 0..3 {
+            let version = shop.admin.build("stock-hot", false).await.expect("a version");
+            eventually(SOON, "it takes over", || async {
+                shop.admin.switch("stock-hot", version).await.ok()
+            })
+            .await;
+        }
+    };
+    let moving = async {
+        for count in 1.. {
+            set(&shop, variant, count).await;
+        }
+    };
+    tokio::select! {
+        () = switching => {}
+        () = moving => {}
+    }
+    let head = shop.admin.head().await.expect("the head");
+    assert_eq!(shop.live_at("stock-hot", head).await.version, 4);
+    assert_eq!(on_hand(&shop, variant, head).await, 3);
 }
