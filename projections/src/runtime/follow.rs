@@ -1,5 +1,6 @@
 //! Following the log with one version: batch after batch, until told to stop, fenced, or the log diverges.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,6 @@ use super::versions::{self, Status};
 const MOST: usize = 2_000;
 /// The first batch.
 const FIRST: usize = 256;
-/// A batch that takes longer than this is too large for this machine.
-const SLOW: Duration = Duration::from_millis(500);
 /// How long a batch may take at all.
 const LONGEST: Duration = Duration::from_mins(1);
 /// How far apart live batches begin at least. A batch costs a commit however small it is, so under load events wait for
@@ -122,8 +121,11 @@ impl Follower {
             let (full, size) = (batch.len() >= progress.size, progress.size);
             batch = if full {
                 // Far behind: the next batch is read while this one is written.
-                let next = async { feed.next(size).await.map_err(RuntimeError::from) };
-                tokio::try_join!(self.apply(batch, &mut progress, Purpose::CatchUp), next)?.1
+                let applying = self.apply(batch, &mut progress, Purpose::CatchUp);
+                match with_the_next(applying, feed.next(size)).await? {
+                    Some(next) => next,
+                    None => self.next(&mut feed, &mut progress).await?,
+                }
             } else {
                 let began = Instant::now();
                 self.apply(batch, &mut progress, Purpose::Live).await?;
@@ -170,7 +172,8 @@ impl Follower {
         let applying = tokio::time::timeout(LONGEST, self.target.apply(self.version, batch));
         let applied = applying.await.map_err(|_| TargetError::TimedOut)??;
         progress.at = to;
-        progress.size = next_size(progress.size, count, started.elapsed());
+        let slow = started.elapsed() > self.target.slow();
+        progress.size = next_size(progress.size, count, slow);
         let meter = Meter::new(self.name, self.version);
         meter.applied(count, started.elapsed(), applied);
         self.look_ahead(progress, purpose).await?;
@@ -214,6 +217,8 @@ impl Follower {
         }
         if this.status == Status::Live {
             self.target.caught_up(self.version).await?;
+            // Of an empty log nothing was built that readers could see: they are to see the first thing that is.
+            progress.caught_up = progress.at.position > 0;
         } else if this.switch_when_ready {
             let (read, target) = (&self.context.read, self.target.as_ref());
             // Not yet, when the live version is a few events ahead: after the next batch, then.
@@ -223,9 +228,29 @@ impl Follower {
     }
 }
 
+/// The next batch, read while the one before it is applied; nothing when it does not come soon after, since the one
+/// before it may have ended at the head.
+async fn with_the_next(
+    applying: impl Future<Output = Result<(), RuntimeError>>,
+    reading: impl Future<Output = Result<Vec<RecordedEvent>, StoreError>>,
+) -> Result<Option<Vec<RecordedEvent>>, RuntimeError> {
+    let (mut applying, mut reading) = (pin!(applying), pin!(reading));
+    tokio::select! {
+        applied = &mut applying => {
+            applied?;
+            Ok(tokio::time::timeout(IDLE_INTERVAL, reading).await.ok().transpose()?)
+        }
+        next = &mut reading => {
+            let next = next?;
+            applying.await?;
+            Ok(Some(next))
+        }
+    }
+}
+
 /// Doubles while batches are full and quick, halves when one was slow.
-fn next_size(size: usize, count: usize, took: Duration) -> usize {
-    if took > SLOW {
+fn next_size(size: usize, count: usize, slow: bool) -> usize {
+    if slow {
         (size / 2).max(1)
     } else if count >= size {
         (size * 2).min(MOST)

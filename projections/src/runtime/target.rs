@@ -1,5 +1,7 @@
 //! Where rows are kept: what the runtime asks of Postgres, Redis or a search engine.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use daybook_eventstore::{Checkpoint, RecordedEvent};
 use sqlx::PgConnection;
@@ -47,6 +49,11 @@ pub(crate) trait Target: Send + Sync {
 
     /// The revision of the code that folds it.
     fn revision(&self) -> i32;
+
+    /// How long a batch may take until it counts as too large for this machine.
+    fn slow(&self) -> Duration {
+        Duration::from_millis(500)
+    }
 
     /// Makes room for a version, as part of the transaction that registers it.
     async fn create(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError>;
