@@ -2,7 +2,7 @@
 //! are written by one task; nothing counts before its task has succeeded. Readers ask one index by name, and
 //! a switch swaps what it holds. An index that was deleted is built again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use meilisearch_sdk::client::{Client, SwapIndexes};
 use meilisearch_sdk::documents::DocumentsQuery;
 use meilisearch_sdk::errors::{Error, ErrorCode};
 use meilisearch_sdk::indexes::IndexesQuery;
-use meilisearch_sdk::settings::Settings;
+use meilisearch_sdk::settings::{FacetSortValue, PaginationSetting, Settings};
 use meilisearch_sdk::task_info::TaskInfo;
 use meilisearch_sdk::tasks::Task;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,10 @@ use super::{parked, versions};
 const CHECKPOINT: &str = "checkpoint";
 /// More indexes than a server has.
 const ALL: usize = 10_000;
+/// Up to how many hits are counted and can be walked through; the server's own default is 1,000.
+const MOST_HITS: usize = 1_000_000;
+/// A batch that takes longer than this is too large. A task takes a good part of a second however small it is.
+const SLOW: Duration = Duration::from_secs(5);
 /// How often to ask whether a task is done.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a task may take.
@@ -137,7 +141,10 @@ impl<M: Indexed> MeiliTarget<M> {
         let settings = Settings::new()
             .with_searchable_attributes(M::SEARCHED)
             .with_filterable_attributes(filtered)
-            .with_max_values_per_facet(1_000);
+            .with_pagination(PaginationSetting { max_total_hits: MOST_HITS })
+            .with_max_values_per_facet(1_000)
+            // Where there are more values than that, the rarest are left out.
+            .with_sort_facet_values_by(BTreeMap::from([("*".to_owned(), FacetSortValue::Count)]));
         self.done(self.client.index(&uid).set_settings(&settings)).await?;
         Ok(uid)
     }
@@ -204,8 +211,11 @@ impl<M: Indexed> MeiliTarget<M> {
         if found(within(self.client.get_index(&self.live)).await)?.is_none() {
             self.done(self.client.create_index(&self.live, Some("id"))).await?;
         }
-        let swap = SwapIndexes { indexes: (self.live.clone(), uid), rename: None };
-        self.done(self.client.swap_indexes([&swap])).await
+        let swap = SwapIndexes { indexes: (self.live.clone(), uid.clone()), rename: None };
+        self.done(self.client.swap_indexes([&swap])).await?;
+        // Where nothing was live before, nothing worth keeping was swapped out.
+        let marker: Option<Marker> = found(within(self.client.index(&uid).get_document(CHECKPOINT)).await)?;
+        if marker.is_some() { Ok(()) } else { self.remove(&uid).await }
     }
 
     /// Waits until a task has succeeded: being accepted means nothing.
@@ -229,6 +239,10 @@ impl<M: Indexed> Target for MeiliTarget<M> {
 
     fn revision(&self) -> i32 {
         M::REVISION
+    }
+
+    fn slow(&self) -> Duration {
+        SLOW
     }
 
     async fn create(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
@@ -298,7 +312,8 @@ fn found<T>(result: Result<T, TargetError>) -> Result<Option<T>, TargetError> {
     }
 }
 
-fn is_absent(error: &Error) -> bool {
+/// Whether it says that an index or a document is not there.
+pub(crate) fn is_absent(error: &Error) -> bool {
     let Error::Meilisearch(error) = error else { return false };
     matches!(error.error_code, ErrorCode::IndexNotFound | ErrorCode::DocumentNotFound)
 }

@@ -35,7 +35,7 @@ pub use projector::Projector;
 pub use table::{Column, Table};
 pub use versions::{Status, Version};
 
-pub(crate) use meili::MeiliTarget;
+pub(crate) use meili::{MeiliTarget, is_absent};
 pub(crate) use postgres::PostgresTarget;
 pub(crate) use redis::RedisTarget;
 pub(crate) use target::Target;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use daybook_domain::ProductId;
 use meilisearch_sdk::client::Client;
 use meilisearch_sdk::errors::Error;
-use meilisearch_sdk::search::{SearchQuery, SearchResults, Selectors};
+use meilisearch_sdk::search::{MatchingStrategies, SearchQuery, SearchResults, Selectors};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ use super::{SearchRequest, SearchResult};
 use crate::products::ProductRow;
 use crate::products::facet::{Facet, FacetCount};
 use crate::read::ReadError;
-use crate::runtime::Indexed;
+use crate::runtime::{Indexed, is_absent};
 
 impl Indexed for Search {
     const SEARCHED: &'static [&'static str] = &["title", "keywords", "description"];
@@ -57,7 +57,8 @@ impl MeiliSearch {
         let index = self.client.index(&self.index);
         let filter = filter(&request.facets);
         let mut query = SearchQuery::new(&index);
-        query.with_query(&request.text).with_filter(&filter);
+        // Every word must be there, as in the other engine: what has only some of them would be counted too.
+        query.with_query(&request.text).with_matching_strategy(MatchingStrategies::ALL).with_filter(&filter);
         query.with_offset(number(request.offset)).with_limit(number(request.first));
         query.with_attributes_to_retrieve(Selectors::Some(&["id"]));
         if request.with_facets {
@@ -88,7 +89,8 @@ impl MeiliSearch {
         }
         let index = self.client.index(&self.index);
         let mut query = SearchQuery::new(&index);
-        query.with_query(typed).with_filter("published = true").with_limit(number(limit));
+        query.with_query(typed).with_matching_strategy(MatchingStrategies::ALL);
+        query.with_filter("published = true").with_limit(number(limit));
         query.with_attributes_to_search_on(&["title"]);
         query.with_attributes_to_retrieve(Selectors::Some(&["id", "title"]));
         let found = self.ask(query.execute::<Hit>()).await?;
@@ -106,7 +108,9 @@ impl MeiliSearch {
         query: impl Future<Output = Result<SearchResults<Hit>, Error>>,
     ) -> Result<SearchResults<Hit>, ReadError> {
         let answer = tokio::time::timeout(self.limit, query).await;
-        answer.map_err(|_| ReadError::TimedOut)?.map_err(ReadError::Search)
+        answer
+            .map_err(|_| ReadError::TimedOut)?
+            .map_err(|error| if is_absent(&error) { ReadError::NotBuilt } else { ReadError::Search(error) })
     }
 }
 
