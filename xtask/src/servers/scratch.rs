@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use crate::failure::{During, Result};
 use crate::ports::Ports;
 use crate::random;
+use crate::tools;
 
 use super::postgres::{Primary, Replica};
-use super::{Nats, Profile, Program, Redis, Server, Site, make, remove};
+use super::{Meilisearch, Nats, Profile, Program, Redis, Server, Site, make, remove};
 
 /// How long a killed server may take to be gone.
 const DYING: Duration = Duration::from_secs(2);
@@ -65,6 +66,14 @@ impl Scratch {
     pub fn redis(&mut self) -> Result<Server> {
         let port = self.ports.take("redis")?;
         started(Redis::new(self.site.home.join("redis"), self.site.log("redis"), port))
+    }
+
+    /// A Meilisearch server that asks for this key, running; nothing where the machine has none.
+    pub fn meilisearch(&mut self, key: &str) -> Result<Option<Server>> {
+        let Some(program) = tools::on_path("meilisearch") else { return Ok(None) };
+        let (port, data) = (self.ports.take("meilisearch")?, self.site.home.join("meilisearch"));
+        let log = self.site.log("meilisearch");
+        started(Meilisearch::new(program, data, log, port, key.to_owned())).map(Some)
     }
 }
 

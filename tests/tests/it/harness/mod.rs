@@ -17,6 +17,6 @@ pub(crate) use database::Database;
 pub(crate) use eventually::eventually;
 pub(crate) use metrics::metric;
 pub(crate) use process::{Process, signal};
-pub(crate) use servers::{servers, unique};
+pub(crate) use servers::{servers, skipped, unique};
 pub(crate) use stream::TestStream;
 pub(crate) use writer::Writer;

@@ -1,5 +1,6 @@
 //! Where the servers are.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -16,6 +17,8 @@ pub(crate) struct Servers {
     pub(crate) nats: String,
     /// Redis.
     pub(crate) redis: String,
+    /// Meilisearch and the key to it, where the machine has one.
+    pub(crate) meili: Option<(String, String)>,
     /// The folder with Daybook's binaries.
     pub(crate) binaries: PathBuf,
 }
@@ -35,6 +38,7 @@ pub(crate) fn servers() -> &'static Servers {
             replica: variable("REPLICA_URL"),
             nats: variable("NATS_URL"),
             redis: variable("REDIS_URL"),
+            meili: std::env::var("DAYBOOK_TEST_MEILI_URL").ok().map(|url| (url, variable("MEILI_KEY"))),
             binaries: variable("BIN_DIR").into(),
         }
     })
@@ -44,4 +48,10 @@ pub(crate) fn servers() -> &'static Servers {
 #[expect(clippy::disallowed_methods, reason = "two runs of the tests may share the servers")]
 pub(crate) fn unique(prefix: &str) -> String {
     format!("{prefix}_{}", Uuid::new_v4().simple())
+}
+
+/// Says, past the capture of what tests print, that a test is skipped because the machine has no such server.
+pub(crate) fn skipped(test: &str, missing: &str) {
+    // That nobody can be told is no reason to fail.
+    drop(writeln!(std::io::stderr(), "skipped, since there is no {missing} on the PATH: {test}"));
 }

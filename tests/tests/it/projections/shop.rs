@@ -50,19 +50,16 @@ impl Shop {
         Self::open_with(None).await
     }
 
-    /// With search kept in this Meilisearch.
-    pub(super) async fn open_with(meili: Option<MeiliClient>) -> Self {
+    /// With search kept in this Meilisearch, in indexes whose names begin with this.
+    pub(super) async fn open_with(meili: Option<(MeiliClient, String)>) -> Self {
         let (events, read) = (Database::events().await, Database::read().await);
         let (wake, _listening) = Wake::listen(events.pool.clone());
         let log = FeedSource { reader: LogReader::new(events.pool.clone()), wake, stream: None };
         let context = Context { log, read: read.pool.clone(), clock: Arc::new(SystemClock) };
         let redis = hot::connect(&servers().redis).expect("a URL");
         let prefix = unique("test:");
-        let targets = Targets {
-            postgres: read.pool.clone(),
-            redis: Some((redis.clone(), prefix.clone())),
-            meili: meili.map(|client| (client, "test-".to_owned())),
-        };
+        let targets =
+            Targets { postgres: read.pool.clone(), redis: Some((redis.clone(), prefix.clone())), meili };
         Self {
             admin: Admin::new(context.clone(), targets.clone()),
             db: ReadDb::new(read.pool.clone(), SOON),

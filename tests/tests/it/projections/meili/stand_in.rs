@@ -1,5 +1,6 @@
-//! Search in Meilisearch, against a stand-in with the part of its HTTP API that is used. As with the real one, what is
-//! accepted is not done: a task takes effect only some time after it was asked for, in order.
+//! A stand-in for Meilisearch with the part of its HTTP API that is used, for machines that have no server, and for
+//! faults that a server cannot be told to have. As with the real one, what is accepted is not done: a task takes effect
+//! only some time after it was asked for, in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,16 +9,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
-use daybook_domain::catalogue::DomainEvent;
-use daybook_domain::product::ProductEvent;
-use daybook_projections::products::facet::Facet;
-use daybook_projections::search::{SearchEngine, SearchRequest};
 use meilisearch_sdk::client::Client;
 use serde_json::{Value, json};
-
-use super::models::{pounds, sell};
-use super::shop::{SOON, Shop};
-use crate::harness::eventually;
 
 type Documents = BTreeMap<String, Value>;
 type Answer = (StatusCode, Json<Value>);
@@ -31,14 +24,17 @@ enum Work {
     Swap(String, String),
 }
 
+/// What the stand-in has.
 #[derive(Default)]
-struct Server {
-    indexes: BTreeMap<String, Documents>,
+pub(super) struct Server {
+    pub(super) indexes: BTreeMap<String, Documents>,
     /// What was asked for, and how often somebody asked whether it is done.
     tasks: Vec<(Work, u8, bool)>,
+    /// How many documents' tasks are still to fail, after they were accepted.
+    pub(super) failing: usize,
 }
 
-type Shared = Arc<Mutex<Server>>;
+pub(super) type Shared = Arc<Mutex<Server>>;
 
 impl Server {
     fn enqueue(&mut self, work: Work) -> Answer {
@@ -53,6 +49,10 @@ impl Server {
             Work::Create(uid) => drop(self.indexes.entry(uid).or_default()),
             Work::Delete(uid) => return self.indexes.remove(&uid).is_some(),
             Work::Settings => {}
+            Work::Add(..) if self.failing > 0 => {
+                self.failing -= 1;
+                return false;
+            }
             Work::Add(uid, documents) => {
                 let index = self.indexes.entry(uid).or_default();
                 for document in documents {
@@ -173,7 +173,8 @@ async fn search(State(server): State<Shared>, Path(uid): Path<String>, Json(body
     (StatusCode::OK, Json(answer))
 }
 
-async fn start() -> (Shared, Client) {
+/// Starts one that ends with the test.
+pub(super) async fn start() -> (Shared, Client) {
     let server = Shared::default();
     let routes = Router::new()
         .route("/tasks/{uid}", get(task))
@@ -191,45 +192,4 @@ async fn start() -> (Shared, Client) {
     tokio::spawn(async move { axum::serve(listener, routes).await });
     drop(rustls::crypto::ring::default_provider().install_default());
     (server, Client::new(url, None::<String>).expect("a client"))
-}
-
-async fn found(engine: &SearchEngine, text: &str, count: u64) -> Vec<daybook_domain::ProductId> {
-    let request =
-        SearchRequest { text: text.to_owned(), first: 10, with_facets: true, ..SearchRequest::default() };
-    eventually(SOON, "the index has it", || async {
-        engine.search(&request).await.ok().filter(|found| found.total == count).map(|found| found.hits)
-    })
-    .await
-}
-
-#[tokio::test]
-async fn the_index_follows_is_rebuilt_and_heals_when_it_is_deleted() {
-    let (server, client) = start().await;
-    let shop = Shop::open_with(Some(client.clone())).await;
-    let engine = SearchEngine::meili(client, "test-", SOON);
-    let _projector = shop.project("search");
-    let (lantern, _, _) = sell(&shop, "Lantern", "Lights", pounds(339), true).await;
-    let (secret, _, _) = sell(&shop, "Secret lantern", "Lights", pounds(100), false).await;
-    assert_eq!(found(&engine, "LANTERN", 1).await, [lantern]);
-
-    let publish = DomainEvent::Product(ProductEvent::Published {});
-    let head = shop.append("Product", &secret.to_string(), 3, &[publish]).await;
-    assert_eq!(found(&engine, "secret", 1).await, [secret]);
-    let lights = vec![Facet::Category("Lights".to_owned())];
-    let request =
-        SearchRequest { first: 10, facets: vec![lights], with_facets: true, ..SearchRequest::default() };
-    let all = engine.search(&request).await.expect("an answer");
-    assert_eq!((all.total, all.facets[0].count), (2, 2));
-    assert_eq!(engine.suggest("lan", 5).await.expect("suggestions").len(), 2);
-
-    shop.live_at("search", head).await;
-    assert_eq!(shop.admin.rebuild("search", |_| ()).await.expect("a rebuild"), 2);
-    shop.admin.drop_version("search", 1).await.expect("the retired version goes");
-    assert_eq!(found(&engine, "lantern", 2).await.len(), 2);
-
-    server.lock().expect("the server").indexes.clear();
-    assert_eq!(found(&engine, "lantern", 2).await.len(), 2, "while nothing happens");
-    server.lock().expect("the server").indexes.clear();
-    sell(&shop, "Lantern stand", "Lights", pounds(500), true).await;
-    assert_eq!(found(&engine, "lantern", 3).await.len(), 3, "while something happens");
 }
