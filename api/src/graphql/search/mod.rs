@@ -11,7 +11,7 @@ use super::scalar::Position;
 use super::services::services;
 
 /// The read models: what is found, and what it is shown from.
-const MODELS: &[&str] = &["products"];
+const MODELS: &[&str] = &["search", "products"];
 /// The longest text that is searched for.
 const MAX_TEXT: usize = 200;
 /// How far a list of hits can be walked.

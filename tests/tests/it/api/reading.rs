@@ -67,6 +67,17 @@ async fn a_replica_that_does_not_have_it_says_how_far_it_is() {
 }
 
 #[tokio::test]
+async fn a_search_is_behind_when_its_index_is() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["products"]);
+    built(&front, "products").await;
+    front.shop.product(1_000, 1).await;
+    let search = "{ search(query: \"\", first: 1, afterPosition: \"1\") { totalCount } }";
+    let (_, answer) = front.ask(As::default(), search, json!({})).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "READ_MODEL_BEHIND", "nobody indexes: {answer}");
+}
+
+#[tokio::test]
 async fn products_are_listed_filtered_and_paged() {
     let front = Front::open().await;
     let _projector = front.projector(&["products", "stock"]);
