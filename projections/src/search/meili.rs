@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use daybook_domain::ProductId;
 use meilisearch_sdk::client::Client;
-use meilisearch_sdk::errors::Error;
+use meilisearch_sdk::errors::{Error, ErrorCode};
 use meilisearch_sdk::search::{MatchingStrategies, SearchQuery, SearchResults, Selectors};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -108,10 +108,18 @@ impl MeiliSearch {
         query: impl Future<Output = Result<SearchResults<Hit>, Error>>,
     ) -> Result<SearchResults<Hit>, ReadError> {
         let answer = tokio::time::timeout(self.limit, query).await;
-        answer
-            .map_err(|_| ReadError::TimedOut)?
-            .map_err(|error| if is_absent(&error) { ReadError::NotBuilt } else { ReadError::Search(error) })
+        answer.map_err(|_| ReadError::TimedOut)?.map_err(|error| {
+            let unbuilt = is_absent(&error) || is_bare(&error);
+            if unbuilt { ReadError::NotBuilt } else { ReadError::Search(error) }
+        })
     }
+}
+
+/// Whether it says that the index knows none of the attributes that a built one has: for a moment, before the first
+/// version takes its place, there is an index with nothing in it.
+fn is_bare(error: &Error) -> bool {
+    let Error::Meilisearch(error) = error else { return false };
+    matches!(error.error_code, ErrorCode::InvalidSearchFilter | ErrorCode::InvalidSearchFacets)
 }
 
 /// Only what is for sale, and of each group at least one facet.

@@ -3,6 +3,9 @@
 
 mod product;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::api::{ApiError, Client, Document, text};
@@ -13,11 +16,19 @@ pub use product::Product;
 use product::{Variant, parse};
 
 const CREATE: &str = "mutation ($input: ProductCreateInput!) {
-    result: productCreate(input: $input) { product { variants { id sku } } replayed userErrors { code message } }
+    result: productCreate(input: $input) { product { variants { id sku } } position replayed userErrors { code message } }
 }";
 const RECEIVE: &str = "mutation ($input: StockReceiveInput!) {
     result: stockReceive(input: $input) { replayed userErrors { code message } }
 }";
+const SHOWN: &str = "query ($position: Position!) {
+    search(query: \"\", first: 1, afterPosition: $position) { totalCount }
+}";
+/// How long it may take until what was brought in can be found.
+const VISIBLE: Duration = Duration::from_mins(1);
+const LOOK: Duration = Duration::from_millis(50);
+/// What the API says of read models that are not there yet.
+const NOT_YET: [&str; 2] = ["READ_MODEL_NOT_BUILT", "READ_MODEL_BEHIND"];
 /// What the API says of a key that was used with another input.
 const OTHER_INPUT: &str = "IDEMPOTENCY_KEY_PARAMETER_MISMATCH";
 
@@ -32,23 +43,44 @@ pub fn load(client: &mut Client, interrupted: impl Fn() -> Result<()>) -> Result
     let step = Step::begin("Loading the demo catalogue");
     let products = products()?;
     let (create, receive) = (Document::new(CREATE), Document::new(RECEIVE));
-    let mut new = 0;
+    let (mut new, mut position) = (0, Value::Null);
     for (index, product) in products.iter().enumerate() {
         interrupted()?;
         step.tell(&format!("{} of {}: {}", index + 1, products.len(), product.title));
         let cannot = || format!("cannot load {:?}", product.title);
         let Some(created) = create_product(client, &create, product).during(cannot)? else { continue };
         new += usize::from(created["replayed"] == false);
+        position = created["position"].clone();
         for (variant, made) in
             product.variants.iter().zip(created["product"]["variants"].as_array().into_iter().flatten())
         {
             receive_stock(client, &receive, variant, &made["id"]).during(cannot)?;
         }
     }
+    step.tell("waiting until it can be found");
+    await_visible(client, &position, &interrupted)?;
     step.done(&match new {
         0 => "it is there already".to_owned(),
         _ => format!("{new} products"),
     });
+    Ok(())
+}
+
+/// Waits until shoppers find what was brought in: only then is the shop open.
+fn await_visible(client: &mut Client, position: &Value, interrupted: impl Fn() -> Result<()>) -> Result<()> {
+    let (shown, since) = (Document::new(SHOWN), Instant::now());
+    while !position.is_null() {
+        interrupted()?;
+        match client.query(&shown, &json!({ "position": position })) {
+            Ok(_) => break,
+            Err(error)
+                if error.code().is_some_and(|code| NOT_YET.contains(&code)) && since.elapsed() < VISIBLE =>
+            {
+                thread::sleep(LOOK);
+            }
+            Err(error) => return Err(error).during(|| "the catalogue cannot be found".into()),
+        }
+    }
     Ok(())
 }
 

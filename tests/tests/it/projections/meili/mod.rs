@@ -319,6 +319,14 @@ async fn before_anything_was_built_a_search_says_so() {
     assert!(matches!(found, Err(ReadError::NotBuilt)), "{found:?}");
     let titles = searched.engine.suggest("lantern", 5).await;
     assert!(matches!(titles, Err(ReadError::NotBuilt)), "{titles:?}");
+
+    // As it is for a moment, before the first version takes its place.
+    let bare = format!("{}search", searched.prefix);
+    let task = searched.client.create_index(bare, Some("id")).await.expect("it is accepted");
+    task.wait_for_completion(&searched.client, None, Some(SOON)).await.expect("an end");
+    let found = searched.engine.search(&request("lantern")).await;
+    assert!(matches!(found, Err(ReadError::NotBuilt)), "{found:?}");
+    searched.delete_indexes().await;
 }
 
 /// A server that only one test has; nothing, and a word about it, where there is none.
