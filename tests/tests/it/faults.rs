@@ -24,7 +24,7 @@ const DELIVER: &str =
 const SHIP: &str = "mutation($c: ID!) { cartShippingSet(cartId: $c, shippingMethod: \"standard\") { cart { cost { totalAmount { amount } } } userErrors { code message } } }";
 const SUBMIT: &str = "mutation($i: CartSubmitInput!) { cartSubmit(input: $i) { orderId position replayed userErrors { code message } } }";
 
-fn global(kind: &str, key: &str) -> String {
+pub(crate) fn global(kind: &str, key: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(format!("{kind}:{key}"))
 }
@@ -37,7 +37,7 @@ fn order_id(global: &str) -> OrderId {
 }
 
 /// One shopper's checkout; every step is repeated with its own key until it is answered.
-async fn check_out(client: &Client, wanted: Wanted, token: &str) -> OrderId {
+pub(crate) async fn check_out(client: &Client, wanted: Wanted, token: &str) -> OrderId {
     let key = |step: &str| format!("{step}-{}", SystemIds.next());
     let line =
         json!({ "merchandiseId": global("ProductVariant", &wanted.variant.to_string()), "quantity": 1 });

@@ -13,6 +13,7 @@ mod operator;
 mod process;
 mod projections;
 mod reactions;
+mod rebuild;
 mod relay;
 mod store;
 mod structure;

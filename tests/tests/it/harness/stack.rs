@@ -104,6 +104,14 @@ impl Stack {
         self.launch(which);
     }
 
+    /// Has the operator's command line do this.
+    pub(crate) async fn operate(&self, arguments: &[&str]) {
+        let settings: Vec<(&str, &str)> = self.settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let mut operator = Process::start("daybook-replay", arguments, &settings);
+        let ended = operator.ended(READY).await;
+        assert!(ended.success(), "{arguments:?}: {}", operator.output());
+    }
+
     /// Compares a read model in Postgres with its own rebuild, row by row; says which tables differ.
     pub(crate) async fn differences_from_a_rebuild(&self, name: &str) -> Vec<String> {
         let (wake, _listening) = Wake::listen(self.shop.events.pool.clone());
