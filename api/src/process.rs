@@ -85,7 +85,7 @@ fn print_schema() -> ExitCode {
 async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let (pool, db) = read_db(&config, &context);
     let (watch, _asking) = ReplicaWatch::start(pool);
-    let search = search_engine(&config, &db)?;
+    let search = search_engine(&config, &context, &db)?;
     let reads = Reads::new(db, watch, hot_copies(&config, &context)?);
     let stream = match &config.nats {
         Some(url) => Some(EventStream::connect(url, &config.stream, context.name).await?),
@@ -130,10 +130,16 @@ fn hot_copies(config: &Config, context: &Context) -> Result<Option<Hot>, Failure
 }
 
 /// What searches are put to: Meilisearch where there is one, else the read database.
-fn search_engine(config: &Config, db: &ReadDb) -> Result<SearchEngine, Failure> {
+fn search_engine(config: &Config, context: &Context, db: &ReadDb) -> Result<SearchEngine, Failure> {
     let Some(url) = &config.meili else { return Ok(SearchEngine::postgres(db.clone())) };
     let client = Client::new(url.expose(), config.meili_key.as_ref().map(|key| key.expose().clone()))?;
-    Ok(SearchEngine::meili(client, search::PREFIX, READ_LIMIT))
+    let engine = SearchEngine::meili(client, search::PREFIX, READ_LIMIT);
+    let asked = engine.clone();
+    context.readiness.watch("search", Need::Useful, move || {
+        let asked = asked.clone();
+        async move { asked.ping().await }
+    });
+    Ok(engine)
 }
 
 /// What happens, as it happens: from the stream, and without it from the log.

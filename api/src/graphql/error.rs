@@ -30,6 +30,8 @@ pub(crate) enum ApiError {
     },
     /// The read model was never built.
     NotBuilt,
+    /// The search engine is away or at fault; everything else goes on. Whoever runs the shop finds the cause in the log.
+    SearchUnavailable(Fault),
     /// Too much is going on; the same request may be sent again.
     Overloaded,
     /// No answer in time; whether a mutation took effect is found out by sending it again with the same key.
@@ -62,6 +64,11 @@ impl ApiError {
         Self::Internal(Fault(Arc::new(cause)))
     }
 
+    /// A search that the engine did not answer, with this cause.
+    pub(crate) fn search_unavailable(cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self::SearchUnavailable(Fault(Arc::new(cause)))
+    }
+
     /// A request that is wrong.
     pub(crate) fn bad_input(code: &'static str, message: impl Into<String>) -> Self {
         Self::BadInput { code, message: message.into() }
@@ -74,6 +81,7 @@ impl ApiError {
             Self::KeyReused => "IDEMPOTENCY_KEY_PARAMETER_MISMATCH",
             Self::Behind { .. } => "READ_MODEL_BEHIND",
             Self::NotBuilt => "READ_MODEL_NOT_BUILT",
+            Self::SearchUnavailable(_) => "SEARCH_UNAVAILABLE",
             Self::Overloaded => "OVERLOADED",
             Self::TimedOut => "TIMED_OUT",
             Self::Internal(_) => "INTERNAL_SERVER_ERROR",
@@ -89,6 +97,7 @@ impl ApiError {
                 format!("the read model is at position {position}, {distance} behind what was asked for")
             }
             Self::NotBuilt => "the read model is being built, try again later".to_owned(),
+            Self::SearchUnavailable(_) => "search is not available, try again later".to_owned(),
             Self::Overloaded => "too much is going on, try again".to_owned(),
             Self::TimedOut => "no answer came in time, send the same request again".to_owned(),
             Self::Internal(_) => "something went wrong on our side".to_owned(),
@@ -106,7 +115,9 @@ impl From<ApiError> for Error {
         }
         let message = error.message();
         let source = match error {
-            ApiError::Internal(fault) => Some(Arc::new(fault) as Arc<dyn std::any::Any + Send + Sync>),
+            ApiError::Internal(fault) | ApiError::SearchUnavailable(fault) => {
+                Some(Arc::new(fault) as Arc<dyn std::any::Any + Send + Sync>)
+            }
             ApiError::Forbidden
             | ApiError::BadInput { .. }
             | ApiError::KeyReused

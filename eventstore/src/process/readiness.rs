@@ -41,6 +41,8 @@ pub struct Dependency {
 pub struct Report {
     /// Whether all that is required is there.
     pub ready: bool,
+    /// Whether something is missing that the process can do without: it is ready all the same.
+    pub degraded: bool,
     /// By name.
     pub dependencies: BTreeMap<&'static str, Dependency>,
 }
@@ -87,7 +89,9 @@ impl Readiness {
     pub fn report(&self) -> Report {
         let dependencies = self.dependencies.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let ready = dependencies.values().all(|dependency| dependency.up || dependency.need == Need::Useful);
-        Report { ready, dependencies }
+        let degraded =
+            dependencies.values().any(|dependency| !dependency.up && dependency.need == Need::Useful);
+        Report { ready, degraded, dependencies }
     }
 }
 
@@ -138,8 +142,10 @@ mod tests {
         database.up();
         search.down("connection refused");
         let report = readiness.report();
-        assert!(report.ready);
+        assert!(report.ready && report.degraded);
         assert_eq!(report.dependencies["search"].reason.as_deref(), Some("connection refused"));
+        search.up();
+        assert!(!readiness.report().degraded);
         database.down("gone");
         assert!(!readiness.report().ready);
     }

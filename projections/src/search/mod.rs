@@ -62,6 +62,18 @@ pub enum SearchEngine {
 }
 
 impl SearchEngine {
+    /// Whether searches are answered, with the whole of what is asked on the way. The read database is not asked: whoever
+    /// reads there knows how it is.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub async fn ping(&self) -> Result<(), ReadError> {
+        match self {
+            Self::Postgres(_) => Ok(()),
+            Self::Meili(engine) => engine.search(&SearchRequest::default()).await.map(drop),
+        }
+    }
+
     /// The read database's own.
     pub fn postgres(db: ReadDb) -> Self {
         Self::Postgres(PostgresSearch::new(db))

@@ -15,6 +15,7 @@ mod projections;
 mod reactions;
 mod rebuild;
 mod relay;
+mod search;
 mod store;
 mod structure;
 mod timers;

@@ -97,9 +97,8 @@ impl From<ReadError> for ApiError {
         match error {
             ReadError::NotBuilt => Self::NotBuilt,
             ReadError::TimedOut => Self::TimedOut,
-            ReadError::Database(_) | ReadError::Undecodable(_) | ReadError::Search(_) => {
-                Self::internal(error)
-            }
+            ReadError::Search(_) => Self::search_unavailable(error),
+            ReadError::Database(_) | ReadError::Undecodable(_) => Self::internal(error),
         }
     }
 }

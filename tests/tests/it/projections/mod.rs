@@ -2,7 +2,7 @@
 
 mod hot;
 mod live;
-mod meili;
+pub(crate) mod meili;
 mod models;
 mod runtime;
 mod search;

@@ -1,7 +1,7 @@
 //! Search in Meilisearch: against a real server where the machine has one, and what a server cannot be told to do wrong
 //! against a stand-in.
 
-mod stand_in;
+pub(crate) mod stand_in;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

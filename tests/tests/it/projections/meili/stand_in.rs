@@ -11,6 +11,8 @@ use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use meilisearch_sdk::client::Client;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 type Documents = BTreeMap<String, Value>;
 type Answer = (StatusCode, Json<Value>);
@@ -26,7 +28,7 @@ enum Work {
 
 /// What the stand-in has.
 #[derive(Default)]
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) indexes: BTreeMap<String, Documents>,
     /// What was asked for, and how often somebody asked whether it is done.
     tasks: Vec<(Work, u8, bool)>,
@@ -34,7 +36,7 @@ pub(super) struct Server {
     pub(super) failing: usize,
 }
 
-pub(super) type Shared = Arc<Mutex<Server>>;
+pub(crate) type Shared = Arc<Mutex<Server>>;
 
 impl Server {
     fn enqueue(&mut self, work: Work) -> Answer {
@@ -176,6 +178,15 @@ async fn search(State(server): State<Shared>, Path(uid): Path<String>, Json(body
 /// Starts one that ends with the test.
 pub(super) async fn start() -> (Shared, Client) {
     let server = Shared::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(serve(listener, Arc::clone(&server), CancellationToken::new()));
+    drop(rustls::crypto::ring::default_provider().install_default());
+    (server, Client::new(url, None::<String>).expect("a client"))
+}
+
+/// Serves what a stand-in has, until told to stop.
+pub(crate) async fn serve(listener: TcpListener, server: Shared, stop: CancellationToken) {
     let routes = Router::new()
         .route("/tasks/{uid}", get(task))
         .route("/indexes", get(indexes).post(create))
@@ -186,10 +197,6 @@ pub(super) async fn start() -> (Shared, Client) {
         .route("/indexes/{uid}/documents/{id}", get(document))
         .route("/indexes/{uid}/search", post(search))
         .route("/swap-indexes", post(swap))
-        .with_state(Arc::clone(&server));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    drop(rustls::crypto::ring::default_provider().install_default());
-    (server, Client::new(url, None::<String>).expect("a client"))
+        .with_state(server);
+    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await.expect("it serves");
 }
