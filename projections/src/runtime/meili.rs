@@ -1,9 +1,13 @@
 //! Read models in Meilisearch: an index per version, with its checkpoint as one document among the others, so that both
 //! are written by one task; nothing counts before its task has succeeded. Readers ask one index by name, and
 //! a switch swaps what it holds. An index that was deleted is built again.
+//!
+//! Events that a read model does not read cost no task: only the register is told of them. The checkpoint in the index is
+//! then behind, and whoever follows next reads them again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::marker::PhantomData;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -36,6 +40,8 @@ const ALL: usize = 10_000;
 const MOST_HITS: usize = 1_000_000;
 /// A batch that takes longer than this is too large. A task takes a good part of a second however small it is.
 const SLOW: Duration = Duration::from_secs(5);
+/// How far the checkpoint in the index may be behind: so many events are read again at once.
+const BEHIND: Position = 10_000;
 /// How often to ask whether a task is done.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a task may take.
@@ -73,6 +79,20 @@ struct Kept {
     row: String,
 }
 
+/// How far a follower is beyond the checkpoint in the index, with nothing to be written in between.
+#[derive(Debug, Clone, Copy)]
+struct Ahead {
+    marker: Checkpoint,
+    at: Checkpoint,
+}
+
+/// Where a batch is to be written.
+struct Place {
+    uid: String,
+    /// The checkpoint in the index; nothing when the index is new.
+    marker: Option<Checkpoint>,
+}
+
 /// A read model's indexes. Its versions and parked events are registered in the read database.
 pub(crate) struct MeiliTarget<M> {
     name: &'static str,
@@ -80,12 +100,26 @@ pub(crate) struct MeiliTarget<M> {
     /// The index that readers ask; what all names of this read model's indexes begin with.
     live: String,
     register: PgPool,
+    /// By version, as far as their followers here know.
+    ahead: Mutex<HashMap<i32, Ahead>>,
     model: PhantomData<fn() -> M>,
 }
 
 impl<M: Indexed> MeiliTarget<M> {
     pub(crate) fn new(name: &'static str, client: Client, prefix: &str, register: PgPool) -> Self {
-        Self { name, client, live: format!("{prefix}{name}"), register, model: PhantomData }
+        let live = format!("{prefix}{name}");
+        Self { name, client, live, register, ahead: Mutex::default(), model: PhantomData }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, HashMap<i32, Ahead>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the follower of a version is, by the checkpoint in the index: when that is another one than it was, nothing
+    /// is known of what comes after.
+    fn reached(&self, version: i32, marker: Checkpoint) -> Checkpoint {
+        let ahead = self.ahead().get(&version).copied();
+        ahead.filter(|ahead| ahead.marker == marker).map_or(marker, |ahead| ahead.at)
     }
 
     /// The index that holds a version, and where the version stands. Swaps move versions between indexes, so the
@@ -124,13 +158,23 @@ impl<M: Indexed> MeiliTarget<M> {
     }
 
     /// Where the batch is to be written: only an index that stands where the batch begins.
-    async fn index_at(&self, version: i32, from: &Checkpoint) -> Result<String, TargetError> {
+    async fn place_at(&self, version: i32, from: &Checkpoint) -> Result<Place, TargetError> {
         match self.locate(version).await? {
-            Some((uid, at)) if at == *from => Ok(uid),
+            Some((uid, marker)) if self.reached(version, marker) == *from => {
+                Ok(Place { uid, marker: Some(marker) })
+            }
             Some(_) => Err(TargetError::Fenced),
-            None if from.position == 0 => self.prepare(version).await,
+            None if from.position == 0 => Ok(Place { uid: self.prepare(version).await?, marker: None }),
             None => Err(TargetError::Lost),
         }
+    }
+
+    /// Goes on without writing: tells whether that will do for a batch with nothing to be written.
+    fn pass(&self, version: i32, marker: Option<Checkpoint>, to: &Checkpoint) -> bool {
+        let near = marker.filter(|marker| to.position - marker.position < BEHIND);
+        let Some(marker) = near else { return false };
+        self.ahead().insert(version, Ahead { marker, at: *to });
+        true
     }
 
     async fn prepare(&self, version: i32) -> Result<String, TargetError> {
@@ -269,7 +313,11 @@ impl<M: Indexed> Target for MeiliTarget<M> {
     }
 
     async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError> {
-        Ok(self.locate(version).await?.map(|(_, at)| at))
+        Ok(self.locate(version).await?.map(|(_, marker)| self.reached(version, marker)))
+    }
+
+    fn forget(&self, version: i32) {
+        self.ahead().remove(&version);
     }
 
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
@@ -278,7 +326,7 @@ impl<M: Indexed> Target for MeiliTarget<M> {
         // Held until the batch is written: nobody switches or writes meanwhile.
         let row = versions::lock(&mut tx, self.name, version).await?;
         let row = row.filter(|row| row.status != Status::Retired).ok_or(TargetError::Fenced)?;
-        let uid = self.index_at(version, &batch.from).await?;
+        let Place { uid, marker } = self.place_at(version, &batch.from).await?;
         let retrying = batch.purpose == Purpose::Retry;
         let stopped =
             if row.parked > 0 && !retrying { parked::keys(&mut tx, id).await? } else { HashSet::new() };
@@ -287,13 +335,18 @@ impl<M: Indexed> Target for MeiliTarget<M> {
         let fold =
             keyed.iter().map(|keyed| fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, &stopped));
         let folded: Vec<_> = fold.collect();
-        self.write((&uid, version), &folded, &batch.to).await?;
+        if !folded.is_empty() || !self.pass(version, marker, &batch.to) {
+            self.write((&uid, version), &folded, &batch.to).await?;
+        }
         let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
         if !parked.is_empty() || retrying {
             let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
             parked::settle(&mut tx, id, &parked, &applied).await?;
         }
-        versions::record(&mut *tx, id, &batch.to).await?;
+        if !retrying {
+            // Whoever retries knows only the checkpoint in the index, and the register may be ahead of that.
+            versions::record(&mut *tx, id, &batch.to).await?;
+        }
         tx.commit().await?;
         Ok(Applied { keys: folded.len(), parked: parked.len() })
     }

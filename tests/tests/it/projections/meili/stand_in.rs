@@ -39,6 +39,11 @@ pub(crate) struct Server {
 pub(crate) type Shared = Arc<Mutex<Server>>;
 
 impl Server {
+    /// How many tasks there have been.
+    pub(super) fn count(&self) -> usize {
+        self.tasks.len()
+    }
+
     fn enqueue(&mut self, work: Work) -> Answer {
         self.tasks.push((work, 0, true));
         let uid = self.tasks.len() - 1;
