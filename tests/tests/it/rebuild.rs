@@ -280,13 +280,15 @@ async fn data(client: &Client, query: &str, variables: &Value) -> Result<Value, 
     if answer["errors"].is_null() { Ok(answer["data"].take()) } else { Err(answer) }
 }
 
-/// All nodes of a list, page by page, and how many it says there are.
+/// All nodes of a list, page by page, and how many it says there are; what is wrong when there are none to be had.
 async fn walk(client: &Client, query: &str, size: usize) -> Result<(Vec<Value>, u64), Value> {
     let (mut all, mut after) = (Vec::new(), Value::Null);
     loop {
         let mut page = data(client, query, &json!({ "first": size, "after": after })).await?["list"].take();
         let nodes = page["nodes"].as_array().expect("nodes");
-        assert!(after.is_null() || !nodes.is_empty(), "an empty page");
+        if nodes.is_empty() && !after.is_null() {
+            return Err(json!("an empty page"));
+        }
         all.extend(nodes.iter().cloned());
         if page["pageInfo"]["hasNextPage"] != json!(true) {
             return Ok((all, page["totalCount"].as_u64().expect("a total")));
