@@ -9,6 +9,7 @@ use daybook_commands::{OpenShop, ShopConfig};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Failure, Need, ops};
 use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
+use daybook_projections::orders;
 use daybook_projections::read::{Hot, ReadDb, ReplicaWatch, hot};
 use daybook_projections::search::{self, SearchEngine};
 use fred::interfaces::ClientLike;
@@ -153,5 +154,5 @@ fn live(open: &OpenShop, stream: Option<EventStream>, context: &Context) -> Live
     }
     let (wake, _listening) = Wake::listen(open.pool.clone());
     let reader = LogReader::new(open.pool.clone());
-    Live::start(FeedSource { reader, wake, stream }, "api")
+    Live::start(FeedSource { reader, wake, stream }, "api", orders::order_of)
 }

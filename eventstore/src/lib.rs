@@ -29,7 +29,7 @@ pub use command::{CommandContext, CommandError, Executed};
 pub use cqrs::{CqrsStore, LoadedAggregate};
 pub use error::StoreError;
 pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId};
-pub use feed::{Feed, FeedSource, Live, Watch};
+pub use feed::{Feed, FeedSource, Live, Route, Watch};
 pub use migrate::migrate;
 pub use reader::{LogHead, LogReader};
 pub use relay::{Relay, RelayConfig};

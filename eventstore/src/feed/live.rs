@@ -1,5 +1,6 @@
-//! What is new, for whoever watches one aggregate at this moment: one feed for the whole process, handed out by
-//! aggregate. It keeps nothing, and a watcher that does not keep up is let go.
+//! What is new, for whoever watches one thing at this moment: one feed for the whole process, handed out by the thing
+//! that an event belongs to, such as the aggregate or the order. It keeps nothing, and a watcher that does not keep up
+//! is let go.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -14,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::{Feed, FeedSource};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
-use crate::event::{RecordedEvent, StreamId};
+use crate::event::{Position, RecordedEvent};
 
 /// How many events a watcher may leave lying.
 const HELD: usize = 256;
@@ -24,50 +25,69 @@ const BATCH: usize = 512;
 const PAUSE: Duration = Duration::from_millis(500);
 
 type Watcher = mpsc::Sender<Arc<RecordedEvent>>;
-type ByAggregate = HashMap<StreamId, Vec<Watcher>>;
 /// Nothing while the log is not followed.
-type Watchers = Arc<Mutex<Option<ByAggregate>>>;
+type Shared = Arc<Mutex<Option<Hub>>>;
 
-/// The new events of the log, by aggregate.
+/// What an event belongs to; nothing when nobody ever watches such a thing.
+pub type Route = fn(&RecordedEvent) -> Option<String>;
+
+/// Who watches, and up to where everyone was told.
+#[derive(Debug, Default)]
+struct Hub {
+    position: Position,
+    watchers: HashMap<String, Vec<Watcher>>,
+}
+
+/// The new events of the log, by what they belong to.
 #[derive(Debug)]
 pub struct Live {
-    watchers: Watchers,
+    hub: Shared,
     following: JoinHandle<()>,
 }
 
 impl Live {
     /// Follows the log from its head on, until this is dropped; `name` is the feed's in metrics.
-    pub fn start(source: FeedSource, name: &'static str) -> Self {
-        let watchers = Watchers::default();
-        let following = tokio::spawn(follow(source, name, Arc::clone(&watchers)));
-        Self { watchers, following }
+    pub fn start(source: FeedSource, name: &'static str, route: Route) -> Self {
+        let hub = Shared::default();
+        let following = tokio::spawn(follow(source, name, route, Arc::clone(&hub)));
+        Self { hub, following }
     }
 
-    /// The events of an aggregate from now on, in order. Whoever needs the state as well must begin to watch first
-    /// and read it then. It ends when the watcher does not keep up or when the log is not followed any more, and
-    /// at once while it is not: then the watcher must begin anew.
-    pub fn watch(&self, aggregate: StreamId) -> Watch {
+    /// The events that belong to `key`, from now on and in order. Whoever needs the state as well must begin to watch
+    /// first, and then read it no older than where the watch [begins](Watch::begins). It ends when the watcher does not
+    /// keep up or when the log is not followed any more, and at once while it is not: then the watcher must begin anew.
+    pub fn watch(&self, key: String) -> Watch {
         let (watcher, events) = mpsc::channel(HELD);
-        if let Some(all) = lock(&self.watchers).as_mut() {
-            all.entry(aggregate.clone()).or_default().push(watcher);
+        let mut begins = 0;
+        if let Some(hub) = lock(&self.hub).as_mut() {
+            hub.watchers.entry(key.clone()).or_default().push(watcher);
+            begins = hub.position;
         }
-        Watch { events, aggregate, watchers: Arc::clone(&self.watchers) }
+        Watch { events, begins, key, hub: Arc::clone(&self.hub) }
     }
 }
 
 impl Drop for Live {
     fn drop(&mut self) {
         self.following.abort();
-        lock(&self.watchers).take();
+        lock(&self.hub).take();
     }
 }
 
-/// The events of one aggregate, as they happen.
+/// The events that belong to one thing, as they happen.
 #[derive(Debug)]
 pub struct Watch {
     events: mpsc::Receiver<Arc<RecordedEvent>>,
-    aggregate: StreamId,
-    watchers: Watchers,
+    begins: Position,
+    key: String,
+    hub: Shared,
+}
+
+impl Watch {
+    /// The position that it begins after: what happened up to there will never be told.
+    pub const fn begins(&self) -> Position {
+        self.begins
+    }
 }
 
 impl Stream for Watch {
@@ -81,36 +101,68 @@ impl Stream for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.events.close();
-        keep_if(&self.watchers, &self.aggregate, |watcher| !watcher.is_closed());
+        if let Some(hub) = lock(&self.hub).as_mut() {
+            hub.keep_if(&self.key, |watcher| !watcher.is_closed());
+        }
     }
 }
 
-async fn follow(source: FeedSource, name: &'static str, watchers: Watchers) {
+impl Hub {
+    /// Passes events on, and takes note of how far that is.
+    fn tell(&mut self, route: Route, events: Vec<RecordedEvent>) {
+        for event in events {
+            self.position = event.position;
+            if self.watchers.is_empty() {
+                continue;
+            }
+            if let Some(key) = route(&event) {
+                let event = Arc::new(event);
+                self.keep_if(&key, |watcher| watcher.try_send(Arc::clone(&event)).is_ok());
+            }
+        }
+    }
+
+    /// Lets the watchers of a thing go that are not to be kept.
+    fn keep_if(&mut self, key: &str, keep: impl FnMut(&Watcher) -> bool) {
+        if let Some(watchers) = self.watchers.get_mut(key) {
+            watchers.retain(keep);
+            if watchers.is_empty() {
+                self.watchers.remove(key);
+            }
+        }
+    }
+}
+
+async fn follow(source: FeedSource, name: &'static str, route: Route, hub: Shared) {
     loop {
         let failed = match open(&source, name).await {
-            Ok(mut feed) => {
-                lock(&watchers).get_or_insert_default();
-                pass_on(&mut feed, &watchers).await
+            Ok((mut feed, head)) => {
+                lock(&hub).get_or_insert_default().position = head;
+                pass_on(&mut feed, route, &hub).await
             }
             Err(error) => error,
         };
         tracing::warn!(error = &failed as &dyn std::error::Error, "beginning to watch the log anew");
         // What happens until then is missed, so everyone must look again.
-        lock(&watchers).take();
+        lock(&hub).take();
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn open(source: &FeedSource, name: &str) -> Result<Feed, StoreError> {
+async fn open(source: &FeedSource, name: &str) -> Result<(Feed, Position), StoreError> {
     let head = Checkpoint::head(&source.reader).await?;
-    Feed::open(source.clone(), name, &head).await
+    Ok((Feed::open(source.clone(), name, &head).await?, head.position))
 }
 
 /// Passes events on until the log is not the same any more.
-async fn pass_on(feed: &mut Feed, watchers: &Watchers) -> StoreError {
+async fn pass_on(feed: &mut Feed, route: Route, hub: &Shared) -> StoreError {
     loop {
         match feed.next(BATCH).await {
-            Ok(events) => events.into_iter().for_each(|event| tell(watchers, event)),
+            Ok(events) => {
+                if let Some(hub) = lock(hub).as_mut() {
+                    hub.tell(route, events);
+                }
+            }
             Err(error @ StoreError::LogDiverged { .. }) => return error,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the log; trying again");
@@ -120,25 +172,6 @@ async fn pass_on(feed: &mut Feed, watchers: &Watchers) -> StoreError {
     }
 }
 
-fn tell(watchers: &Watchers, event: RecordedEvent) {
-    let aggregate =
-        StreamId { aggregate_type: event.aggregate_type.clone(), aggregate_id: event.aggregate_id.clone() };
-    let event = Arc::new(event);
-    keep_if(watchers, &aggregate, |watcher| watcher.try_send(Arc::clone(&event)).is_ok());
-}
-
-/// Lets the watchers of an aggregate go that are not to be kept.
-fn keep_if(watchers: &Watchers, aggregate: &StreamId, keep: impl FnMut(&Watcher) -> bool) {
-    let mut watchers = lock(watchers);
-    let Some(all) = watchers.as_mut() else { return };
-    if let Some(of_aggregate) = all.get_mut(aggregate) {
-        of_aggregate.retain(keep);
-        if of_aggregate.is_empty() {
-            all.remove(aggregate);
-        }
-    }
-}
-
-fn lock(watchers: &Watchers) -> MutexGuard<'_, Option<ByAggregate>> {
-    watchers.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(hub: &Shared) -> MutexGuard<'_, Option<Hub>> {
+    hub.lock().unwrap_or_else(PoisonError::into_inner)
 }

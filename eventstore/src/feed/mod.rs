@@ -14,7 +14,7 @@ use std::time::Duration;
 use metrics::{Counter, counter};
 use tokio::time::Instant;
 
-pub use self::live::{Live, Watch};
+pub use self::live::{Live, Route, Watch};
 use self::log::Log;
 use self::tail::{Next, Tail};
 use crate::checkpoint::Checkpoint;

@@ -15,12 +15,7 @@ impl ReadModel for Orders {
     const REVISION: i32 = 1;
 
     fn key(event: &Envelope) -> Option<String> {
-        match &event.event {
-            DomainEvent::Order(_) => Some(event.aggregate_id().to_owned()),
-            DomainEvent::Payment(paid) => Some(payment::order_of(paid).to_string()),
-            DomainEvent::Shipment(shipped) => Some(shipment::order_of(shipped).to_string()),
-            DomainEvent::Cart(_) | DomainEvent::Inventory(_) | DomainEvent::Product(_) => None,
-        }
+        order_of(&event.event, event.aggregate_id())
     }
 
     fn key_of_unreadable(recorded: &RecordedEvent) -> String {
@@ -45,6 +40,16 @@ impl ReadModel for Orders {
         }
         row.updated_at = event.occurred_at();
         Ok(Some(row))
+    }
+}
+
+/// The order that an event of this aggregate belongs to.
+pub(super) fn order_of(event: &DomainEvent, aggregate_id: &str) -> Option<String> {
+    match event {
+        DomainEvent::Order(_) => Some(aggregate_id.to_owned()),
+        DomainEvent::Payment(paid) => Some(payment::order_of(paid).to_string()),
+        DomainEvent::Shipment(shipped) => Some(shipment::order_of(shipped).to_string()),
+        DomainEvent::Cart(_) | DomainEvent::Inventory(_) | DomainEvent::Product(_) => None,
     }
 }
 

@@ -14,5 +14,21 @@ pub use row::{
     Progress, Refund, ShipmentStatus,
 };
 
+use daybook_domain::catalogue::DomainEvent;
+use daybook_eventstore::RecordedEvent;
+
+use crate::runtime::ReadModel;
+
 /// The read model of orders.
 pub struct Orders;
+
+/// The order that an event of the log belongs to: its own events, its payment's and its parcels'.
+pub fn order_of(event: &RecordedEvent) -> Option<String> {
+    if !Orders::SOURCES.contains(&event.aggregate_type.as_str()) {
+        return None;
+    }
+    match DomainEvent::decode(&event.aggregate_type, &event.payload) {
+        Ok(happened) => fold::order_of(&happened, &event.aggregate_id),
+        Err(_) => Some(Orders::key_of_unreadable(event)),
+    }
+}

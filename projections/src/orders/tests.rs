@@ -11,7 +11,9 @@ use daybook_domain::{
 };
 use uuid::Uuid;
 
-use super::{FulfilmentStatus, OrderRow, OrderStatus, Orders, PaymentStatus, Progress, ShipmentStatus};
+use super::{
+    FulfilmentStatus, OrderRow, OrderStatus, Orders, PaymentStatus, Progress, ShipmentStatus, order_of,
+};
 use crate::runtime::testing::{envelope, fold_all, moment};
 use crate::runtime::{FoldError, ReadModel};
 
@@ -245,4 +247,15 @@ fn a_payment_that_cannot_be_read_is_its_orders_matter() {
     let mut recorded = envelope(1, &id(20).to_string(), event.clone()).recorded;
     recorded.payload = format!(r#"{{"Levitated":{{"order_id":"{}"}}}}"#, order_id());
     assert_eq!(Orders::key_of_unreadable(&recorded), order_id().to_string());
+}
+
+#[test]
+fn events_of_an_order_its_payment_and_its_parcels_belong_to_the_order() {
+    let facts = [placed(), opened(), dispatched(1)].into_iter().chain(authorised());
+    for (position, (id, event)) in (1..).zip(facts) {
+        let mut recorded = envelope(position, &id, event).recorded;
+        assert_eq!(order_of(&recorded), Some(order_id().to_string()), "{}", recorded.event_type);
+        recorded.aggregate_type = "Product".to_owned();
+        assert_eq!(order_of(&recorded), None);
+    }
 }

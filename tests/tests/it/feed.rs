@@ -6,7 +6,8 @@ use daybook_domain::IdSource;
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::process::config::{ServiceUrl, Value};
 use daybook_eventstore::{
-    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, StoreError, StreamId, Wake,
+    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, RecordedEvent, StoreError,
+    Wake,
 };
 use futures::{FutureExt, StreamExt};
 use sqlx::Executor;
@@ -219,11 +220,10 @@ async fn a_watcher_gets_the_new_events_of_its_aggregate_only() {
     let writer = Writer::new(&database);
     let _relay = stream.relay(&database);
     let (watched, other) = (unique("thing"), unique("thing"));
-    let aggregate = StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: watched.clone() };
     writer.append_to(&watched, 0, vec!["\"old\"".to_owned()]).await;
-    let live = Live::start(streaming(&database, &stream).await, "watchers");
+    let live = Live::start(streaming(&database, &stream).await, "watchers", aggregate_id);
     let watch = eventually(SOON, "the log is followed", || async {
-        let mut watch = live.watch(aggregate.clone());
+        let mut watch = live.watch(watched.clone());
         watch.next().now_or_never().is_none().then_some(watch)
     })
     .await;
@@ -240,14 +240,34 @@ async fn a_watcher_that_does_not_keep_up_is_let_go() {
     let database = Database::events().await;
     let writer = Writer::new(&database);
     let id = unique("thing");
-    let aggregate = StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.clone() };
-    let live = Live::start(source(&database), "watchers");
+    let live = Live::start(source(&database), "watchers", aggregate_id);
     let watch = eventually(SOON, "the log is followed", || async {
-        let mut watch = live.watch(aggregate.clone());
+        let mut watch = live.watch(id.clone());
         watch.next().now_or_never().is_none().then_some(watch)
     })
     .await;
     writer.append_to(&id, 0, vec!["1".to_owned(); 1_000]).await;
     let seen = timeout(SOON, watch.count()).await.expect("the watch ends");
     assert!(seen < 1_000, "{seen}");
+}
+
+#[tokio::test]
+async fn a_watch_begins_where_everything_before_was_told() {
+    let database = Database::events().await;
+    let (writer, id) = (Writer::new(&database), unique("thing"));
+    let live = Live::start(source(&database), "watchers", aggregate_id);
+    let mut first = eventually(SOON, "the log is followed", || async {
+        let mut watch = live.watch(id.clone());
+        watch.next().now_or_never().is_none().then_some(watch)
+    })
+    .await;
+    writer.append_to(&id, 0, vec!["1".to_owned(); 3]).await;
+    let told: Vec<_> = timeout(SOON, first.by_ref().take(3).collect()).await.expect("the events are seen");
+    let last = told.last().map(|event| event.position);
+    assert_eq!(Some(live.watch(id.clone()).begins()), last, "a later watcher is not told of them");
+}
+
+/// What the watchers of these tests watch.
+fn aggregate_id(event: &RecordedEvent) -> Option<String> {
+    (event.aggregate_type == "Thing").then(|| event.aggregate_id.clone())
 }

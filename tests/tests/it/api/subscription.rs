@@ -1,5 +1,6 @@
 //! Watching an order over graphql-transport-ws.
 
+use daybook_domain::order::OrderStatus;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -7,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::front::{Front, SOON};
+use super::front::{As, Front, SOON, token};
 use super::reading::global;
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
@@ -78,6 +79,38 @@ async fn an_order_is_seen_to_be_placed_and_confirmed() {
     socket.say(json!({ "type": "complete", "id": "1" })).await;
     socket.say(json!({ "type": "ping" })).await;
     while socket.hear().await["type"] != "pong" {}
+}
+
+#[tokio::test]
+async fn an_order_that_the_replica_lacks_is_told_as_soon_as_it_is_there_and_so_are_its_parcels() {
+    let front = Front::open().await;
+    let product = front.shop.product(1_000, 5).await;
+    let order_id = front.shop.buy(&[product], "card_approve").await;
+    let worker = front.shop.worker(&[]);
+    front.shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let mut socket = Socket::begun(&front).await;
+    let query = "subscription ($id: ID!) { orderUpdated(id: $id) { status shipments { id status } } }";
+    let variables = json!({ "id": global("Order", &order_id.to_string()) });
+    let payload = json!({ "query": query, "variables": variables });
+    socket.say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await;
+    assert_ne!(socket.hear().await["payload"]["errors"][0]["extensions"]["code"], Value::Null);
+    // From here on nothing happens to the order but what the worker still does by itself.
+    let _projector = front.projector(&["orders"]);
+    let parcel = loop {
+        let order = socket.hear().await["payload"]["data"]["orderUpdated"].take();
+        if !order.is_null() {
+            assert_eq!(order["status"], "CONFIRMED", "never an older state");
+        }
+        if let Some(parcel) = order["shipments"][0]["id"].as_str() {
+            break parcel.to_owned();
+        }
+    };
+    drop(worker);
+    let staff = token("staff", "ada");
+    let pack = "mutation ($id: ID!) { shipmentPack(shipmentId: $id) { userErrors { code } } }";
+    let who = As { token: Some(&staff), ..As::default() };
+    front.data_as(who, pack, json!({ "id": parcel })).await;
+    while socket.hear().await["payload"]["data"]["orderUpdated"]["shipments"][0]["status"] != "PACKED" {}
 }
 
 #[tokio::test]
