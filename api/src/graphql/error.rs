@@ -38,6 +38,8 @@ pub(crate) enum ApiError {
     TimedOut,
     /// A fault of ours. The client learns nothing of it; whoever runs the shop finds it in the log.
     Internal(Fault),
+    /// The same, of something stored that cannot be read: what else was asked for may well be.
+    Unreadable(Fault),
 }
 
 /// A fault with its cause, carried past async-graphql to the log.
@@ -45,6 +47,11 @@ pub(crate) enum ApiError {
 pub(crate) struct Fault(Arc<dyn StdError + Send + Sync>);
 
 impl Fault {
+    /// A fault with this cause.
+    pub(crate) fn of(cause: impl StdError + Send + Sync + 'static) -> Self {
+        Self(Arc::new(cause))
+    }
+
     /// What went wrong and why, cause by cause.
     pub(crate) fn chain(&self) -> String {
         let mut text = self.0.to_string();
@@ -61,12 +68,12 @@ impl Fault {
 impl ApiError {
     /// A fault with this cause.
     pub(crate) fn internal(cause: impl StdError + Send + Sync + 'static) -> Self {
-        Self::Internal(Fault(Arc::new(cause)))
+        Self::Internal(Fault::of(cause))
     }
 
     /// A search that the engine did not answer, with this cause.
     pub(crate) fn search_unavailable(cause: impl StdError + Send + Sync + 'static) -> Self {
-        Self::SearchUnavailable(Fault(Arc::new(cause)))
+        Self::SearchUnavailable(Fault::of(cause))
     }
 
     /// A request that is wrong.
@@ -84,7 +91,7 @@ impl ApiError {
             Self::SearchUnavailable(_) => "SEARCH_UNAVAILABLE",
             Self::Overloaded => "OVERLOADED",
             Self::TimedOut => "TIMED_OUT",
-            Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+            Self::Internal(_) | Self::Unreadable(_) => "INTERNAL_SERVER_ERROR",
         }
     }
 
@@ -100,7 +107,7 @@ impl ApiError {
             Self::SearchUnavailable(_) => "search is not available, try again later".to_owned(),
             Self::Overloaded => "too much is going on, try again".to_owned(),
             Self::TimedOut => "no answer came in time, send the same request again".to_owned(),
-            Self::Internal(_) => "something went wrong on our side".to_owned(),
+            Self::Internal(_) | Self::Unreadable(_) => "something went wrong on our side".to_owned(),
         }
     }
 }
@@ -115,7 +122,9 @@ impl From<ApiError> for Error {
         }
         let message = error.message();
         let source = match error {
-            ApiError::Internal(fault) | ApiError::SearchUnavailable(fault) => {
+            ApiError::Internal(fault)
+            | ApiError::Unreadable(fault)
+            | ApiError::SearchUnavailable(fault) => {
                 Some(Arc::new(fault) as Arc<dyn std::any::Any + Send + Sync>)
             }
             ApiError::Forbidden

@@ -1,13 +1,16 @@
 //! Many lookups, few statements: what is asked for while earlier statements run goes out together in the next one.
-//! Lookups of all requests share them, so the busier it is, the more each statement answers. Nothing is kept.
+//! Lookups of all requests share them, so the busier it is, the more each statement answers. Nothing is kept, and
+//! what is wrong with one key is not held against those that happened to go out with it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use tokio::sync::oneshot;
 
-use crate::graphql::error::ApiError;
+use crate::graphql::error::{ApiError, Fault};
 
 /// How many statements of one kind run at once.
 const RUNNING: usize = 4;
@@ -27,6 +30,11 @@ pub(crate) trait Batch: Send + Sync + 'static {
         keys: Vec<Self::Key>,
     ) -> impl Future<Output = Result<HashMap<Self::Key, Self::Value>, ApiError>> + Send;
 }
+
+/// A lookup panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a lookup panicked")]
+struct Panicked;
 
 type Answer<B> = Result<Option<<B as Batch>::Value>, ApiError>;
 type Waiting<B> = HashMap<<B as Batch>::Key, Vec<oneshot::Sender<Answer<B>>>>;
@@ -75,9 +83,26 @@ impl<B: Batch> Loader<B> {
         // What else the same request asks for comes before this is polled again.
         tokio::task::yield_now().await;
         while let Some(waiting) = self.take() {
-            let keys = waiting.keys().cloned().collect();
-            let found = self.batch.find(keys).await;
-            for (key, replies) in waiting {
+            self.answer(waiting).await;
+        }
+    }
+
+    /// Looks up all keys together; when one of them cannot be read, halves of them, until it is alone.
+    async fn answer(&self, waiting: Waiting<B>) {
+        let mut parts = vec![waiting];
+        while let Some(mut part) = parts.pop() {
+            let keys = part.keys().cloned().collect();
+            let found = match AssertUnwindSafe(self.batch.find(keys)).catch_unwind().await {
+                Ok(found) => found,
+                Err(_panic) => Err(ApiError::Unreadable(Fault::of(Panicked))),
+            };
+            if matches!(found, Err(ApiError::Unreadable(_))) && part.len() > 1 {
+                let half = part.keys().take(part.len() / 2).cloned().collect::<Vec<_>>();
+                parts.push(half.into_iter().filter_map(|key| part.remove_entry(&key)).collect());
+                parts.push(part);
+                continue;
+            }
+            for (key, replies) in part {
                 let answer = match &found {
                     Ok(found) => Ok(found.get(&key).cloned()),
                     Err(error) => Err(error.clone()),
@@ -128,6 +153,10 @@ mod tests {
             if keys.contains(&13) {
                 return Err(ApiError::TimedOut);
             }
+            if keys.contains(&66) {
+                return Err(ApiError::Unreadable(Fault::of(Panicked)));
+            }
+            assert!(!keys.contains(&77), "a panic on purpose");
             Ok(keys.into_iter().filter(|key| key % 2 == 0).map(|key| (key, key * 2)).collect())
         }
     }
@@ -142,5 +171,19 @@ mod tests {
         assert_eq!(statements.load(Ordering::Relaxed), 1);
         assert!(loader.get(13).await.is_err());
         assert_eq!(loader.get(14).await.expect("an answer"), Some(28));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_fails_alone_and_stops_nothing() {
+        let loader = Loader::new(Doubles::default());
+        for broken in [66, 77] {
+            for _ in 0..2 * RUNNING {
+                let keys = (20..30).chain([broken]);
+                let ask = async |key| (key, loader.get(key).await);
+                for (key, answer) in join_all(keys.map(ask)).await {
+                    assert_eq!(answer.is_err(), key == broken, "{key}");
+                }
+            }
+        }
     }
 }

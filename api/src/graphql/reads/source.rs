@@ -10,7 +10,7 @@ use daybook_projections::read::{Behind, Hot, ReadDb, ReadError, ReplicaWatch};
 
 use super::Loaders;
 use super::hot::{self, Copies};
-use crate::graphql::error::ApiError;
+use crate::graphql::error::{ApiError, Fault};
 use crate::graphql::scalar::Position;
 use crate::graphql::services::services;
 
@@ -98,7 +98,8 @@ impl From<ReadError> for ApiError {
             ReadError::NotBuilt => Self::NotBuilt,
             ReadError::TimedOut => Self::TimedOut,
             ReadError::Search(_) => Self::search_unavailable(error),
-            ReadError::Database(_) | ReadError::Undecodable(_) => Self::internal(error),
+            ReadError::Undecodable(_) => Self::Unreadable(Fault::of(error)),
+            ReadError::Database(_) => Self::internal(error),
         }
     }
 }
