@@ -38,5 +38,5 @@ pub use snapshot::SnapshotPolicy;
 pub use store::EventStore;
 pub use stream::{ConnectError, EventStream, StreamLimits};
 pub use upcast::Upcasters;
-pub use vault::{Vault, VaultError, VaultKey};
+pub use vault::{SubjectKey, Vault, VaultError, VaultKey};
 pub use wake::Wake;

@@ -1,14 +1,16 @@
 //! Personal data: opened here, for whoever may see the cart or order it belongs to, and nowhere else.
 
+use std::collections::HashMap;
+
 use async_graphql::{Context, SimpleObject};
 use daybook_commands::use_cases::{Address, Contact};
-use daybook_domain::Sealed;
-use daybook_eventstore::VaultError;
+use daybook_domain::{Sealed, SubjectId};
+use daybook_eventstore::{SubjectKey, Vault, VaultError};
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::reads::{Batch, Loader};
 use super::scalar::Country;
-use super::services::services;
 
 /// Who to deliver to.
 #[derive(Debug, Clone, SimpleObject)]
@@ -50,18 +52,46 @@ impl From<Address> for DeliveryAddress {
     }
 }
 
+/// The keys that open what was sealed for people.
+pub(crate) struct Keys(Vault);
+
+impl Batch for Keys {
+    type Key = SubjectId;
+    type Value = SubjectKey;
+
+    async fn find(&self, subjects: Vec<SubjectId>) -> Result<HashMap<SubjectId, SubjectKey>, ApiError> {
+        self.0.keys(&subjects).await.map_err(failed)
+    }
+}
+
+/// People's keys, looked up many at a time.
+pub(crate) type People = Loader<Keys>;
+
+/// The people whose keys are in this vault.
+pub(crate) fn people(vault: Vault) -> People {
+    Loader::new(Keys(vault))
+}
+
 /// Opens a sealed value; nothing when there is none or its person was forgotten.
 pub(crate) async fn open<T: DeserializeOwned, U: From<T>>(
     ctx: &Context<'_>,
     sealed: Option<&Sealed>,
 ) -> Result<Option<U>, ApiError> {
     let Some(sealed) = sealed else { return Ok(None) };
-    match services(ctx).shop.vault.open::<T>(sealed).await {
+    let key = ctx.data_unchecked::<People>().get(sealed.subject).await?;
+    match key.ok_or(VaultError::Broken).and_then(|key| key.open::<T>(sealed)) {
         Ok(value) => Ok(Some(value.into())),
         Err(VaultError::Forgotten) => Ok(None),
-        Err(VaultError::TimedOut) => Err(ApiError::TimedOut),
-        Err(error @ (VaultError::Broken | VaultError::Database(_) | VaultError::Unserialisable(_))) => {
-            Err(ApiError::internal(error))
-        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn failed(error: VaultError) -> ApiError {
+    match error {
+        VaultError::TimedOut => ApiError::TimedOut,
+        VaultError::Forgotten
+        | VaultError::Broken
+        | VaultError::Database(_)
+        | VaultError::Unserialisable(_) => ApiError::internal(error),
     }
 }

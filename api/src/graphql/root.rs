@@ -8,6 +8,7 @@ use super::idempotent::idempotent;
 use super::node::NodeQuery;
 use super::order::{OrderMutation, OrderQuery, OrderSubscription};
 use super::payment::PaymentMutation;
+use super::person;
 use super::product::{ProductMutation, ProductQuery};
 use super::search::SearchQuery;
 use super::services::Services;
@@ -67,7 +68,8 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 
 /// The schema with these services behind it.
 pub fn schema(services: Services) -> ShopSchema {
-    builder().data(services).finish()
+    let people = person::people(services.shop.vault.clone());
+    builder().data(services).data(people).finish()
 }
 
 /// The schema in the schema definition language.

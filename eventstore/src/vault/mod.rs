@@ -7,6 +7,7 @@
 
 mod cipher;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,42 @@ struct CachedKey {
     checked: std::time::Instant,
 }
 
+/// Why there is no key.
+#[derive(Debug, Clone, Copy)]
+enum NoKey {
+    Destroyed,
+    Broken,
+}
+
+/// What opens a subject's sealed values, or why they cannot be opened. It is not for keeping.
+#[derive(Clone)]
+pub struct SubjectKey(Result<Arc<DataKey>, NoKey>);
+
+impl std::fmt::Debug for SubjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubjectKey").finish_non_exhaustive()
+    }
+}
+
+impl SubjectKey {
+    /// Opens a sealed value of the subject.
+    ///
+    /// # Errors
+    /// [`VaultError::Forgotten`] when the subject was forgotten.
+    pub fn open<T: DeserializeOwned>(self, sealed: &Sealed) -> Result<T, VaultError> {
+        let data = URL_SAFE_NO_PAD.decode(&sealed.data).map_err(|_| VaultError::Broken)?;
+        let plain = self.held()?.open(data, sealed.subject.uuid().as_bytes())?;
+        serde_json::from_slice(&plain).map_err(|_| VaultError::Broken)
+    }
+
+    fn held(self) -> Result<Arc<DataKey>, VaultError> {
+        self.0.map_err(|missing| match missing {
+            NoKey::Destroyed => VaultError::Forgotten,
+            NoKey::Broken => VaultError::Broken,
+        })
+    }
+}
+
 /// Seals and opens personal data. Cloning shares the cache of keys.
 #[derive(Clone)]
 pub struct Vault {
@@ -97,10 +134,36 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Forgotten`] when the subject was forgotten.
     pub async fn open<T: DeserializeOwned>(&self, sealed: &Sealed) -> Result<T, VaultError> {
-        let key = self.find_key(sealed.subject).await?.ok_or(VaultError::Broken)?;
-        let data = URL_SAFE_NO_PAD.decode(&sealed.data).map_err(|_| VaultError::Broken)?;
-        let plain = key.open(data, sealed.subject.uuid().as_bytes())?;
-        serde_json::from_slice(&plain).map_err(|_| VaultError::Broken)
+        match self.keys(&[sealed.subject]).await?.remove(&sealed.subject) {
+            Some(key) => key.open(sealed),
+            None => Err(VaultError::Broken),
+        }
+    }
+
+    /// What opens the sealed values of these subjects, for those that were ever seen; in one statement, whatever
+    /// their number.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keys(&self, subjects: &[SubjectId]) -> Result<HashMap<SubjectId, SubjectKey>, VaultError> {
+        let cached = |subject: &SubjectId| Some((*subject, SubjectKey(Ok(self.cached(*subject)?))));
+        let mut keys: HashMap<_, _> = subjects.iter().filter_map(cached).collect();
+        let missing: Vec<_> =
+            subjects.iter().filter(|subject| !keys.contains_key(subject)).map(|subject| subject.uuid()).collect();
+        if missing.is_empty() {
+            return Ok(keys);
+        }
+        let statement =
+            sqlx::query("SELECT subject_id, wrapped_key FROM vault_keys WHERE subject_id = ANY($1)").bind(missing);
+        for row in in_time(statement.fetch_all(&self.pool)).await? {
+            let subject = SubjectId::new(row.try_get(0)?);
+            let key = match row.try_get::<Option<Vec<u8>>, _>(1)? {
+                None => Err(NoKey::Destroyed),
+                Some(wrapped) => self.unwrap_key(subject, wrapped).map_err(|_broken| NoKey::Broken),
+            };
+            keys.insert(subject, SubjectKey(key));
+        }
+        Ok(keys)
     }
 
     /// Forgets a subject: destroys the key, for ever. Forgetting twice, or someone never seen, is no error.
@@ -120,19 +183,12 @@ impl Vault {
     }
 
     async fn find_key(&self, subject: SubjectId) -> Result<Option<Arc<DataKey>>, VaultError> {
-        if let Some(cached) = self.keys.get(&subject).filter(|cached| cached.checked.elapsed() < KEY_LIFETIME)
-        {
-            return Ok(Some(cached.key));
-        }
-        let statement =
-            sqlx::query("SELECT wrapped_key FROM vault_keys WHERE subject_id = $1").bind(subject.uuid());
-        match in_time(statement.fetch_optional(&self.pool)).await? {
-            None => Ok(None),
-            Some(row) => match row.try_get::<Option<Vec<u8>>, _>(0)? {
-                None => Err(VaultError::Forgotten),
-                Some(wrapped) => self.unwrap_key(subject, wrapped).map(Some),
-            },
-        }
+        self.keys(&[subject]).await?.remove(&subject).map(SubjectKey::held).transpose()
+    }
+
+    fn cached(&self, subject: SubjectId) -> Option<Arc<DataKey>> {
+        let cached = self.keys.get(&subject)?;
+        (cached.checked.elapsed() < KEY_LIFETIME).then_some(cached.key)
     }
 
     /// Makes the subject's key; when another process was quicker, takes that one.

@@ -341,6 +341,13 @@ async fn a_forgotten_persons_data_never_opens_again() {
         matches!(elsewhere.open::<String>(&sealed).await, Err(VaultError::Forgotten)).then_some(())
     })
     .await;
+    let bobs = ours.seal(bob, &"his").await.expect("it is sealed");
+    let stranger = SubjectId::generate(&SystemIds);
+    let mut keys = vault(1).keys(&[ada, bob, stranger]).await.expect("the keys");
+    let mut open = |who, sealed| keys.remove(&who).map(|key| key.open::<String>(sealed));
+    assert!(matches!(open(ada, &sealed), Some(Err(VaultError::Forgotten))));
+    assert_eq!(open(bob, &bobs).expect("a key").expect("it opens"), "his");
+    assert!(open(stranger, &bobs).is_none());
     let left: Option<Vec<u8>> =
         sqlx::query_scalar("SELECT wrapped_key FROM vault_keys WHERE subject_id = $1")
             .bind(ada.uuid())

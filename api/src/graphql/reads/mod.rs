@@ -7,6 +7,7 @@ mod loaders;
 mod source;
 
 pub(crate) use connection::{Paging, Slice, connection, cost};
+pub(crate) use loader::{Batch, Loader};
 pub(crate) use loaders::Loaders;
 pub use source::Reads;
 pub(crate) use source::after;
