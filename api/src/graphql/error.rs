@@ -142,7 +142,7 @@ impl From<ApiError> for Error {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Overloaded => Self::Overloaded,
+            StoreError::Overloaded | StoreError::Database(sqlx::Error::PoolTimedOut) => Self::Overloaded,
             StoreError::TimedOut => Self::TimedOut,
             StoreError::Database(_)
             | StoreError::Migration(_)

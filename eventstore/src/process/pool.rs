@@ -7,10 +7,16 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::config::PgUrl;
 
-/// How long to wait for a connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a statement may run on the server.
-const STATEMENT_TIMEOUT: &str = "30s";
+/// How long to wait for a connection, and how long a statement may run on the server.
+struct Limits {
+    acquire: Duration,
+    statement: &'static str,
+}
+
+/// Those of what has to be done.
+const FOR_WORK: Limits = Limits { acquire: Duration::from_secs(5), statement: "30s" };
+/// Those of what somebody waits for, at most 5 s: a connection whose query nobody waits for any more is soon free again.
+const FOR_QUERIES: Limits = Limits { acquire: Duration::from_millis(1_500), statement: "4500ms" };
 
 /// A pool of at most `max` connections, which the server sees as `application`'s. It connects when first used, so
 /// a database that is away is a matter of readiness and not of starting.
@@ -18,21 +24,21 @@ const STATEMENT_TIMEOUT: &str = "30s";
 /// It is for statements that find their rows by keys: each is planned once a connection, since planning anew for every
 /// call's values costs more than running it.
 pub fn pool(url: &PgUrl, max: u32, application: &str) -> PgPool {
-    open(url.options().options([("plan_cache_mode", "force_generic_plan")]), max, application)
+    open(url.options().options([("plan_cache_mode", "force_generic_plan")]), max, application, &FOR_WORK)
 }
 
-/// The same for queries whose best plan depends on what is asked for.
+/// The same for queries whose best plan depends on what is asked for, and whose asker does not wait long.
 pub fn pool_for_queries(url: &PgUrl, max: u32, application: &str) -> PgPool {
-    open(url.options(), max, application)
+    open(url.options(), max, application, &FOR_QUERIES)
 }
 
-fn open(options: PgConnectOptions, max: u32, application: &str) -> PgPool {
+fn open(options: PgConnectOptions, max: u32, application: &str, limits: &Limits) -> PgPool {
     let options = options
         .application_name(application)
-        .options([("statement_timeout", STATEMENT_TIMEOUT), ("jit", "off")]);
+        .options([("statement_timeout", limits.statement), ("jit", "off")]);
     PgPoolOptions::new()
         .max_connections(max)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(limits.acquire)
         // A ping before each use costs a quarter of the throughput; a dead connection shows itself in use.
         .test_before_acquire(false)
         .connect_lazy_with(options)

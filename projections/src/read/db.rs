@@ -18,6 +18,9 @@ pub enum ReadError {
     /// The replica did not answer in time.
     #[error("the read database did not answer in time")]
     TimedOut,
+    /// The replica has too much to do, or had to end the query to go on; it may be asked again.
+    #[error("the read database is overloaded")]
+    Overloaded,
     /// A stored row is not of this program's shape.
     #[error("a stored row cannot be decoded")]
     Undecodable(#[from] serde_json::Error),
@@ -28,10 +31,17 @@ pub enum ReadError {
 
 impl From<sqlx::Error> for ReadError {
     fn from(error: sqlx::Error) -> Self {
-        // undefined_table and invalid_schema_name: no version was ever made live.
+        if matches!(error, sqlx::Error::PoolTimedOut) {
+            return Self::Overloaded;
+        }
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match code.as_deref() {
+            // undefined_table and invalid_schema_name: no version was ever made live.
             Some("42P01" | "3F000") => Self::NotBuilt,
+            // query_canceled: the statement's own time limit.
+            Some("57014") => Self::TimedOut,
+            // serialization_failure, which on a replica is a conflict with its recovery, and too_many_connections.
+            Some("40001" | "53300") => Self::Overloaded,
             _ => Self::Database(error),
         }
     }

@@ -151,7 +151,7 @@ async fn verify(
     let events = books.against_events(shop).await?;
     let Some(read) = settings.optional(keys::READ_URL)? else { return Ok((events, None)) };
     let head = store.reader().head().await?.position;
-    let read_model = books.against_read_model(process::pool_for_queries(&read, 2, NAME), head).await?;
+    let read_model = books.against_read_model(process::pool(&read, 2, NAME), head).await?;
     Ok((events, read_model.ok()))
 }
 

@@ -98,6 +98,7 @@ impl From<ReadError> for ApiError {
             ReadError::NotBuilt => Self::NotBuilt,
             ReadError::TimedOut => Self::TimedOut,
             ReadError::Search(_) => Self::search_unavailable(error),
+            ReadError::Overloaded => Self::Overloaded,
             ReadError::Undecodable(_) => Self::Unreadable(Fault::of(error)),
             ReadError::Database(_) => Self::internal(error),
         }

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use daybook_eventstore::process::config::{PgUrl, Value};
+use daybook_eventstore::process::pool_for_queries;
 use daybook_projections::orders::query::by_ids;
-use daybook_projections::read::{ReadDb, ReplicaWatch};
+use daybook_projections::read::{ReadDb, ReadError, ReplicaWatch};
 use sqlx::Executor;
 use sqlx::postgres::PgPoolOptions;
 use xtask::servers::{Profile, Scratch, Server};
 
 use super::shop::{SOON, Shop};
-use crate::harness::servers;
+use crate::harness::{Database, eventually, servers};
 
 #[tokio::test]
 async fn whoever_waits_reads_their_write_on_the_replica() {
@@ -82,4 +84,19 @@ async fn a_replica_that_is_held_back_is_waited_for_and_never_passed_off_as_curre
     released.expect("it goes on");
     reached.expect("whoever waited gets it");
     watching.abort();
+}
+
+#[tokio::test]
+async fn a_read_that_takes_too_long_or_finds_no_connection_is_told_so() {
+    let read = Database::read().await;
+    let url = PgUrl::parse(&read.url).expect("a URL");
+    let pool = pool_for_queries(&url, 1, "impatient");
+    let asleep = sqlx::query("SELECT pg_sleep(60)").execute(&pool);
+    let crowded = async {
+        let asked = || sqlx::query("SELECT 1").execute(&pool);
+        eventually(SOON, "the connection is taken", || async { asked().await.err() }).await
+    };
+    let (asleep, crowded) = tokio::join!(asleep, crowded);
+    assert!(matches!(ReadError::from(crowded), ReadError::Overloaded));
+    assert!(matches!(ReadError::from(asleep.expect_err("it is ended")), ReadError::TimedOut));
 }
