@@ -122,9 +122,7 @@ impl From<ApiError> for Error {
         }
         let message = error.message();
         let source = match error {
-            ApiError::Internal(fault)
-            | ApiError::Unreadable(fault)
-            | ApiError::SearchUnavailable(fault) => {
+            ApiError::Internal(fault) | ApiError::Unreadable(fault) | ApiError::SearchUnavailable(fault) => {
                 Some(Arc::new(fault) as Arc<dyn std::any::Any + Send + Sync>)
             }
             ApiError::Forbidden

@@ -148,13 +148,17 @@ impl Vault {
     pub async fn keys(&self, subjects: &[SubjectId]) -> Result<HashMap<SubjectId, SubjectKey>, VaultError> {
         let cached = |subject: &SubjectId| Some((*subject, SubjectKey(Ok(self.cached(*subject)?))));
         let mut keys: HashMap<_, _> = subjects.iter().filter_map(cached).collect();
-        let missing: Vec<_> =
-            subjects.iter().filter(|subject| !keys.contains_key(subject)).map(|subject| subject.uuid()).collect();
+        let missing: Vec<_> = subjects
+            .iter()
+            .filter(|subject| !keys.contains_key(subject))
+            .map(|subject| subject.uuid())
+            .collect();
         if missing.is_empty() {
             return Ok(keys);
         }
         let statement =
-            sqlx::query("SELECT subject_id, wrapped_key FROM vault_keys WHERE subject_id = ANY($1)").bind(missing);
+            sqlx::query("SELECT subject_id, wrapped_key FROM vault_keys WHERE subject_id = ANY($1)")
+                .bind(missing);
         for row in in_time(statement.fetch_all(&self.pool)).await? {
             let subject = SubjectId::new(row.try_get(0)?);
             let key = match row.try_get::<Option<Vec<u8>>, _>(1)? {

@@ -77,38 +77,69 @@ pub async fn list(
     filter: &OrderFilter,
     page: &PageRequest,
 ) -> Result<Page<OrderRow>, ReadError> {
-    let sort = Sort { by: "placed_at", sql_type: "timestamptz", descending: true };
+    let sort = Sort { name: "placed", by: "placed_at", sql_type: "timestamptz", descending: true };
     page::fetch(db, "orders", &sort, page, |query| matching(query, filter)).await
 }
 
-/// The histories of these orders, each oldest first; at most `limit` events of each, after position `after`.
+/// A part of an order's history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HistoryPart {
+    /// The order.
+    pub order_id: OrderId,
+    /// The events after this position.
+    pub after: Position,
+    /// At most so many of them.
+    pub first: u32,
+}
+
+/// These parts of orders' histories, each oldest first.
 ///
 /// # Errors
 /// When the replica fails or does not answer in time.
 pub async fn history(
     db: &ReadDb,
-    ids: &[OrderId],
-    after: Position,
-    limit: u32,
-) -> Result<HashMap<OrderId, Vec<HistoryEntry>>, ReadError> {
-    let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    parts: &[HistoryPart],
+) -> Result<HashMap<HistoryPart, Vec<HistoryEntry>>, ReadError> {
+    let keys: Vec<String> = parts.iter().map(|part| part.order_id.to_string()).collect();
+    let after: Vec<Position> = parts.iter().map(|part| part.after).collect();
+    let first: Vec<i64> = parts.iter().map(|part| part.first.into()).collect();
     let query = sqlx::query(
-        "SELECT event.*, event.payload::text AS payload_text FROM unnest($1::text[]) AS wanted (key)
+        "SELECT wanted.number, event.*, event.payload::text AS payload_text
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[])
+             WITH ORDINALITY AS wanted (key, after, first, number)
          CROSS JOIN LATERAL (
-             SELECT * FROM live.order_history h WHERE h.key = wanted.key AND h.position > $2
-             ORDER BY h.position LIMIT $3
-         ) AS event",
+             SELECT * FROM live.order_history h WHERE h.key = wanted.key AND h.position > wanted.after
+             ORDER BY h.position LIMIT wanted.first
+         ) AS event ORDER BY wanted.number, event.position",
     );
-    let query = query.bind(keys).bind(after).bind(i64::from(limit));
-    let rows = db.within(query.fetch_all(db.pool())).await?;
-    let mut histories: HashMap<OrderId, Vec<HistoryEntry>> = ids.iter().map(|id| (*id, Vec::new())).collect();
+    let rows = db.within(query.bind(keys).bind(after).bind(first).fetch_all(db.pool())).await?;
+    let mut histories: HashMap<_, Vec<_>> = parts.iter().map(|part| (*part, Vec::new())).collect();
     for row in &rows {
-        let key: &str = row.try_get("key")?;
-        if let Ok(id) = key.parse::<OrderId>() {
-            histories.entry(id).or_default().push(entry(row)?);
+        let number: i64 = row.try_get("number")?;
+        let part = usize::try_from(number - 1).ok().and_then(|index| parts.get(index));
+        if let Some(events) = part.and_then(|part| histories.get_mut(part)) {
+            events.push(entry(row)?);
         }
     }
     Ok(histories)
+}
+
+/// How many events the histories of these orders have.
+///
+/// # Errors
+/// When the replica fails or does not answer in time.
+pub async fn history_lengths(db: &ReadDb, ids: &[OrderId]) -> Result<HashMap<OrderId, u64>, ReadError> {
+    let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let query =
+        sqlx::query("SELECT key, count(*) AS count FROM live.order_history WHERE key = ANY($1) GROUP BY key");
+    let rows = db.within(query.bind(keys).fetch_all(db.pool())).await?;
+    let mut lengths = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Ok(id) = row.try_get::<&str, _>("key")?.parse() {
+            lengths.insert(id, u64::try_from(row.try_get::<i64, _>("count")?).unwrap_or(0));
+        }
+    }
+    Ok(lengths)
 }
 
 fn matching(query: &mut QueryBuilder<'_, sqlx::Postgres>, filter: &OrderFilter) {

@@ -50,6 +50,18 @@ pub enum ProductSort {
     PriceDescending(Currency),
 }
 
+impl ProductSort {
+    /// Its name, for cursors.
+    fn name(self) -> String {
+        match self {
+            Self::Newest => "newest".to_owned(),
+            Self::Title => "title".to_owned(),
+            Self::PriceAscending(currency) => format!("cheapest {}", currency.code()),
+            Self::PriceDescending(currency) => format!("dearest {}", currency.code()),
+        }
+    }
+}
+
 /// The products with these ids, those that there are.
 ///
 /// # Errors
@@ -110,7 +122,8 @@ pub async fn list(
         ProductSort::PriceAscending(currency) => (price_expression(currency), "bigint", false),
         ProductSort::PriceDescending(currency) => (price_expression(currency), "bigint", true),
     };
-    let sorted = Sort { by: &by, sql_type, descending };
+    let name = sort.name();
+    let sorted = Sort { name: &name, by: &by, sql_type, descending };
     let matching = |query: &mut QueryBuilder<'_, Postgres>| {
         matching(query, filter);
         query.push(format_args!(" AND {by} IS NOT NULL"));

@@ -21,6 +21,9 @@ pub enum ReadError {
     /// The replica has too much to do, or had to end the query to go on; it may be asked again.
     #[error("the read database is overloaded")]
     Overloaded,
+    /// The cursor is not one of this list in this order.
+    #[error("the cursor is not one of this list")]
+    WrongCursor,
     /// A stored row is not of this program's shape.
     #[error("a stored row cannot be decoded")]
     Undecodable(#[from] serde_json::Error),

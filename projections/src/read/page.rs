@@ -8,9 +8,11 @@ use sqlx::{Postgres, QueryBuilder, Row};
 
 use super::db::{ReadDb, ReadError, doc};
 
-/// Where a row is in its list: its sort value and its key.
+/// Where a row is in its list: how that is sorted, its sort value and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
+    /// The name of the list's order: in another one the cursor means nothing.
+    pub sort: String,
     /// The sort value, as text that Postgres reads back.
     pub value: String,
     /// The key, for rows with the same sort value.
@@ -41,6 +43,8 @@ pub struct Page<T> {
 
 /// How a list is sorted: by an expression over the view's columns that is never null, then by key.
 pub(crate) struct Sort<'a> {
+    /// Its name, for cursors.
+    pub(crate) name: &'a str,
     /// The expression.
     pub(crate) by: &'a str,
     /// Its type.
@@ -58,7 +62,10 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
     page: &PageRequest,
     matching: impl Fn(&mut QueryBuilder<'_, Postgres>),
 ) -> Result<Page<T>, ReadError> {
-    let Sort { by, sql_type, descending } = sort;
+    let Sort { name, by, sql_type, descending } = sort;
+    if page.after.as_ref().is_some_and(|after| after.sort != *name) {
+        return Err(ReadError::WrongCursor);
+    }
     let (direction, beyond) = if *descending { ("DESC", "<") } else { ("ASC", ">") };
     let mut query = QueryBuilder::new(
         "SELECT totals.total, page.key, page.sort::text AS value, page.doc::text AS doc FROM ",
@@ -81,11 +88,27 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
     query.push(format_args!(" ORDER BY {by} {direction}, key {direction} LIMIT "));
     query.push_bind(i64::from(page.first) + 1);
     query.push(format_args!(") AS page ON true ORDER BY page.sort {direction}, page.key {direction}"));
-    let rows = db.within(query.build().fetch_all(db.pool())).await?;
-    from_rows(&rows, page)
+    match db.within(query.build().fetch_all(db.pool())).await {
+        Ok(rows) => from_rows(&rows, page, name),
+        // Nobody but the cursor brings a value that Postgres has to read.
+        Err(ReadError::Database(error)) if page.after.is_some() && is_of_data(&error) => {
+            Err(ReadError::WrongCursor)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-fn from_rows<T: DeserializeOwned>(rows: &[PgRow], request: &PageRequest) -> Result<Page<T>, ReadError> {
+/// Whether a value could not be read as its type (SQLSTATE class 22).
+fn is_of_data(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("22"))
+}
+
+fn from_rows<T: DeserializeOwned>(
+    rows: &[PgRow],
+    request: &PageRequest,
+    sort: &str,
+) -> Result<Page<T>, ReadError> {
     let first = usize::try_from(request.first).unwrap_or(usize::MAX);
     let total: Option<i64> = rows.first().map(|row| row.try_get("total")).transpose()?.flatten();
     let mut page =
@@ -97,7 +120,8 @@ fn from_rows<T: DeserializeOwned>(rows: &[PgRow], request: &PageRequest) -> Resu
             page.has_next = true;
             break;
         }
-        page.rows.push((Cursor { value: row.try_get("value")?, key }, doc(row)?));
+        let cursor = Cursor { sort: sort.to_owned(), value: row.try_get("value")?, key };
+        page.rows.push((cursor, doc(row)?));
     }
     Ok(page)
 }

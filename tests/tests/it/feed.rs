@@ -6,8 +6,7 @@ use daybook_domain::IdSource;
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::process::config::{ServiceUrl, Value};
 use daybook_eventstore::{
-    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, RecordedEvent, StoreError,
-    Wake,
+    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, RecordedEvent, StoreError, Wake,
 };
 use futures::{FutureExt, StreamExt};
 use sqlx::Executor;

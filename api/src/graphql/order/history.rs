@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ID, Object};
-use daybook_domain::Timestamp;
-use daybook_projections::orders::query::HistoryEntry;
+use async_graphql::{Context, ID, Object};
+use daybook_domain::{OrderId, Timestamp};
+use daybook_projections::orders::query::{HistoryEntry, HistoryPart};
 
 use crate::graphql::error::ApiError;
 use crate::graphql::reads::{Paging, Slice, connection};
 use crate::graphql::scalar::{Json, Position};
+use crate::graphql::services::services;
+
+/// The list's name, for cursors.
+const LIST: &str = "history";
 
 /// One event.
 #[derive(Debug, Clone)]
@@ -97,14 +101,25 @@ connection! {
     OrderEventConnection {}, OrderEventEdge of OrderEvent;
 }
 
-/// A part of a history.
-pub(super) fn part(
-    history: &Arc<Vec<HistoryEntry>>,
+/// A part of an order's history.
+pub(super) async fn part(
+    ctx: &Context<'_>,
+    order_id: OrderId,
     paging: &Paging,
 ) -> Result<OrderEventConnection, ApiError> {
-    let event = |(index, entry): (usize, &HistoryEntry)| {
-        (entry.position.to_string(), OrderEvent { history: Arc::clone(history), index })
+    let load = &services(ctx).reads.load;
+    let (first, after) = paging.by_number(LIST)?;
+    // One more than asked for says whether there are more.
+    let wanted = HistoryPart { order_id, after, first: first + 1 };
+    let history = load.histories.get(wanted).await?.unwrap_or_default();
+    let total = if ctx.look_ahead().field("totalCount").exists() {
+        load.history_lengths.get(order_id).await?.unwrap_or_default()
+    } else {
+        0
     };
-    let all = history.iter().enumerate().map(event).collect();
-    Ok(OrderEventConnection { slice: Slice::cut(all, paging)? })
+    let event = |(index, entry): (usize, &HistoryEntry)| {
+        (entry.position, OrderEvent { history: Arc::clone(&history), index })
+    };
+    let events = history.iter().enumerate().map(event);
+    Ok(OrderEventConnection { slice: Slice::by_number(LIST, events, (first, after), total) })
 }

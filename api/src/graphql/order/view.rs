@@ -18,7 +18,6 @@ use crate::graphql::money::MoneyV2;
 use crate::graphql::person::{self, DeliveryAddress, DeliveryContact};
 use crate::graphql::reads::{Paging, cost};
 use crate::graphql::scalar::Country;
-use crate::graphql::services::services;
 use crate::graphql::shipment::Shipment;
 
 /// An order: what was bought, and how far its promise, its money and its goods are.
@@ -149,8 +148,7 @@ impl Order {
         first: Option<i32>,
         after: Option<String>,
     ) -> Result<OrderEventConnection, ApiError> {
-        let found = services(ctx).reads.load.histories.get(self.0.order_id).await?;
-        history::part(&found.unwrap_or_default(), &Paging { first, after })
+        history::part(ctx, self.0.order_id, &Paging { first, after }).await
     }
 }
 

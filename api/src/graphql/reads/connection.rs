@@ -12,7 +12,7 @@ const DEFAULT: u32 = 20;
 /// The most it may have.
 const MAX: u32 = 100;
 /// The longest cursor that is looked into.
-const MAX_CURSOR: usize = 1_024;
+const MAX_CURSOR: usize = 2_048;
 
 /// A page as the client asks for it.
 #[derive(Debug, Clone, Default)]
@@ -41,13 +41,19 @@ impl Paging {
 }
 
 impl Paging {
-    /// How many items it has at most, and how many come before it, for a list that is walked by number.
-    pub(crate) fn by_number(&self, max: u32) -> Result<(u32, u32), ApiError> {
-        let before = self.after.as_deref().map(decode).transpose()?;
-        let offset = before.map_or(Some(0), |cursor| cursor.key.parse().ok()).filter(|offset| *offset <= max);
-        let beyond = || ApiError::bad_input("INVALID_CURSOR", "after is not a cursor of this list");
-        Ok((self.size()?, offset.ok_or_else(beyond)?))
+    /// How many items it has at most, and the number after which they come, for the list of this name, which is walked
+    /// by numbers.
+    pub(crate) fn by_number(&self, list: &str) -> Result<(u32, i64), ApiError> {
+        let Some(after) = &self.after else { return Ok((self.size()?, 0)) };
+        let cursor = Some(decode(after)?).filter(|cursor| cursor.sort == list);
+        let number = cursor.and_then(|cursor| cursor.key.parse().ok()).filter(|number| *number >= 0);
+        Ok((self.size()?, number.ok_or_else(invalid_cursor)?))
     }
+}
+
+/// What is given as `after` does not go with the list.
+pub(crate) fn invalid_cursor() -> ApiError {
+    ApiError::bad_input("INVALID_CURSOR", "after is not a cursor of this list in this order")
 }
 
 /// What a list of so many items costs, when each costs this much.
@@ -58,16 +64,23 @@ pub(crate) fn cost(first: Option<i32>, each: usize) -> usize {
 
 /// A cursor as the client has it.
 fn encode(cursor: &Cursor) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}\n{}", cursor.key, cursor.value))
+    URL_SAFE_NO_PAD.encode(format!("{}\n{}\n{}", cursor.sort, cursor.key, cursor.value))
 }
 
 fn decode(text: &str) -> Result<Cursor, ApiError> {
-    let invalid = || ApiError::bad_input("INVALID_CURSOR", "after is not a cursor of this list");
-    let short = Some(text).filter(|text| text.len() <= MAX_CURSOR).ok_or_else(invalid)?;
-    let bytes = URL_SAFE_NO_PAD.decode(short).map_err(|_| invalid())?;
-    let text = String::from_utf8(bytes).map_err(|_| invalid())?;
-    let (key, value) = text.split_once('\n').filter(|_| !text.contains('\0')).ok_or_else(invalid)?;
-    Ok(Cursor { value: value.to_owned(), key: key.to_owned() })
+    let within = Some(text).filter(|text| text.len() <= MAX_CURSOR).ok_or_else(invalid_cursor)?;
+    let bytes = URL_SAFE_NO_PAD.decode(within).map_err(|_| invalid_cursor())?;
+    let text = String::from_utf8(bytes).map_err(|_| invalid_cursor())?;
+    let mut parts = text.splitn(3, '\n').map(str::to_owned);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(sort), Some(key), Some(value)) if !text.contains('\0') => Ok(Cursor { sort, value, key }),
+        _ => Err(invalid_cursor()),
+    }
+}
+
+/// The cursor of an item of the list of this name, which is walked by numbers.
+fn numbered(list: &str, number: i64) -> String {
+    encode(&Cursor { sort: list.to_owned(), value: String::new(), key: number.to_string() })
 }
 
 /// A part of a list, each item with its cursor.
@@ -90,42 +103,39 @@ impl<T> Slice<T> {
         }
     }
 
-    /// A page of a list that is walked by number: the items after `offset`, of which those that are there and kept
-    /// are shown.
+    /// A page of the list of this name: the items after number `offset`, of which those that are there and kept are
+    /// shown.
     pub(crate) fn at_offset(
+        list: &str,
         page: Vec<Option<T>>,
         offset: u32,
         total: u64,
         kept: impl Fn(&T) -> bool,
     ) -> Self {
         let end = u64::from(offset) + u64::try_from(page.len()).unwrap_or(u64::MAX);
-        let numbered = (u64::from(offset) + 1..).zip(page);
-        let shown = numbered.filter_map(|(number, item)| Some((number, item.filter(&kept)?)));
-        let cursor = |number: u64| encode(&Cursor { value: String::new(), key: number.to_string() });
+        let items = (i64::from(offset) + 1..).zip(page);
+        let shown = items.filter_map(|(number, item)| Some((number, item.filter(&kept)?)));
         Self {
-            items: shown.map(|(number, item)| (cursor(number), item)).collect(),
+            items: shown.map(|(number, item)| (numbered(list, number), item)).collect(),
             has_next: end < total,
             has_previous: offset > 0,
             total,
         }
     }
 
-    /// A part of a list that is there as a whole and whose items have these keys, in this order.
-    pub(crate) fn cut(all: Vec<(String, T)>, paging: &Paging) -> Result<Self, ApiError> {
-        let after = paging.after.as_deref().map(decode).transpose()?;
-        let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        let size = usize::try_from(paging.size()?).unwrap_or(usize::MAX);
-        let mut rest = all.into_iter().peekable();
-        if let Some(after) = &after {
-            while rest.next_if(|(key, _)| *key != after.key).is_some() {}
-            rest.next();
-        }
-        let mut items = Vec::new();
-        while items.len() < size {
-            let Some((key, item)) = rest.next() else { break };
-            items.push((encode(&Cursor { value: String::new(), key }), item));
-        }
-        Ok(Self { items, has_next: rest.peek().is_some(), has_previous: after.is_some(), total })
+    /// A page of the list of this name: at most `first` of these items, which come with their numbers and may be more.
+    pub(crate) fn by_number(
+        list: &str,
+        items: impl IntoIterator<Item = (i64, T)>,
+        (first, after): (u32, i64),
+        total: u64,
+    ) -> Self {
+        let mut items: Vec<_> =
+            items.into_iter().map(|(number, item)| (numbered(list, number), item)).collect();
+        let first = usize::try_from(first).unwrap_or(usize::MAX);
+        let has_next = items.len() > first;
+        items.truncate(first);
+        Self { items, has_next, has_previous: after > 0, total }
     }
 }
 
@@ -192,10 +202,6 @@ mod tests {
         Paging { first, after: after.map(str::to_owned) }
     }
 
-    fn list() -> Vec<(String, u32)> {
-        (1..=5).map(|n| (n.to_string(), n)).collect()
-    }
-
     #[test]
     fn a_page_has_at_most_a_hundred_items() {
         assert_eq!(paging(None, None).size().ok(), Some(20));
@@ -205,19 +211,30 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_walked_page_by_page() {
-        let first = Slice::cut(list(), &paging(Some(2), None)).expect("a page");
+    fn a_list_is_walked_by_numbers_and_only_with_its_own_cursors() {
+        let page = |after: Option<&str>| {
+            let (first, after) = paging(Some(2), after).by_number("steps").ok()?;
+            let items = (after + 1..=5).take(3).map(|number| (number, number));
+            Some(Slice::by_number("steps", items, (first, after), 5))
+        };
+        let first = page(None).expect("a page");
         assert_eq!(first.items.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [1, 2]);
         assert_eq!((first.has_next, first.has_previous, first.total), (true, false, 5));
-        let after = &first.items[1].0;
-        let last = Slice::cut(list(), &paging(Some(9), Some(after))).expect("a page");
-        assert_eq!(last.items.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [3, 4, 5]);
+        let second = page(Some(&first.items[1].0)).expect("a page");
+        assert_eq!(second.items.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [3, 4]);
+        let last = page(Some(&second.items[1].0)).expect("a page");
+        assert_eq!(last.items.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [5]);
         assert_eq!((last.has_next, last.has_previous), (false, true));
+        let odd = Cursor { sort: "steps".to_owned(), value: String::new(), key: "two".to_owned() };
+        for other in [numbered("leaps", 2), numbered("steps", -1), encode(&odd)] {
+            assert!(page(Some(&other)).is_none());
+        }
     }
 
     #[test]
     fn a_cursor_reads_back_and_garbage_is_none() {
-        let cursor = Cursor { value: "2026-01-01 00:00:00+00".to_owned(), key: "k".to_owned() };
+        let (sort, value) = ("placed".to_owned(), "2026-01-01 00:00:00+00\n".to_owned());
+        let cursor = Cursor { sort, value, key: "k".to_owned() };
         assert_eq!(decode(&encode(&cursor)).ok(), Some(cursor));
         for bad in ["", "!", "QQ", &"A".repeat(2_000)] {
             assert!(decode(bad).is_err(), "{bad}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daybook_domain::{CartId, OrderId, ProductId, Sku, VariantId};
 use daybook_projections::carts::{self, CartRow};
-use daybook_projections::orders::query::HistoryEntry;
+use daybook_projections::orders::query::{HistoryEntry, HistoryPart};
 use daybook_projections::orders::{self, OrderRow};
 use daybook_projections::products::{self, ProductRow};
 use daybook_projections::read::ReadDb;
@@ -14,9 +14,6 @@ use daybook_projections::stock::{self, StockLevel};
 use super::hot::{self, Copies, HotCarts, Source, answered};
 use super::loader::{Batch, Loader};
 use crate::graphql::error::ApiError;
-
-/// How many events of an order's history are shown.
-const HISTORY: u32 = 1_000;
 
 macro_rules! batches {
     ($($(#[$doc:meta])+ $name:ident($key:ty => $value:ty) |$db:ident, $keys:ident| $find:expr;)+) => {$(
@@ -48,10 +45,12 @@ batches! {
     };
     /// Orders by their ids.
     Orders(OrderId => Arc<OrderRow>) |db, keys| shared(orders::query::by_ids(db, &keys).await?);
-    /// The histories of orders.
-    Histories(OrderId => Arc<Vec<HistoryEntry>>) |db, keys| {
-        shared(orders::query::history(db, &keys, 0, HISTORY).await?)
+    /// Parts of the histories of orders.
+    Histories(HistoryPart => Arc<Vec<HistoryEntry>>) |db, keys| {
+        shared(orders::query::history(db, &keys).await?)
     };
+    /// How long the histories of orders are.
+    HistoryLengths(OrderId => u64) |db, keys| orders::query::history_lengths(db, &keys).await?;
 }
 
 /// The stock of variants, at each location: from the hot copy, and without one from the replica.
@@ -93,8 +92,10 @@ pub(crate) struct Loaders {
     pub(crate) hot_carts: Option<Loader<HotCarts>>,
     /// Orders by their ids.
     pub(crate) orders: Loader<Orders>,
-    /// The histories of orders.
+    /// Parts of the histories of orders.
     pub(crate) histories: Loader<Histories>,
+    /// How long the histories of orders are.
+    pub(crate) history_lengths: Loader<HistoryLengths>,
     /// The stock of variants.
     pub(crate) stock: Loader<Stock>,
 }
@@ -109,6 +110,7 @@ impl Loaders {
             hot_carts: copies.clone().map(|copies| Loader::new(HotCarts(copies))),
             orders: Loader::new(Orders(db.clone())),
             histories: Loader::new(Histories(db.clone())),
+            history_lengths: Loader::new(HistoryLengths(db.clone())),
             stock: Loader::new(Stock { db: db.clone(), copies }),
         }
     }

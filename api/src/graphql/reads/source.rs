@@ -8,8 +8,8 @@ use daybook_domain::CartId;
 use daybook_projections::carts::CartRow;
 use daybook_projections::read::{Behind, Hot, ReadDb, ReadError, ReplicaWatch};
 
-use super::Loaders;
 use super::hot::{self, Copies};
+use super::{Loaders, invalid_cursor};
 use crate::graphql::error::{ApiError, Fault};
 use crate::graphql::scalar::Position;
 use crate::graphql::services::services;
@@ -99,6 +99,7 @@ impl From<ReadError> for ApiError {
             ReadError::TimedOut => Self::TimedOut,
             ReadError::Search(_) => Self::search_unavailable(error),
             ReadError::Overloaded => Self::Overloaded,
+            ReadError::WrongCursor => invalid_cursor(),
             ReadError::Undecodable(_) => Self::Unreadable(Fault::of(error)),
             ReadError::Database(_) => Self::internal(error),
         }

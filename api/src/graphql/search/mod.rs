@@ -6,12 +6,14 @@ use futures::future::try_join_all;
 
 use super::error::ApiError;
 use super::product::{AttributeFilterInput, Facet, Product, facets, words};
-use super::reads::{self, Paging, Slice, connection, cost};
+use super::reads::{self, Paging, Slice, connection, cost, invalid_cursor};
 use super::scalar::Position;
 use super::services::services;
 
 /// The read models: what is found, and what it is shown from.
 const MODELS: &[&str] = &["search", "products"];
+/// The list's name, for cursors.
+const LIST: &str = "search";
 /// The longest text that is searched for.
 const MAX_TEXT: usize = 200;
 /// How far a list of hits can be walked.
@@ -70,7 +72,9 @@ impl SearchQuery {
         #[graphql(default)] filter: SearchFilterInput,
         after_position: Option<Position>,
     ) -> Result<SearchConnection, ApiError> {
-        let (first, offset) = Paging { first, after }.by_number(MAX_OFFSET)?;
+        let (first, offset) = Paging { first, after }.by_number(LIST)?;
+        let offset =
+            u32::try_from(offset).ok().filter(|offset| *offset <= MAX_OFFSET).ok_or_else(invalid_cursor)?;
         let typed = check(query)?;
         let request = SearchRequest {
             text: typed.clone(),
@@ -84,7 +88,7 @@ impl SearchQuery {
         let rows = try_join_all(found.hits.iter().map(|id| reads.load.products.get(*id))).await?;
         // What is not there any more, or not for sale, was found by an index that is a moment behind.
         let products = rows.into_iter().map(|row| row.map(Product::Read)).collect();
-        let slice = Slice::at_offset(products, offset, found.total, |product| product.is_visible(ctx));
+        let slice = Slice::at_offset(LIST, products, offset, found.total, |product| product.is_visible(ctx));
         Ok(SearchConnection { slice, typed, counts: facets(found.facets), corrected: found.corrected })
     }
 

@@ -97,3 +97,26 @@ async fn products_are_listed_filtered_and_paged() {
     assert_eq!(rest["nodes"][0]["variants"][0]["price"]["amount"], "3.00");
     assert_eq!(rest["pageInfo"]["hasNextPage"], json!(false));
 }
+
+#[tokio::test]
+async fn a_cursor_of_another_list_or_order_is_told_to_be_none_of_this_one() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["products"]);
+    built(&front, "products").await;
+    front.shop.product(100, 1).await;
+    let list = |sort: &str, after: &str| {
+        format!(
+            "{{ products(first: 1, after: {after}, sort: {sort}, afterPosition: \"1\") {{ pageInfo {{ endCursor }} }} }}"
+        )
+    };
+    let (by_title, by_price) = ("{ key: TITLE }", "{ key: PRICE_ASCENDING, currencyCode: GBP }");
+    let found = front.data(&list(by_title, "null"), json!({})).await["products"].take();
+    let cursor = found["pageInfo"]["endCursor"].to_string();
+    front.data(&list(by_title, &cursor), json!({})).await;
+    assert_eq!(front.error(As::default(), &list(by_price, &cursor), json!({})).await, "INVALID_CURSOR");
+    // "cheapest GBP\nkey\nnonsense"
+    let forged = "\"Y2hlYXBlc3QgR0JQCmtleQpub25zZW5zZQ\"";
+    assert_eq!(front.error(As::default(), &list(by_price, forged), json!({})).await, "INVALID_CURSOR");
+    let search = format!("{{ search(query: \"\", after: {cursor}) {{ totalCount }} }}");
+    assert_eq!(front.error(As::default(), &search, json!({})).await, "INVALID_CURSOR");
+}

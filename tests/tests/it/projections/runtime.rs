@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use daybook_domain::OrderId;
 use daybook_eventstore::process::SystemIds;
-use daybook_projections::orders::query::{OrderFilter, by_ids, history, list};
+use daybook_projections::orders::query::{HistoryPart, OrderFilter, by_ids, history, history_lengths, list};
 use daybook_projections::orders::{OrderRow, OrderStatus};
 use daybook_projections::read::PageRequest;
 use daybook_projections::runtime::Status;
@@ -46,11 +46,20 @@ async fn orders_can_be_read_by_id_as_a_list_and_as_history() {
     assert_eq!((page.rows.len(), page.has_next, page.total), (10, true, Some(34)));
     assert!(page.rows.iter().all(|(_, row)| row.status == OrderStatus::Cancelled));
 
-    let histories = history(&shop.db, &ids[..2], 0, 100).await.expect("the histories");
-    let types = |id| histories[id].iter().map(|entry| entry.event_type.as_str()).collect::<Vec<_>>();
-    assert_eq!(types(&ids[0]), ["OrderPlaced", "OrderCancelled"]);
-    assert_eq!(types(&ids[1]), ["OrderPlaced"]);
-    assert_eq!(histories[&ids[0]][0].actor, "staff:tester");
+    let whole = |order_id| HistoryPart { order_id, after: 0, first: 100 };
+    let (one, two) = (whole(ids[0]), whole(ids[1]));
+    let beginning = HistoryPart { first: 1, ..one };
+    let histories = history(&shop.db, &[one, two, beginning]).await.expect("the histories");
+    let types = |part| histories[part].iter().map(|entry| entry.event_type.as_str()).collect::<Vec<_>>();
+    assert_eq!(types(&one), ["OrderPlaced", "OrderCancelled"]);
+    assert_eq!(types(&two), ["OrderPlaced"]);
+    assert_eq!(types(&beginning), ["OrderPlaced"]);
+    assert_eq!(histories[&one][0].actor, "staff:tester");
+    let rest = HistoryPart { after: histories[&one][0].position, ..beginning };
+    let found = history(&shop.db, &[rest]).await.expect("the history");
+    assert_eq!(found[&rest], histories[&one][1..]);
+    let lengths = history_lengths(&shop.db, &ids[..2]).await.expect("the lengths");
+    assert_eq!((lengths[&ids[0]], lengths[&ids[1]]), (2, 1));
 }
 
 #[tokio::test]
