@@ -7,7 +7,7 @@ use daybook_domain::order::{OrderCommand, OrderRefusal, ShippedLine, StockHold};
 use daybook_domain::payment::PaymentCommand;
 use daybook_domain::pricing::QuotedLine;
 use daybook_domain::shipment::ShipmentCommand;
-use daybook_domain::{LocationCode, Money, OrderId, Quantity, ShipmentId, VariantId};
+use daybook_domain::{LocationCode, OrderId, Quantity, ShipmentId, VariantId};
 use futures::future::try_join_all;
 
 use super::Checkout;
@@ -72,13 +72,14 @@ impl Checkout {
         &self,
         order_id: OrderId,
         leaving: Leaving<'_>,
-        to_capture: Money,
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
         let left = self.send_off(leaving, reaction);
         let shipped = self.ship_stock(order_id, leaving, reaction);
-        let captured = self.capture(order_id, leaving.shipment_id, to_capture, reaction);
-        tokio::try_join!(left, shipped, captured).map(|_| ())
+        let captured = self.capture(order_id, leaving.shipment_id, reaction);
+        // What cannot be captured holds up neither the parcel nor the stock.
+        let (left, shipped, captured) = tokio::join!(left, shipped, captured);
+        left.and(shipped).and(captured)
     }
 
     async fn send_off(&self, leaving: Leaving<'_>, reaction: &Reaction) -> Result<(), ProcessError> {
@@ -108,24 +109,18 @@ impl Checkout {
         Ok(())
     }
 
+    /// Takes what is due for all that left so far. What is not held any more cannot be taken: that is a refusal nobody
+    /// has an answer to, so that the reaction is put off and somebody looks.
     async fn capture(
         &self,
         order_id: OrderId,
         shipment_id: ShipmentId,
-        amount: Money,
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
-        let id = payment_of(order_id).to_string();
-        // What was captured by hand before the parcel left is not captured again.
-        let payment = self.shop.payments.recall(&id).await?.state;
-        let amount =
-            if payment.capturable().minor() < amount.minor() { payment.capturable() } else { amount };
-        if amount.minor() <= 0 {
-            return Ok(());
-        }
+        let due = self.shop.orders.recall(&order_id.to_string()).await?.state.due();
         let context = reaction.context("capture", self.shop.clock.now());
-        let command = PaymentCommand::RequestCapture { capture_id: shipment_id.uuid(), amount };
-        tell(&self.shop.payments, &id, command, &context, |_| false).await
+        let command = PaymentCommand::CaptureDue { capture_id: shipment_id.uuid(), due };
+        tell(&self.shop.payments, &payment_of(order_id).to_string(), command, &context, |_| false).await
     }
 
     /// Shipment delivered: the order knows.

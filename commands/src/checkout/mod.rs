@@ -140,15 +140,9 @@ impl Checkout {
             DomainEvent::Shipment(ShipmentEvent::Packed { remaining, .. }) if !remaining.is_empty() => {
                 self.open_rest(order_id, remaining, reaction).await
             }
-            DomainEvent::Order(OrderEvent::Dispatched {
-                shipment_id,
-                lines,
-                carrier,
-                tracking,
-                to_capture,
-            }) => {
+            DomainEvent::Order(OrderEvent::Dispatched { shipment_id, lines, carrier, tracking, .. }) => {
                 let leaving = fulfil::Leaving { shipment_id: *shipment_id, lines, carrier, tracking };
-                self.dispatch(order_id, leaving, *to_capture, reaction).await
+                self.dispatch(order_id, leaving, reaction).await
             }
             DomainEvent::Shipment(ShipmentEvent::Delivered { .. }) => self.deliver(order_id, reaction).await,
             DomainEvent::Order(OrderEvent::Delivered { .. })

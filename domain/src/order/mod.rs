@@ -15,7 +15,9 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{CartId, CustomerId, LineId, Money, OrderId, Quantity, Sealed, ShipmentId, aggregate};
+use crate::kernel::{
+    CartId, Currency, CustomerId, LineId, Money, OrderId, Quantity, Sealed, ShipmentId, aggregate,
+};
 use crate::pricing::{Quote, QuotedLine};
 
 pub use command::OrderCommand;
@@ -124,6 +126,14 @@ impl Order {
     /// The shipments that were let go, in that order.
     pub fn dispatches(&self) -> &[Dispatch] {
         &self.dispatches
+    }
+
+    /// What is to be paid for what left so far; nothing in no currency before it was placed.
+    pub fn due(&self) -> Money {
+        let currency = self.placement.as_ref().map_or(Currency::XXX, |placement| placement.quote.currency());
+        let parts = self.dispatches.iter().map(|dispatch| dispatch.to_capture.minor());
+        // Each part is what was left of the total, so their sum is within it.
+        Money::new(parts.fold(0, i64::saturating_add), currency)
     }
 
     /// How much of it left and arrived.

@@ -295,6 +295,7 @@ fn half_an_order_is_captured_for_what_left_and_the_rest_with_the_rest() {
     assert_eq!(order.remaining(), [shipped(0, 2), shipped(1, 1)]);
     let rest = ask(&mut order, dispatch(2, vec![shipped(0, 2), shipped(1, 1)])).expect("granted");
     assert_eq!(captured(&rest), gbp(799 + 2_400));
+    assert_eq!(order.due(), order.placement().expect("placed").quote.total);
     assert_eq!(order.fulfilment_status(), FulfilmentStatus::Fulfilled);
     assert_eq!(order.remaining(), []);
 }

@@ -39,6 +39,18 @@ impl Payment {
         happened(PaymentEvent::CaptureRequested { order_id: request.order_id, capture_id, amount })
     }
 
+    /// Whatever was asked for before, by whomever, and did not fail counts: told twice, late or in another order, no
+    /// more is asked for than is due.
+    pub(super) fn capture_due(&self, capture_id: Uuid, due: Money) -> Decision {
+        self.requested()?.check_currency(due)?;
+        let asked = self.captures.iter().filter(|one| one.progress != Progress::Failed);
+        let missing = asked.fold(due.minor(), |left, one| left.saturating_sub(one.amount.minor()));
+        if missing <= 0 || self.capture(capture_id).is_some() {
+            return already();
+        }
+        self.request_capture(capture_id, Money::new(missing, due.currency()))
+    }
+
     pub(super) fn record_captured(&self, capture_id: Uuid, amount: Money) -> Decision {
         let order_id = self.requested()?.order_id;
         let capture = self.capture(capture_id).ok_or(PaymentRefusal::CaptureNotFound { capture_id })?;

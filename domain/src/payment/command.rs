@@ -26,6 +26,8 @@ pub enum PaymentCommand {
     Expire { at: Timestamp },
     /// Take a part of what is held.
     RequestCapture { capture_id: Uuid, amount: Money },
+    /// Take what is missing of `due`, the sum of all that is due so far.
+    CaptureDue { capture_id: Uuid, due: Money },
     /// The gateway took it.
     RecordCaptured { capture_id: Uuid, amount: Money },
     /// The gateway refused to take it.

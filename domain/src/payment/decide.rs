@@ -25,6 +25,7 @@ impl Payment {
             Ask::RecordDeclined { code } => self.record_declined(&code),
             Ask::Expire { at } => self.expire(at),
             Ask::RequestCapture { capture_id, amount } => self.request_capture(capture_id, amount),
+            Ask::CaptureDue { capture_id, due } => self.capture_due(capture_id, due),
             Ask::RecordCaptured { capture_id, amount } => self.record_captured(capture_id, amount),
             Ask::RecordCaptureFailed { capture_id, code } => self.record_capture_failed(capture_id, &code),
             Ask::Cancel { refund_id } => self.cancel(refund_id),

@@ -65,6 +65,10 @@ fn capture(number: u16, amount: i64) -> Command {
     Command::RequestCapture { capture_id: capture_id(number), amount: gbp(amount) }
 }
 
+fn capture_due(number: u16, due: i64) -> Command {
+    Command::CaptureDue { capture_id: capture_id(number), due: gbp(due) }
+}
+
 fn captured(number: u16, amount: i64) -> Command {
     Command::RecordCaptured { capture_id: capture_id(number), amount: gbp(amount) }
 }
@@ -153,6 +157,7 @@ fn nothing_but_its_request_happens_to_a_payment_that_does_not_exist() {
         declined(),
         expire(9_999),
         capture(1, 1),
+        capture_due(1, 1),
         captured(1, 1),
         capture_failed(1),
         cancel(1),
@@ -335,6 +340,44 @@ fn a_capture_is_requested_once_and_within_what_is_held() {
     let unknown = Refused::CaptureNotFound { capture_id: capture_id(9) };
     assert_eq!(ask(&mut payment, captured(9, 1)), Err(unknown.clone()));
     assert_eq!(ask(&mut payment, capture_failed(9)), Err(unknown));
+}
+
+fn capture_requested(number: u16, amount: i64) -> Event {
+    Event::CaptureRequested { order_id: order_id(), capture_id: capture_id(number), amount: gbp(amount) }
+}
+
+#[test]
+fn of_what_is_due_only_what_was_not_asked_for_is_captured() {
+    let mut payment = given([request(), held(100)]);
+    assert_eq!(ask(&mut payment, capture_due(1, 40)), Ok(vec![capture_requested(1, 40)]));
+    // Due is the sum so far: told again, told late and told while the first is on its way.
+    assert_eq!(ask(&mut payment, capture_due(1, 40)), NOTHING);
+    assert_eq!(ask(&mut payment, capture_due(2, 40)), NOTHING);
+    assert_eq!(ask(&mut payment, capture_due(2, 100)), Ok(vec![capture_requested(2, 60)]));
+    assert_eq!(ask(&mut payment, capture_due(3, 40)), NOTHING);
+}
+
+#[test]
+fn what_was_captured_by_hand_counts_towards_what_is_due() {
+    let mut payment = given([request(), held(100), capture(9, 60), captured(9, 60)]);
+    assert_eq!(ask(&mut payment, capture_due(1, 60)), NOTHING);
+    assert_eq!(ask(&mut payment, capture_due(2, 100)), Ok(vec![capture_requested(2, 40)]));
+}
+
+#[test]
+fn a_capture_that_failed_is_made_up_for_by_the_next() {
+    let mut payment = given([request(), held(100), capture_due(1, 60), capture_failed(1)]);
+    assert_eq!(ask(&mut payment, capture_due(2, 100)), Ok(vec![capture_requested(2, 100)]));
+}
+
+#[test]
+fn what_is_due_and_not_held_any_more_is_refused_aloud() {
+    let mut let_go = given([request(), held(100), Command::RecordVoided]);
+    let refused = Refused::CaptureExceedsAuthorised { remaining: gbp(0), asked: gbp(60) };
+    assert_eq!(ask(&mut let_go, capture_due(1, 60)), Err(refused));
+    assert_eq!(ask(&mut let_go, capture_due(1, 0)), NOTHING);
+    let due = Command::CaptureDue { capture_id: capture_id(1), due: Money::new(1, Currency::EUR) };
+    assert_eq!(ask(&mut let_go, due).map_err(|refused| refused.code()), Err("CURRENCY_MISMATCH"));
 }
 
 #[test]

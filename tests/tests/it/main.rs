@@ -2,6 +2,7 @@
 
 mod api;
 mod checkout;
+mod checkout_mishaps;
 mod crash;
 mod faults;
 mod feed;

@@ -9,6 +9,7 @@ mod process;
 mod servers;
 pub(crate) mod shop;
 pub(crate) mod stack;
+pub(crate) mod steps;
 mod stream;
 mod writer;
 

@@ -1,0 +1,100 @@
+//! What a checkout makes of bad luck: money that is not where it was left, steps that run again, and answers that come
+//! too late. The processes are run by hand, so that each piece of luck can be had on purpose.
+
+use daybook_commands::related::{payment_of, shipment_of};
+use daybook_commands::use_cases::{Dispatching, capture_payment, dispatch_shipment, pack_shipment};
+use daybook_domain::order::OrderStatus;
+use daybook_domain::payment::PaymentCommand;
+use daybook_domain::shipment::ShipmentStatus;
+use daybook_domain::{LocationCode, Money, OrderId, Quantity, ShipmentId};
+
+use crate::harness::shop::{TestShop, context};
+use crate::harness::steps::{Mood, Steps};
+
+const NONE: [&str; 0] = [];
+
+/// The shipment that London opens for an order.
+fn parcel(order_id: OrderId) -> ShipmentId {
+    shipment_of(order_id, &LocationCode::try_new("LON").expect("a location"))
+}
+
+impl TestShop {
+    /// Tells the payment of an order something.
+    async fn pay(&self, order_id: OrderId, command: PaymentCommand) {
+        let id = payment_of(order_id).to_string();
+        self.shop.payments.execute(&id, command, &context(), "null").await.expect("it is recorded");
+    }
+
+    /// Packs `units` of the first line, and lets the parcel leave.
+    async fn leave(&self, shipment_id: ShipmentId, units: i64) {
+        let shipment = self.shop.shipments.load(&shipment_id.to_string()).await.expect("a shipment").state;
+        let quantity = Quantity::try_new(units).expect("a quantity");
+        let lines = vec![(shipment.lines()[0].line_id, quantity)];
+        pack_shipment(&self.shop, &context(), shipment_id, Some(lines)).await.expect("it is packed");
+        let dispatching = Dispatching { shipment_id, carrier: "Royal Mail".into(), tracking: "RM1".into() };
+        dispatch_shipment(&self.shop, &context(), dispatching).await.expect("it may leave");
+    }
+
+    async fn shipment_status(&self, shipment_id: ShipmentId) -> ShipmentStatus {
+        self.shop.shipments.load(&shipment_id.to_string()).await.expect("a shipment").state.status()
+    }
+}
+
+/// An order of three that is confirmed and paid for.
+async fn confirmed(shop: &TestShop, steps: &mut Steps) -> OrderId {
+    let lantern = shop.product(1_000, 5).await;
+    let order_id = shop.buy(&[lantern.times(3)], "card").await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.order(order_id).await.status(), OrderStatus::Confirmed);
+    order_id
+}
+
+#[tokio::test]
+async fn goods_whose_money_was_let_go_leave_with_an_alarm() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    shop.pay(order_id, PaymentCommand::RecordVoided).await;
+    shop.leave(parcel(order_id), 3).await;
+    let unfinished = steps.run().await;
+    assert_eq!(unfinished.len(), 1, "{unfinished:?}");
+    assert!(unfinished[0].starts_with("OrderDispatched: refused: 0.00 GBP can still be captured"));
+    // The parcel has left all the same.
+    assert_eq!(shop.shipment_status(parcel(order_id)).await, ShipmentStatus::Dispatched);
+}
+
+#[tokio::test]
+async fn what_staff_captured_by_hand_is_not_captured_again_and_nothing_before_it_is_due() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    let total = shop.payment(order_id).await.authorised();
+    let by_hand = Money::new(total.minor() - 100, total.currency());
+    capture_payment(&shop.shop, &context(), order_id, Some(by_hand)).await.expect("it is asked for");
+    shop.leave(parcel(order_id), 1).await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.payment(order_id).await.captured(), by_hand);
+
+    shop.leave(daybook_commands::related::rest_of(parcel(order_id)), 2).await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.payment(order_id).await.captured(), total);
+}
+
+#[tokio::test]
+async fn the_next_shipment_makes_up_for_a_capture_that_failed() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    shop.leave(parcel(order_id), 1).await;
+    steps.gateway.is(Mood::Refusing);
+    assert_eq!(steps.run().await, NONE);
+    assert!(shop.payment(order_id).await.captured().is_zero());
+
+    steps.gateway.is(Mood::Willing);
+    shop.leave(daybook_commands::related::rest_of(parcel(order_id)), 2).await;
+    assert_eq!(steps.run().await, NONE);
+    let payment = shop.payment(order_id).await;
+    assert_eq!(payment.captured(), payment.authorised());
+    let captures = steps.gateway.asked().iter().filter(|key| key.starts_with("capture:")).count();
+    assert_eq!((captures, payment.captures().len()), (2, 2));
+}
