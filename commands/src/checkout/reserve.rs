@@ -1,11 +1,12 @@
 //! From the submitted cart to held stock and a requested payment, and what happens when either runs out of time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use daybook_domain::cart::CartEvent;
 use daybook_domain::catalogue::DomainEvent;
-use daybook_domain::inventory::{Claim, InventoryCommand, InventoryRefusal, StockItem};
+use daybook_domain::inventory::{Claim, Inventory, InventoryCommand, InventoryRefusal, StockItem};
 use daybook_domain::order::{CancelReason, OrderCommand, OrderRefusal, StockHold};
 use daybook_domain::payment::{Authorisation, PaymentCommand, PaymentRefusal};
 use daybook_domain::sourcing::{Sourced, candidates, choose};
@@ -54,7 +55,10 @@ impl Checkout {
         let timers = due.map(|due| due.timer(self, reaction));
 
         let sourced = self.source(&order).await?;
-        let holding = try_join_all(sourced.iter().map(|one| self.hold(&order, one, holds_until, reaction)));
+        let hold =
+            |item, quantity| InventoryCommand::Reserve { item, order_id, quantity, expires_at: holds_until };
+        let holding =
+            try_join_all(sourced.iter().map(|one| self.first_that_has(one, "reserve", hold, reaction)));
         // After a crash in between, this step is run again and does what is missing.
         let timed = async { Ok(self.timers.schedule(&timers).await?) };
         let (held, ()) = tokio::try_join!(holding, timed)?;
@@ -68,51 +72,56 @@ impl Checkout {
         tokio::try_join!(noted, requested).map(|_| ())
     }
 
-    /// Where to try to get each variant, in one look at the stock. A location that holds it for this order already
-    /// (an earlier run of this step) comes first.
-    async fn source(&self, order: &PlacedOrder) -> Result<Vec<Sourced>, ProcessError> {
+    /// Where to try to get each variant, in one look at the stock. A location where the order has it already (an
+    /// earlier run of this step or of the one before) comes first, or it would be taken twice.
+    pub(super) async fn source(&self, order: &PlacedOrder) -> Result<Vec<Sourced>, ProcessError> {
         let quote = &order.placement.quote;
         let demand: Vec<(VariantId, Quantity)> =
             quote.lines.iter().map(|line| (line.variant_id, line.quantity)).collect();
         let locations = candidates(&self.shop.locations, &quote.country);
         let items = self.items(order);
-        let ids: Vec<String> = items.iter().map(ToString::to_string).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let stock = self.shop.inventory.recall_many(&ids).await?;
-        let available: HashMap<StockItem, i64> = items
-            .into_iter()
-            .zip(stock)
-            .map(|(item, stock)| {
-                let held = stock.state.claim(order.order_id).is_some();
-                (item, if held { i64::MAX } else { stock.state.available() })
-            })
-            .collect();
-        choose(&demand, &locations, |item| available.get(item).copied().unwrap_or(0))
-            .map_err(|error| ProcessError::refused(&error))
+        let stock: HashMap<StockItem, Arc<Inventory>> =
+            items.iter().cloned().zip(self.stock(&items).await?).collect();
+        let claimed =
+            |item: &StockItem| stock.get(item).is_some_and(|one| one.claim(order.order_id).is_some());
+        let available = |item: &StockItem| {
+            if claimed(item) { i64::MAX } else { stock.get(item).map_or(0, |one| one.available()) }
+        };
+        let mut sourced =
+            choose(&demand, &locations, available).map_err(|error| ProcessError::refused(&error))?;
+        for Sourced { variant_id, locations, .. } in &mut sourced {
+            let variant_id = *variant_id;
+            locations.sort_by_key(|location| !claimed(&StockItem { variant_id, location: location.clone() }));
+        }
+        Ok(sourced)
     }
 
-    /// Holds one variant at the first location that has it.
-    async fn hold(
+    /// Asks for one variant at one location after the other, and says where it was there.
+    pub(super) async fn first_that_has(
         &self,
-        order: &PlacedOrder,
         wanted: &Sourced,
-        expires_at: Timestamp,
+        step: &str,
+        command: impl Fn(StockItem, Quantity) -> InventoryCommand,
         reaction: &Reaction,
     ) -> Result<Option<StockHold>, ProcessError> {
-        for location in &wanted.locations {
-            let item = StockItem { variant_id: wanted.variant_id, location: location.clone() };
-            let (id, order_id, quantity) = (item.to_string(), order.order_id, wanted.quantity);
-            let context = reaction.context(&format!("reserve {id}"), self.shop.clock.now());
-            let command = InventoryCommand::Reserve { item: item.clone(), order_id, quantity, expires_at };
-            match ask(&self.shop.inventory, &id, command, &context).await? {
-                Ok(_) => return Ok(Some(StockHold { item, quantity })),
+        let Sourced { variant_id, quantity, locations } = wanted;
+        for location in locations {
+            let item = StockItem { variant_id: *variant_id, location: location.clone() };
+            let id = item.to_string();
+            let context = reaction.context(&format!("{step} {id}"), self.shop.clock.now());
+            match ask(&self.shop.inventory, &id, command(item.clone(), *quantity), &context).await? {
+                Ok(_) => return Ok(Some(StockHold { item, quantity: *quantity })),
                 Err(InventoryRefusal::OutOfStock { .. }) => {}
-                Err(refusal) => {
-                    return Err(ProcessError::refused(&refusal));
-                }
+                Err(refusal) => return Err(ProcessError::refused(&refusal)),
             }
         }
         Ok(None)
+    }
+
+    async fn stock(&self, items: &[StockItem]) -> Result<Vec<Arc<Inventory>>, ProcessError> {
+        let ids: Vec<String> = items.iter().map(ToString::to_string).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        Ok(self.shop.inventory.recall_many(&ids).await?.into_iter().map(|one| one.state).collect())
     }
 
     async fn note_holds(

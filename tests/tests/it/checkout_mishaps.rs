@@ -1,14 +1,16 @@
 //! What a checkout makes of bad luck: money that is not where it was left, steps that run again, and answers that come
 //! too late. The processes are run by hand, so that each piece of luck can be had on purpose.
 
+use chrono::TimeDelta;
 use daybook_commands::related::{payment_of, shipment_of};
 use daybook_commands::use_cases::{Dispatching, capture_payment, dispatch_shipment, pack_shipment};
+use daybook_domain::inventory::InventoryCommand;
 use daybook_domain::order::OrderStatus;
 use daybook_domain::payment::PaymentCommand;
 use daybook_domain::shipment::ShipmentStatus;
 use daybook_domain::{LocationCode, Money, OrderId, Quantity, ShipmentId};
 
-use crate::harness::shop::{TestShop, context};
+use crate::harness::shop::{TestShop, context, item};
 use crate::harness::steps::{Mood, Steps};
 
 const NONE: [&str; 0] = [];
@@ -97,4 +99,32 @@ async fn the_next_shipment_makes_up_for_a_capture_that_failed() {
     assert_eq!(payment.captured(), payment.authorised());
     let captures = steps.gateway.asked().iter().filter(|key| key.starts_with("capture:")).count();
     assert_eq!((captures, payment.captures().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn stock_that_was_promised_before_a_crash_is_not_promised_elsewhere_after_it() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let lantern = shop.product_at(1_000, &[("LON", 2), ("ROT", 2)]).await;
+    steps.gateway.is(Mood::Silent);
+    let order_id = shop.buy(&[lantern.times(2)], "card").await;
+    steps.run().await;
+    assert_eq!(shop.stock(lantern, "LON").await.reserved(), 2);
+    // The hold runs out, and what was free then was promised in Rotterdam when the worker was killed.
+    assert_eq!(steps.after(TimeDelta::minutes(16)).await, NONE);
+    assert_eq!(shop.stock(lantern, "LON").await.reserved(), 0);
+    let item = item(lantern, "ROT");
+    let quantity = Quantity::try_new(2).expect("a quantity");
+    let promise = InventoryCommand::Allocate { item: item.clone(), order_id, quantity };
+    let stock = &shop.shop.inventory;
+    stock.execute(&item.to_string(), promise, &context(), "null").await.expect("it is promised");
+
+    let amount = shop.payment(order_id).await.request().expect("a request").amount;
+    let gateway_reference = "told".to_owned();
+    shop.pay(order_id, PaymentCommand::RecordAuthorised { amount, gateway_reference }).await;
+    assert_eq!(steps.run().await, NONE);
+    let order = shop.order(order_id).await;
+    assert_eq!(order.status(), OrderStatus::Confirmed);
+    assert_eq!(order.allocations()[0].item, item);
+    assert_eq!(shop.stock(lantern, "LON").await.committed(), 0);
 }
