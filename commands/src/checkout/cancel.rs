@@ -24,11 +24,30 @@ impl Checkout {
     ) -> Result<(), ProcessError> {
         let context = reaction.context("cancel", self.shop.clock.now());
         let command = OrderCommand::Cancel { reason, holds };
-        // What has left is paid for or returned, never cancelled.
-        tell(&self.shop.orders, &order_id.to_string(), command, &context, |refusal| {
-            matches!(refusal, OrderRefusal::AlreadyDispatched)
-        })
-        .await
+        match ask(&self.shop.orders, &order_id.to_string(), command, &context).await? {
+            // Called off before, as in `note`.
+            Ok(told) if told.appended == 0 => self.compensate(order_id, reaction).await,
+            // What has left is paid for or returned, never cancelled.
+            Ok(_) | Err(OrderRefusal::AlreadyDispatched) => Ok(()),
+            Err(refusal) => Err(ProcessError::refused(&refusal)),
+        }
+    }
+
+    /// Tells the order how far it is, and says whether it still stands. When it was called off in between, the reaction
+    /// to that may have run before this one took anything: the caller compensates.
+    pub(super) async fn note(
+        &self,
+        order_id: OrderId,
+        step: &str,
+        command: OrderCommand,
+        reaction: &Reaction,
+    ) -> Result<bool, ProcessError> {
+        let context = reaction.context(step, self.shop.clock.now());
+        match ask(&self.shop.orders, &order_id.to_string(), command, &context).await? {
+            Ok(_) => Ok(true),
+            Err(OrderRefusal::Cancelled) => Ok(false),
+            Err(refusal) => Err(ProcessError::refused(&refusal)),
+        }
     }
 
     /// Order cancelled: stock and money go back, nothing is shipped, and when it was not the shopper's wish the
@@ -36,7 +55,6 @@ impl Checkout {
     pub(super) async fn compensate(
         &self,
         order_id: OrderId,
-        reason: CancelReason,
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
         let Some(order) = self.order(order_id).await? else { return Ok(()) };
@@ -45,7 +63,7 @@ impl Checkout {
         let released = try_join_all(items.into_iter().map(|item| self.release(order_id, item, reaction)));
         let refunded = self.give_money_back(order_id, reaction);
         let stopped = self.cancel_shipments(order_id, reaction);
-        let reopened = self.reopen_cart(&order, reason, reaction);
+        let reopened = self.reopen_cart(&order, reaction);
         tokio::try_join!(released, refunded, stopped, reopened).map(|_| ())
     }
 
@@ -61,7 +79,12 @@ impl Checkout {
             .await
     }
 
-    async fn give_money_back(&self, order_id: OrderId, reaction: &Reaction) -> Result<(), ProcessError> {
+    /// Whatever is held or was taken for a cancelled order goes back, however late it came.
+    pub(super) async fn give_money_back(
+        &self,
+        order_id: OrderId,
+        reaction: &Reaction,
+    ) -> Result<(), ProcessError> {
         let context = reaction.context("cancel payment", self.shop.clock.now());
         let command = PaymentCommand::Cancel { refund_id: RefundId::derived(order_id.uuid(), "cancelled") };
         // An order that was short of stock never had a payment.
@@ -96,15 +119,11 @@ impl Checkout {
         }
     }
 
-    async fn reopen_cart(
-        &self,
-        order: &PlacedOrder,
-        reason: CancelReason,
-        reaction: &Reaction,
-    ) -> Result<(), ProcessError> {
-        match reason {
-            CancelReason::Customer | CancelReason::Staff => return Ok(()),
-            CancelReason::OutOfStock | CancelReason::PaymentDeclined | CancelReason::PaymentExpired => {}
+    async fn reopen_cart(&self, order: &PlacedOrder, reaction: &Reaction) -> Result<(), ProcessError> {
+        match order.state.cancel_reason() {
+            Some(CancelReason::Customer | CancelReason::Staff) | None => return Ok(()),
+            Some(CancelReason::OutOfStock | CancelReason::PaymentDeclined | CancelReason::PaymentExpired) => {
+            }
         }
         let context = reaction.context("reopen cart", self.shop.clock.now());
         let command = CartCommand::Reopen { order_id: order.order_id };

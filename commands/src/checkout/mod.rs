@@ -131,9 +131,10 @@ impl Checkout {
             DomainEvent::Payment(PaymentEvent::Expired { .. }) => {
                 self.cancel(order_id, CancelReason::PaymentExpired, Vec::new(), reaction).await
             }
-            DomainEvent::Order(OrderEvent::Cancelled { reason, .. }) => {
-                self.compensate(order_id, *reason, reaction).await
+            DomainEvent::Payment(PaymentEvent::Conflicted { .. }) => {
+                self.take_conflict(order_id, reaction).await
             }
+            DomainEvent::Order(OrderEvent::Cancelled { .. }) => self.compensate(order_id, reaction).await,
             DomainEvent::Order(OrderEvent::Confirmed { allocations }) => {
                 self.open_shipments(order_id, allocations, reaction).await
             }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use daybook_domain::cart::CartEvent;
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::inventory::{Claim, Inventory, InventoryCommand, InventoryRefusal, StockItem};
-use daybook_domain::order::{CancelReason, OrderCommand, OrderRefusal, StockHold};
+use daybook_domain::order::{CancelReason, OrderCommand, StockHold};
 use daybook_domain::payment::{Authorisation, PaymentCommand, PaymentRefusal};
 use daybook_domain::sourcing::{Sourced, candidates, choose};
 use daybook_domain::{OrderId, Quantity, Timestamp, VariantId};
@@ -67,9 +67,10 @@ impl Checkout {
         if short {
             return self.cancel(order_id, CancelReason::OutOfStock, holds, reaction).await;
         }
-        let noted = self.note_holds(order_id, holds, reaction);
+        let noted = self.note(order_id, "note holds", OrderCommand::RecordReserved { holds }, reaction);
         let requested = self.request_payment(&order, deadline, reaction);
-        tokio::try_join!(noted, requested).map(|_| ())
+        let (stands, ()) = tokio::try_join!(noted, requested)?;
+        if stands { Ok(()) } else { self.compensate(order_id, reaction).await }
     }
 
     /// Where to try to get each variant, in one look at the stock. A location where the order has it already (an
@@ -122,21 +123,6 @@ impl Checkout {
         let ids: Vec<String> = items.iter().map(ToString::to_string).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         Ok(self.shop.inventory.recall_many(&ids).await?.into_iter().map(|one| one.state).collect())
-    }
-
-    async fn note_holds(
-        &self,
-        order_id: OrderId,
-        holds: Vec<StockHold>,
-        reaction: &Reaction,
-    ) -> Result<(), ProcessError> {
-        let context = reaction.context("note holds", self.shop.clock.now());
-        let command = OrderCommand::RecordReserved { holds };
-        // Cancelled in between: the reaction to that gives the holds back.
-        tell(&self.shop.orders, &order_id.to_string(), command, &context, |refusal| {
-            matches!(refusal, OrderRefusal::Cancelled)
-        })
-        .await
     }
 
     async fn request_payment(

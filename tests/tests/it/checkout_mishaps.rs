@@ -3,12 +3,14 @@
 
 use chrono::TimeDelta;
 use daybook_commands::related::{payment_of, shipment_of};
-use daybook_commands::use_cases::{Dispatching, capture_payment, dispatch_shipment, pack_shipment};
+use daybook_commands::use_cases::{
+    Dispatching, Scope, cancel_order, capture_payment, dispatch_shipment, pack_shipment,
+};
 use daybook_domain::inventory::InventoryCommand;
 use daybook_domain::order::OrderStatus;
 use daybook_domain::payment::PaymentCommand;
 use daybook_domain::shipment::ShipmentStatus;
-use daybook_domain::{LocationCode, Money, OrderId, Quantity, ShipmentId};
+use daybook_domain::{Clock, Currency, LocationCode, Money, OrderId, Quantity, ShipmentId};
 
 use crate::harness::shop::{TestShop, context, item};
 use crate::harness::steps::{Mood, Steps};
@@ -127,4 +129,52 @@ async fn stock_that_was_promised_before_a_crash_is_not_promised_elsewhere_after_
     assert_eq!(order.status(), OrderStatus::Confirmed);
     assert_eq!(order.allocations()[0].item, item);
     assert_eq!(shop.stock(lantern, "LON").await.committed(), 0);
+}
+
+#[tokio::test]
+async fn a_payment_that_was_requested_after_its_order_was_called_off_goes_back() {
+    for asked_for in [0, 1] {
+        let shop = TestShop::open().await;
+        let mut steps = Steps::of(&shop);
+        let lantern = shop.product(1_000, 5).await;
+        let order_id = shop.buy(&[lantern], "card").await;
+        steps.gateway.is(Mood::Silent);
+        steps.run_until("OrderPlaced").await;
+        cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+        steps.run().await;
+        // The slower of two workers does not know yet.
+        let payment_id = payment_of(order_id);
+        let request = PaymentCommand::RequestAuthorisation {
+            payment_id,
+            order_id,
+            amount: Money::new(1_668, Currency::GBP),
+            payment_token: "card".to_owned(),
+            deadline: steps.clock.now() + TimeDelta::minutes(30),
+        };
+        shop.pay(order_id, request).await;
+        let amount = Money::new(1_668 + asked_for, Currency::GBP);
+        let gateway_reference = "told".to_owned();
+        shop.pay(order_id, PaymentCommand::RecordAuthorised { amount, gateway_reference }).await;
+        steps.gateway.is(Mood::Willing);
+        assert_eq!(steps.run().await, NONE);
+        let payment = shop.payment(order_id).await;
+        assert_eq!((payment.capturable().minor(), payment.voids().len()), (0, 1), "{payment:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_late_run_took_for_an_order_that_was_called_off_goes_back() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let lantern = shop.product(1_000, 5).await;
+    let order_id = shop.buy(&[lantern.times(2)], "card").await;
+    steps.run_until("OrderPlaced").await;
+    // The slower of two workers knows the order as it is now, and hears no more of it.
+    let behind = Steps::remembering(&shop);
+    behind.shop.orders.recall(&order_id.to_string()).await.expect("the order");
+    cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(behind.again("OrderPlaced").await, NONE);
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.stock(lantern, "LON").await.available(), 5);
 }

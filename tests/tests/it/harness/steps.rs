@@ -40,6 +40,7 @@ pub(crate) enum Mood {
 
 /// The processes of a shop.
 pub(crate) struct Steps {
+    pub(crate) shop: Shop,
     pub(crate) gateway: Arc<ToldGateway>,
     pub(crate) clock: Arc<TestClock>,
     processes: Vec<Arc<dyn Process>>,
@@ -96,22 +97,37 @@ impl PaymentGateway for ToldGateway {
 impl Steps {
     /// The processes of this shop, which have reacted to nothing yet.
     pub(crate) fn of(shop: &TestShop) -> Self {
+        Self::with(shop, shop.shop.clone())
+    }
+
+    /// The same in a worker with a memory of its own, which hears of nothing.
+    pub(crate) fn remembering(shop: &TestShop) -> Self {
+        Self::with(shop, shop.shop.hearing())
+    }
+
+    fn with(test: &TestShop, shop: Shop) -> Self {
         let (gateway, clock) = (Arc::new(ToldGateway::default()), Arc::new(TestClock::new()));
-        let pool = shop.events.pool.clone();
-        let shop = Shop { clock: clock.clone(), ..shop.shop.clone() };
+        let pool = test.events.pool.clone();
+        let shop = Shop { clock: clock.clone(), ..shop };
         let timers = Timers::new(pool.clone(), clock.clone());
         let checkout = Checkout::new(shop.clone(), timers.clone(), CheckoutPolicy::default());
-        let settlement = Settlement::new(shop, gateway.clone());
+        let settlement = Settlement::new(shop.clone(), gateway.clone());
         let processes: Vec<Arc<dyn Process>> = vec![Arc::new(checkout), Arc::new(settlement)];
-        Self { gateway, clock, processes, timers, reader: LogReader::new(pool), done: 0 }
+        Self { shop, gateway, clock, processes, timers, reader: LogReader::new(pool), done: 0 }
     }
 
     /// Reacts to every event there is, and to what comes of that; says what did not come to its end.
     pub(crate) async fn run(&mut self) -> Vec<String> {
+        self.run_until("").await
+    }
+
+    /// The same up to the next event of a type, to which nobody reacts yet.
+    pub(crate) async fn run_until(&mut self, event_type: &str) -> Vec<String> {
         let mut unfinished = Vec::new();
         loop {
             let events = self.reader.read(self.done, 1).await.expect("the log");
-            let Some(event) = events.first() else { return unfinished };
+            let next = events.first().filter(|event| event.event_type != event_type);
+            let Some(event) = next else { return unfinished };
             self.done = event.position;
             unfinished.extend(self.react_to(event.position).await);
         }
