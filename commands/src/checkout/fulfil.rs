@@ -10,7 +10,7 @@ use daybook_domain::shipment::ShipmentCommand;
 use daybook_domain::{LocationCode, OrderId, Quantity, ShipmentId, VariantId};
 use futures::future::try_join_all;
 
-use super::Checkout;
+use super::{Checkout, PlacedOrder};
 use crate::process::{ProcessError, Reaction, begin, tell};
 use crate::related::{payment_of, rest_of, shipment_of};
 
@@ -31,7 +31,7 @@ impl Checkout {
         allocations: &[StockHold],
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
-        let Some(order) = self.order(order_id).await? else { return Ok(()) };
+        let Some(order) = self.order(order_id).await?.filter(PlacedOrder::may_leave) else { return Ok(()) };
         let shipments = by_location(&order.placement.quote.lines, allocations);
         let opened = shipments.into_iter().map(|(location, lines)| {
             self.open(shipment_of(order_id, &location), order_id, location, lines, reaction)
@@ -40,13 +40,18 @@ impl Checkout {
         Ok(())
     }
 
-    /// Shipment packed with something missing: another one carries the rest.
+    /// Shipment packed with something missing: another one carries the rest. What cancelled the order has gone along the
+    /// shipments there were, so from then on there is no other one.
     pub(super) async fn open_rest(
         &self,
         order_id: OrderId,
         remaining: &[ShippedLine],
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
+        let order = self.order(order_id).await?;
+        if !order.as_ref().is_some_and(PlacedOrder::may_leave) {
+            return Ok(());
+        }
         let shipment = self.shop.shipments.recall(&reaction.aggregate_id).await?.state;
         let Some(location) = shipment.location().cloned() else { return Ok(()) };
         let rest = rest_of(shipment.shipment_id());

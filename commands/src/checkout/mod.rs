@@ -73,6 +73,11 @@ impl PlacedOrder {
     fn is_open(&self) -> bool {
         self.state.status() == OrderStatus::Placed
     }
+
+    /// Whether it was promised and not called off since.
+    fn may_leave(&self) -> bool {
+        matches!(self.state.status(), OrderStatus::Confirmed | OrderStatus::Completed)
+    }
 }
 
 /// The order that an event is about.

@@ -2,7 +2,7 @@
 //! too late. The processes are run by hand, so that each piece of luck can be had on purpose.
 
 use chrono::TimeDelta;
-use daybook_commands::related::{payment_of, shipment_of};
+use daybook_commands::related::{payment_of, rest_of, shipment_of};
 use daybook_commands::use_cases::{
     Dispatching, Scope, cancel_order, capture_payment, dispatch_shipment, pack_shipment,
 };
@@ -31,12 +31,16 @@ impl TestShop {
 
     /// Packs `units` of the first line, and lets the parcel leave.
     async fn leave(&self, shipment_id: ShipmentId, units: i64) {
+        self.pack(shipment_id, units).await;
+        let dispatching = Dispatching { shipment_id, carrier: "Royal Mail".into(), tracking: "RM1".into() };
+        dispatch_shipment(&self.shop, &context(), dispatching).await.expect("it may leave");
+    }
+
+    async fn pack(&self, shipment_id: ShipmentId, units: i64) {
         let shipment = self.shop.shipments.load(&shipment_id.to_string()).await.expect("a shipment").state;
         let quantity = Quantity::try_new(units).expect("a quantity");
         let lines = vec![(shipment.lines()[0].line_id, quantity)];
         pack_shipment(&self.shop, &context(), shipment_id, Some(lines)).await.expect("it is packed");
-        let dispatching = Dispatching { shipment_id, carrier: "Royal Mail".into(), tracking: "RM1".into() };
-        dispatch_shipment(&self.shop, &context(), dispatching).await.expect("it may leave");
     }
 
     async fn shipment_status(&self, shipment_id: ShipmentId) -> ShipmentStatus {
@@ -79,7 +83,7 @@ async fn what_staff_captured_by_hand_is_not_captured_again_and_nothing_before_it
     assert_eq!(steps.run().await, NONE);
     assert_eq!(shop.payment(order_id).await.captured(), by_hand);
 
-    shop.leave(daybook_commands::related::rest_of(parcel(order_id)), 2).await;
+    shop.leave(rest_of(parcel(order_id)), 2).await;
     assert_eq!(steps.run().await, NONE);
     assert_eq!(shop.payment(order_id).await.captured(), total);
 }
@@ -95,7 +99,7 @@ async fn the_next_shipment_makes_up_for_a_capture_that_failed() {
     assert!(shop.payment(order_id).await.captured().is_zero());
 
     steps.gateway.is(Mood::Willing);
-    shop.leave(daybook_commands::related::rest_of(parcel(order_id)), 2).await;
+    shop.leave(rest_of(parcel(order_id)), 2).await;
     assert_eq!(steps.run().await, NONE);
     let payment = shop.payment(order_id).await;
     assert_eq!(payment.captured(), payment.authorised());
@@ -177,4 +181,19 @@ async fn what_a_late_run_took_for_an_order_that_was_called_off_goes_back() {
     assert_eq!(behind.again("OrderPlaced").await, NONE);
     assert_eq!(steps.run().await, NONE);
     assert_eq!(shop.stock(lantern, "LON").await.available(), 5);
+}
+
+#[tokio::test]
+async fn what_is_packed_in_part_while_the_order_is_called_off_opens_no_other_parcel() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    let first = parcel(order_id);
+    cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+    shop.pack(first, 1).await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.shipment_status(first).await, ShipmentStatus::Cancelled);
+    assert_eq!(shop.shipment_status(rest_of(first)).await, ShipmentStatus::Unopened);
+    assert_eq!(steps.again("OrderConfirmed").await, NONE);
+    assert_eq!(shop.shipment_status(first).await, ShipmentStatus::Cancelled);
 }
