@@ -55,10 +55,10 @@ impl Checkout {
         let timers = due.map(|due| due.timer(self, reaction));
 
         let sourced = self.source(&order).await?;
-        let hold =
+        let reserve =
             |item, quantity| InventoryCommand::Reserve { item, order_id, quantity, expires_at: holds_until };
         let holding =
-            try_join_all(sourced.iter().map(|one| self.first_that_has(one, "reserve", hold, reaction)));
+            try_join_all(sourced.iter().map(|one| self.first_that_has(one, "reserve", reserve, reaction)));
         // After a crash in between, this step is run again and does what is missing.
         let timed = async { Ok(self.timers.schedule(&timers).await?) };
         let (held, ()) = tokio::try_join!(holding, timed)?;
@@ -153,23 +153,36 @@ impl Checkout {
         reaction: &Reaction,
     ) -> Result<Progress, ProcessError> {
         let Some(order) = self.order(order_id).await? else { return Ok(Progress::Done) };
-        let now = self.shop.clock.now();
-        let mut progress = Progress::Done;
-        for item in self.items(&order) {
-            let id = item.to_string();
-            let stock = self.shop.inventory.recall(&id).await?.state;
+        let items = self.items(&order);
+        let stock = self.stock(&items).await?;
+        let expired = items.into_iter().zip(stock).map(|(item, stock)| async move {
             match stock.claim(order_id) {
-                Some(Claim::Reserved { expires_at, .. }) if *expires_at > now => progress = Progress::Waiting,
-                Some(Claim::Reserved { .. }) => {
-                    let context = reaction.context(&format!("expire {id}"), now);
-                    let command = InventoryCommand::Expire { item, order_id, at: now };
-                    // Nothing else can be refused here, and released in between is as good as expired.
-                    drop(ask(&self.shop.inventory, &id, command, &context).await?);
+                Some(Claim::Reserved { expires_at, .. }) => {
+                    self.expire(order_id, item, *expires_at, reaction).await
                 }
-                Some(Claim::Allocated { .. }) | None => {}
+                Some(Claim::Allocated { .. }) | None => Ok(Progress::Done),
             }
+        });
+        let waiting = try_join_all(expired).await?.contains(&Progress::Waiting);
+        Ok(if waiting { Progress::Waiting } else { Progress::Done })
+    }
+
+    async fn expire(
+        &self,
+        order_id: OrderId,
+        item: StockItem,
+        expires_at: Timestamp,
+        reaction: &Reaction,
+    ) -> Result<Progress, ProcessError> {
+        let (now, id) = (self.shop.clock.now(), item.to_string());
+        if expires_at > now {
+            return Ok(Progress::Waiting);
         }
-        Ok(progress)
+        let context = reaction.context(&format!("expire {id}"), now);
+        let command = InventoryCommand::Expire { item, order_id, at: now };
+        // Nothing else can be refused here, and released in between is as good as expired.
+        drop(ask(&self.shop.inventory, &id, command, &context).await?);
+        Ok(Progress::Done)
     }
 
     /// The payment's deadline has passed: without an authorisation, it is given up.
