@@ -16,10 +16,20 @@ use uuid::Uuid;
 use crate::harness::eventually;
 use crate::harness::shop::{SOON, TestShop, context};
 
-/// Notes what it reacts to, and has a bug in what it does first with one variant.
+/// What comes of the reactions to one variant's events, until it is healed.
+#[derive(Debug, Clone, Copy, Default)]
+enum Trouble {
+    #[default]
+    Bug,
+    Refusal,
+    Wait,
+}
+
+/// Notes what it reacts to, and has trouble with one variant.
 #[derive(Default)]
 struct Notes {
     cursed: Uuid,
+    trouble: Trouble,
     healed: AtomicBool,
     seen: Mutex<Vec<(Uuid, i64)>>,
 }
@@ -44,7 +54,13 @@ impl Process for Notes {
     async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
         let key = self.key(reaction).expect("a key");
         tokio::task::yield_now().await;
-        assert!(key != self.cursed || self.healed.load(Ordering::SeqCst), "a bug");
+        if key == self.cursed && !self.healed.load(Ordering::SeqCst) {
+            return match self.trouble {
+                Trouble::Bug => panic!("a bug"),
+                Trouble::Refusal => Err(ProcessError::Refused("not now".to_owned())),
+                Trouble::Wait => Ok(Progress::Waiting),
+            };
+        }
         self.seen.lock().expect("not poisoned").push((key, reaction.position));
         Ok(Progress::Done)
     }
@@ -56,6 +72,20 @@ impl Process for Notes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reaction_with_a_bug_is_put_off_and_holds_nothing_else_up() {
+    is_put_off_until_it_is_done(Trouble::Bug).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_that_is_refused_is_put_off_and_holds_nothing_else_up() {
+    is_put_off_until_it_is_done(Trouble::Refusal).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reaction_that_waits_for_the_outside_is_put_off_and_holds_nothing_else_up() {
+    is_put_off_until_it_is_done(Trouble::Wait).await;
+}
+
+async fn is_put_off_until_it_is_done(trouble: Trouble) {
     let shop = TestShop::open().await;
     let variants: Vec<VariantId> = (0..3).map(|_| VariantId::generate(&SystemIds)).collect();
     for variant_id in variants.iter().cycle().take(30) {
@@ -71,7 +101,7 @@ async fn a_reaction_with_a_bug_is_put_off_and_holds_nothing_else_up() {
         shop.shop.inventory.execute(&item.to_string(), receive, &context(), "null").await.expect("stock");
     }
     let pool = shop.events.pool.clone();
-    let notes = Arc::new(Notes { cursed: variants[0].uuid(), ..Notes::default() });
+    let notes = Arc::new(Notes { cursed: variants[0].uuid(), trouble, ..Notes::default() });
     let process: Arc<dyn Process> = notes.clone();
     let timers = Timers::new(pool.clone(), Arc::new(SystemClock));
     let checkpoints = Checkpoints::new(pool.clone());
@@ -94,9 +124,15 @@ async fn a_reaction_with_a_bug_is_put_off_and_holds_nothing_else_up() {
     assert_eq!((notes.of(variants[1]), notes.of(variants[2])), (in_order(2), in_order(3)));
     assert!(notes.of(variants[0]).is_empty());
 
-    notes.healed.store(true, Ordering::SeqCst);
     let processes = [process];
     tokio::spawn(async move { timers.run(|timer| fire(&processes, &reader, timer), ending).await });
+    eventually(SOON, "each was tried again, and is kept", || async {
+        let kept = sqlx::query_scalar("SELECT count(*) FROM timers WHERE attempts > 0");
+        let kept: i64 = kept.fetch_one(&pool).await.expect("the timers");
+        (kept == 10).then_some(())
+    })
+    .await;
+    notes.healed.store(true, Ordering::SeqCst);
     eventually(SOON, "what was put off is done", || async {
         let mut done = notes.of(variants[0]);
         done.sort_unstable();
