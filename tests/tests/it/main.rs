@@ -1,5 +1,6 @@
 //! Every test that needs a server: one binary, each test with databases, a stream and keys of its own.
 
+mod again;
 mod api;
 mod checkout;
 mod checkout_mishaps;
