@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cqrs_es::persist::{EventUpcaster, PersistedEventStore, SerializedEvent};
 use cqrs_es::{AggregateContext, CqrsFramework, EventStore as _};
 use daybook_domain::inventory::{Inventory, InventoryCommand, InventoryEvent, InventoryRefusal, StockItem};
-use daybook_domain::{IdSource, OrderId, Quantity, SubjectId, Timestamp, VariantId};
+use daybook_domain::{IdSource, OrderId, Quantity, ShipmentId, SubjectId, Timestamp, VariantId};
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{
     CommandContext, CommandError, CqrsStore, EventStore, Fingerprint, LogReader, Repository, SnapshotPolicy,
@@ -14,10 +14,11 @@ use daybook_eventstore::{
 };
 use futures::future::join_all;
 use postgres_es::PostgresEventRepository;
-use sqlx::{Executor, Row};
+use sqlx::{Executor, PgPool, Row};
+use xtask::servers::{Profile, Scratch};
 
-use crate::harness::Database;
 use crate::harness::shop::context;
+use crate::harness::{Database, Writer};
 
 const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10 };
 
@@ -137,6 +138,67 @@ async fn a_command_that_was_done_is_told_even_when_it_would_be_refused_now() {
     assert!(again.replayed);
 }
 
+/// One unit that is promised to an order and leaves in another process, while this one takes it back and, resting on
+/// that, holds it for somebody else: in the same batch, or in the next one while the first is on its way.
+async fn decide_on_what_does_not_happen(in_the_next_batch: bool) {
+    let database = Database::events().await;
+    let (here, elsewhere) = (a_process(&database), a_process(&database));
+    let (item, order_id) = (some_item(), OrderId::generate(&SystemIds));
+    let id = item.to_string();
+    here.execute(&id, receive(&item, 1), &context(), "null").await.expect("stock");
+    let promise = InventoryCommand::Allocate { item: item.clone(), order_id, quantity: Quantity::ONE };
+    here.execute(&id, promise, &context(), "null").await.expect("it is promised");
+    let shipment_id = ShipmentId::generate(&SystemIds);
+    let quantity = Quantity::ONE;
+    let leave = InventoryCommand::Ship { item: item.clone(), order_id, shipment_id, quantity };
+    elsewhere.execute(&id, leave, &context(), "null").await.expect("it leaves");
+
+    let (first, second) = (context(), context());
+    let release = InventoryCommand::Release { item: item.clone(), order_id };
+    let later = async {
+        if in_the_next_batch {
+            tokio::task::yield_now().await;
+        }
+        here.execute(&id, reserve(&item), &second, "null").await
+    };
+    let (released, held) = tokio::join!(here.execute(&id, release, &first, "null"), later);
+    assert_eq!(released.expect("there is nothing left to release").appended, 0);
+    assert!(matches!(held, Err(CommandError::Refused(InventoryRefusal::OutOfStock { available: 0 }))));
+    assert_eq!(a_process(&database).load(&id).await.expect("it").state.reserved(), 0, "it has left");
+}
+
+// On one thread, so that both commands are decided before the first one is sent.
+#[tokio::test]
+async fn what_rests_on_a_command_of_its_batch_that_did_not_happen_does_not_happen_either() {
+    decide_on_what_does_not_happen(false).await;
+}
+
+#[tokio::test]
+async fn what_rests_on_a_command_of_an_earlier_batch_that_did_not_happen_does_not_happen_either() {
+    decide_on_what_does_not_happen(true).await;
+}
+
+#[tokio::test]
+async fn what_is_decided_after_a_repetition_waits_until_it_is_known_to_be_one() {
+    let database = Database::events().await;
+    let repository = a_process(&database);
+    let (item, once) = (some_item(), context());
+    let id = item.to_string();
+    let mut commands = vec![(receive(&item, 10), once.clone()), (receive(&item, 10), once)];
+    commands.extend((0..3).map(|_| (reserve(&item), context())));
+    let told = join_all(commands.into_iter().map(|(command, context)| {
+        let (repository, id) = (&repository, &id);
+        async move { repository.execute(id, command, &context, "null").await }
+    }))
+    .await;
+    let replayed = told.iter().filter(|told| told.as_ref().expect("it is done").replayed).count();
+    assert_eq!(replayed, 1);
+    for state in [&repository, &a_process(&database)].map(|process| process.load(&id)) {
+        let loaded = state.await.expect("it");
+        assert_eq!((loaded.version, loaded.state.on_hand(), loaded.state.reserved()), (4, 10, 3));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_rests_on_what_another_process_wrote() {
     let database = Database::events().await;
@@ -147,6 +209,24 @@ async fn a_refusal_rests_on_what_another_process_wrote() {
     assert!(matches!(refused, Err(CommandError::Refused(InventoryRefusal::OutOfStock { .. }))));
     other.execute(&id, receive(&item, 1), &context(), "null").await.expect("stock");
     stale.execute(&id, reserve(&item), &context(), "null").await.expect("there is one now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_outlives_a_crash_of_the_database() {
+    let mut scratch = Scratch::new().expect("a folder");
+    let (mut primary, _replica) = scratch.postgres(Profile::TEST).expect("a database of its own");
+    let lazily = |url: &str| PgPool::connect_lazy(&format!("{url}/postgres")).expect("a URL");
+    let pool = lazily(&primary.url());
+    daybook_eventstore::migrate(&pool).await.expect("it is migrated");
+    let writer = Writer::on(pool.clone());
+    let mut acknowledged = 0;
+    while acknowledged < 500 {
+        acknowledged = writer.append(1).await;
+    }
+    primary.kill();
+    primary.start().expect("it starts again");
+    let head = LogReader::new(lazily(&primary.url())).head().await.expect("the log");
+    assert!(head.position >= acknowledged, "{} of {acknowledged}", head.position);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -357,14 +437,15 @@ async fn a_forgotten_persons_data_never_opens_again() {
     assert_eq!(left, None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_command_that_the_database_refuses_does_not_fail_its_neighbours() {
     let database = Database::events().await;
     let repository = a_process(&database);
     let command = async |n: i64| {
         let item = some_item();
         let outcome = if n == 7 { "not JSON" } else { "null" };
-        repository.execute(&item.to_string(), receive(&item, 1), &context(), outcome).await
+        // Nothing has to be loaded for it, so that all of them wait for the same batch.
+        repository.create(&item.to_string(), receive(&item, 1), &context(), outcome).await
     };
     let outcomes = join_all((0..20).map(command)).await;
     let failed: Vec<usize> = (0..20).filter(|n| outcomes[*n].is_err()).collect();

@@ -4,6 +4,7 @@ use daybook_domain::CommandId;
 use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{Append, Appended, Appender, Fingerprint, Metadata, NewEvent, Position, StreamId};
+use sqlx::PgPool;
 
 use super::Database;
 
@@ -16,7 +17,12 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer to this log.
     pub(crate) fn new(database: &Database) -> Self {
-        Self { appender: Appender::start(database.pool.clone()) }
+        Self::on(database.pool.clone())
+    }
+
+    /// A writer to the log in this database.
+    pub(crate) fn on(pool: PgPool) -> Self {
+        Self { appender: Appender::start(pool) }
     }
 
     /// Appends `count` events to a stream of their own and says where the log stands then.
