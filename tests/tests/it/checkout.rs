@@ -1,6 +1,8 @@
 //! The checkout, from the submitted cart to the delivered order, and everything that can go wrong on the way: with a
 //! real worker on a real store, and the gateway at its worst.
 
+use std::time::Duration;
+
 use daybook_commands::related::{rest_of, shipment_of};
 use daybook_commands::use_cases::{
     Dispatching, Scope, Submission, UseCaseError, cancel_order, capture_payment, dispatch_shipment,
@@ -10,19 +12,27 @@ use daybook_domain::order::{CancelReason, FulfilmentStatus, OrderStatus};
 use daybook_domain::payment::PaymentStatus;
 use daybook_domain::product::ProductCommand;
 use daybook_domain::shipment::{CarrierStatus, Shipment, ShipmentStatus};
-use daybook_domain::{Clock, LocationCode, Money, OrderId, ShipmentId};
+use daybook_domain::{CartId, Clock, LocationCode, Money, OrderId, ShipmentId};
 use daybook_eventstore::process::SystemClock;
 use futures::future::join_all;
+use futures::{StreamExt, stream};
 
 use crate::harness::eventually;
 use crate::harness::shop::{SOON, TestShop, Wanted, context};
 
-fn at(location: &str) -> LocationCode {
+/// How long a thousand orders may take.
+const SETTLED: Duration = Duration::from_secs(90);
+
+pub(super) fn at(location: &str) -> LocationCode {
     LocationCode::try_new(location).expect("a location")
 }
 
 impl TestShop {
-    async fn shipment_is(&self, id: ShipmentId, status: ShipmentStatus) -> std::sync::Arc<Shipment> {
+    pub(super) async fn shipment_is(
+        &self,
+        id: ShipmentId,
+        status: ShipmentStatus,
+    ) -> std::sync::Arc<Shipment> {
         eventually(SOON, &format!("shipment {id} is {status:?}"), || async {
             let shipment = self.shop.shipments.load(&id.to_string()).await.expect("the shipment").state;
             (shipment.status() == status).then_some(shipment)
@@ -31,29 +41,29 @@ impl TestShop {
     }
 
     /// Packs and sends off a whole shipment.
-    async fn send(&self, shipment_id: ShipmentId) {
+    pub(super) async fn send(&self, shipment_id: ShipmentId) {
         self.shipment_is(shipment_id, ShipmentStatus::Open).await;
         pack_shipment(&self.shop, &context(), shipment_id, None).await.expect("it is packed");
         self.dispatch(shipment_id).await.expect("it may leave");
         self.shipment_is(shipment_id, ShipmentStatus::Dispatched).await;
     }
 
-    async fn dispatch(&self, shipment_id: ShipmentId) -> Result<(), UseCaseError> {
+    pub(super) async fn dispatch(&self, shipment_id: ShipmentId) -> Result<(), UseCaseError> {
         let dispatching = Dispatching { shipment_id, carrier: "Royal Mail".into(), tracking: "RM1".into() };
         dispatch_shipment(&self.shop, &context(), dispatching).await.map(drop)
     }
 
-    async fn report(&self, shipment_id: ShipmentId, report: &str, status: CarrierStatus) {
+    pub(super) async fn report(&self, shipment_id: ShipmentId, report: &str, status: CarrierStatus) {
         let report = (report.to_owned(), status, SystemClock.now());
         report_carrier(&self.shop, &context(), shipment_id, report).await.expect("it is noted");
     }
 
-    async fn cancel(&self, order_id: OrderId) -> Result<(), UseCaseError> {
+    pub(super) async fn cancel(&self, order_id: OrderId) -> Result<(), UseCaseError> {
         cancel_order(&self.shop, &context(), Scope::All, order_id).await.map(drop)
     }
 
     /// Nobody was charged: nothing is held at the gateway, and nothing was kept.
-    async fn nobody_was_charged(&self) {
+    pub(super) async fn nobody_was_charged(&self) {
         eventually(SOON, "all money is back", || async {
             let charges = self.charges().await;
             charges
@@ -65,7 +75,7 @@ impl TestShop {
     }
 }
 
-fn code(refused: Result<(), UseCaseError>) -> &'static str {
+pub(super) fn code(refused: Result<(), UseCaseError>) -> &'static str {
     match refused {
         Err(UseCaseError::Refused(refused)) => refused.code,
         other => panic!("not refused: {other:?}"),
@@ -104,12 +114,14 @@ async fn of_a_thousand_buyers_of_the_last_ten_units_exactly_ten_are_sold_one() {
     let shop = TestShop::open().await;
     let _worker = shop.worker(&[]);
     let rare = shop.product(1_000, 10).await;
-    let carts = join_all((0..1_000).map(async |_| shop.cart(&[rare]).await)).await;
+    // They fill their carts in their own time, and buy at once.
+    let filling = stream::iter(0..1_000).map(async |_| shop.cart(&[rare]).await);
+    let carts: Vec<(CartId, Money)> = filling.buffer_unordered(32).collect().await;
     let buys = carts.into_iter().map(|(cart_id, total)| shop.submit(cart_id, total, "card_approve"));
     let orders = join_all(buys).await;
 
     let settled = join_all(orders.iter().map(|id| async {
-        eventually(SOON, "the order is confirmed or cancelled", || async {
+        eventually(SETTLED, "the order is confirmed or cancelled", || async {
             let order = shop.order(*id).await;
             let open = order.placement().is_none() || order.status() == OrderStatus::Placed;
             (!open).then_some(order)
@@ -292,6 +304,25 @@ async fn a_refund_never_exceeds_what_was_captured_and_a_failed_one_can_be_made_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_is_asked_for_twice_is_one_refund() {
+    let shop = TestShop::open().await;
+    let _worker = shop.worker(&[]);
+    let lantern = shop.product(1_000, 9).await;
+    let order_id = shop.buy(&[lantern], "card_approve").await;
+    shop.order_is(order_id, OrderStatus::Confirmed).await;
+    capture_payment(&shop.shop, &context(), order_id, None).await.expect("it is asked for");
+    let paid = shop.payment_is(order_id, "it is captured", |one| !one.captured().is_zero()).await;
+    let (once, hundred) = (context(), Money::new(100, paid.captured().currency()));
+    let ask = async || refund_payment(&shop.shop, &once, order_id, (hundred, "damaged".to_owned())).await;
+    let first = ask().await.expect("it is asked for");
+    shop.payment_is(order_id, "it is refunded", |one| one.refunded() == hundred).await;
+    let again = ask().await.expect("it is told");
+    assert_eq!((again.replayed, again.value.0), (true, first.value.0));
+    shop.worker_is_through().await;
+    assert_eq!(shop.charges().await[0].refunded, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_that_races_a_capture_leaves_nobody_charged() {
     let shop = TestShop::open().await;
     let _worker = shop.worker(&[]);
@@ -339,6 +370,23 @@ async fn a_cancelled_order_never_leaves_and_one_that_left_is_never_cancelled() {
         }
     }))
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_captured_by_hand_is_not_captured_again_when_the_parcel_leaves() {
+    let shop = TestShop::open().await;
+    let _worker = shop.worker(&[]);
+    let lantern = shop.product(1_000, 9).await;
+    let order_id = shop.buy(&[lantern], "card_approve").await;
+    shop.order_is(order_id, OrderStatus::Confirmed).await;
+    capture_payment(&shop.shop, &context(), order_id, None).await.expect("it is asked for");
+    let paid = shop.payment_is(order_id, "it is captured", |one| !one.captured().is_zero()).await;
+    shop.send(shipment_of(order_id, &at("LON"))).await;
+    shop.stock_is(lantern, "LON", "the stock has left", |stock| stock.on_hand() == 8).await;
+    shop.worker_is_through().await;
+    assert_eq!(shop.payment(order_id).await.captured(), paid.captured());
+    assert_eq!(shop.charges().await[0].captured, paid.captured().minor());
+    assert_eq!(shop.put_off().await, 0, "nothing more was asked for");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod crash;
 mod faults;
 mod feed;
 mod gateway;
+mod giving_back;
 mod harness;
 mod import;
 mod isolation;

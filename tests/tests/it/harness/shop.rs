@@ -18,7 +18,8 @@ use daybook_domain::payment::{Payment, PaymentCommand};
 use daybook_domain::product::{Product, ProductCommand};
 use daybook_domain::sourcing::parse_locations;
 use daybook_domain::{
-    CartId, Clock, CommandId, CountryCode, Currency, IdSource, Money, OrderId, Quantity, ShippingMethod, Sku,
+    CartId, Clock, CommandId, CountryCode, Currency, CustomerId, IdSource, Money, OrderId, Quantity,
+    ShippingMethod, Sku,
 };
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{CommandContext, EventStore, Fingerprint, Upcasters, Vault, VaultKey};
@@ -128,13 +129,22 @@ impl TestShop {
 
     /// A cart that is ready to be submitted, with one line for each of `wanted`, even of the same variant.
     pub(crate) async fn cart(&self, wanted: &[Wanted]) -> (CartId, Money) {
+        self.cart_of(None, wanted).await
+    }
+
+    /// The same, of this customer.
+    pub(crate) async fn cart_of(
+        &self,
+        customer_id: Option<CustomerId>,
+        wanted: &[Wanted],
+    ) -> (CartId, Money) {
         let line = |(n, one): (usize, &Wanted)| NewLine {
             variant: one.variant,
             quantity: Quantity::try_new(one.quantity).expect("a quantity"),
             attributes: BTreeMap::from([("line".to_owned(), n.to_string())]),
         };
         let lines = wanted.iter().enumerate().map(line).collect();
-        let new = NewCart { customer_id: None, currency: Currency::GBP, lines };
+        let new = NewCart { customer_id, currency: Currency::GBP, lines };
         let (cart_id, _) = create_cart(&self.shop, &context(), new).await.expect("a cart").value;
         let country = CountryCode::try_new("GB").expect("a country");
         let who = Contact { name: "Ada Byron".into(), email: "ada@example.org".into(), phone: None };
@@ -198,6 +208,24 @@ impl TestShop {
         let record = PaymentCommand::RecordAuthorised { amount: charge.amount, gateway_reference: reference };
         let id = payment_id.to_string();
         self.shop.payments.execute(&id, record, &context(), "null").await.expect("it is recorded");
+    }
+
+    /// Waits until the worker has reacted to all that has happened, and to what came of that.
+    pub(crate) async fn worker_is_through(&self) {
+        let through = "SELECT count(*) = 2 AND bool_and((c.epoch, c.position) = (h.epoch, h.position)) \
+             FROM checkpoints c, log_head h";
+        eventually(SOON, "the worker has been through all of the log", || async {
+            let through: bool =
+                sqlx::query_scalar(through).fetch_one(&self.events.pool).await.expect("the checkpoints");
+            through.then_some(())
+        })
+        .await;
+    }
+
+    /// How many reactions are put off, because they were refused or wait for the outside.
+    pub(crate) async fn put_off(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM timers WHERE kind LIKE '%:again'");
+        count.fetch_one(&self.events.pool).await.expect("the timers")
     }
 
     /// The order, once it has this status.
