@@ -143,6 +143,33 @@ async fn what_the_stream_never_had_is_filled_in() {
 }
 
 #[tokio::test]
+async fn what_the_stream_has_of_another_log_is_not_given() {
+    let (before, after, stream) =
+        (Database::events().await, Database::events().await, TestStream::new().await);
+    // The stream is of the log as it was before a restore, and further than the log is now.
+    let relay = stream.relay(&before);
+    let last = Writer::new(&before).append(30).await;
+    eventually(SOON, "the stream has the other log", || async {
+        (stream.positions().await.last() == Some(&last)).then_some(())
+    })
+    .await;
+    drop(relay);
+    let (writer, name) = (Writer::new(&after), unique("follower"));
+    writer.append(10).await;
+    let source = streaming(&after, &stream).await;
+    let reader = source.reader.clone();
+    let mut feed = from_the_start(source, &name).await;
+    for _ in 0..10 {
+        writer.append(1).await;
+        let stands = feed.checkpoint().position;
+        let given = timeout(SOON, feed.next(100)).await.expect("events come").expect("the log is readable");
+        let log = reader.read(stands, given.len()).await.expect("the log");
+        let ids = |events: &[RecordedEvent]| events.iter().map(|event| event.event_id).collect::<Vec<_>>();
+        assert_eq!(ids(&given), ids(&log));
+    }
+}
+
+#[tokio::test]
 async fn a_feed_follows_without_nats() {
     let database = Database::events().await;
     let nowhere = ServiceUrl::parse("nats://127.0.0.1:1").expect("a URL");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sqlx::Executor;
+use uuid::Uuid;
 
 use crate::harness::{Database, TestStream, Writer, eventually};
 
@@ -101,6 +102,40 @@ async fn a_stream_of_another_log_is_cleared() {
     let _second = stream.relay(&database);
     holds(&stream, 1, 12).await;
     assert_eq!(stream.messages().await.first().map(|message| message.sequence), Some(11));
+}
+
+#[tokio::test]
+async fn a_stream_with_another_past_is_cleared_though_nobody_renewed_the_epoch() {
+    let (before, after, stream) =
+        (Database::events().await, Database::events().await, TestStream::new().await);
+    let epoch: Uuid =
+        sqlx::query_scalar("SELECT epoch FROM log_head").fetch_one(&before.pool).await.expect("the head");
+    sqlx::query("UPDATE log_head SET epoch = $1").bind(epoch).execute(&after.pool).await.expect("the same");
+    Writer::new(&before).append(10).await;
+    let mut first = stream.relay(&before);
+    holds(&stream, 1, 10).await;
+    first.kill();
+    Writer::new(&after).append(12).await;
+    let _second = stream.relay(&after);
+    holds(&stream, 1, 12).await;
+    assert_eq!(stream.messages().await.first().map(|message| message.sequence), Some(11));
+}
+
+#[tokio::test]
+async fn a_log_that_is_restored_under_a_relay_is_published_anew() {
+    let (database, stream) = (Database::events().await, TestStream::new().await);
+    let writer = Writer::new(&database);
+    writer.append(5).await;
+    let _relay = stream.relay(&database);
+    holds(&stream, 1, 5).await;
+    database.pool.execute("UPDATE log_head SET epoch = gen_random_uuid()").await.expect("a new epoch");
+    writer.append(2).await;
+    eventually(SOON, "what was of the other log is gone", || async {
+        let first = stream.messages().await.first().map(|message| message.sequence);
+        first.is_some_and(|sequence| sequence > 5).then_some(())
+    })
+    .await;
+    holds(&stream, 1, 7).await;
 }
 
 #[tokio::test]

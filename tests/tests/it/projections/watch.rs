@@ -44,6 +44,27 @@ async fn a_replica_that_does_not_get_there_says_how_far_it_is() {
 }
 
 #[tokio::test]
+async fn only_what_readers_see_counts_as_reached() {
+    let shop = Shop::open().await;
+    let versions = "INSERT INTO projections (name, version, status, revision, epoch, position, event_hash, target)
+        SELECT 'orders', version, status, 1, gen_random_uuid(), position, decode(repeat('00', 32), 'hex'), 'postgres'
+        FROM (VALUES (1, 'retired', 30), (2, 'live', 10), (3, 'building', 20)) v (version, status, position)";
+    shop.read.pool.execute(versions).await.expect("the register of versions");
+    let (watch, watching) = ReplicaWatch::start(shop.read.replica().await);
+    watch.wait_for("orders", 10, SOON).await.expect("the replica gets there");
+    let behind = watch.wait_for("orders", 20, Duration::from_millis(50)).await.expect_err("not there");
+    assert_eq!((behind.position, behind.distance), (10, 10));
+
+    shop.read.pool.execute("UPDATE projections SET diverged = true").await.expect("it is of another log");
+    eventually(SOON, "its position says nothing any more", || async {
+        let behind = watch.wait_for("orders", 11, Duration::from_millis(50)).await.expect_err("not there");
+        (behind.position == 0).then_some(())
+    })
+    .await;
+    watching.abort();
+}
+
+#[tokio::test]
 async fn a_replica_that_is_held_back_is_waited_for_and_never_passed_off_as_current() {
     // One of its own: a replica that stands still is in everybody's way.
     let _ = servers();
