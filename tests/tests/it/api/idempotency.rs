@@ -1,8 +1,9 @@
 //! The same key is the same operation, for ever.
 
 use serde_json::json;
+use uuid::Uuid;
 
-use super::front::{As, Front};
+use super::front::{As, Front, token};
 use crate::harness::unique;
 
 const CREATE: &str = "mutation ($currency: CurrencyCode!) {
@@ -71,6 +72,8 @@ async fn a_repetition_is_told_what_happened_even_when_the_product_is_gone() {
     let again = front.data_as(who, add, variables.clone()).await;
     assert_eq!(again["cartLinesAdd"]["replayed"], json!(true));
     assert_eq!(again["cartLinesAdd"]["position"], first["cartLinesAdd"]["position"]);
+    let other = add.replace("quantity: 2", "quantity: 3");
+    assert_eq!(front.error(who, &other, variables.clone()).await, "IDEMPOTENCY_KEY_PARAMETER_MISMATCH");
     let anew = front.data(add, variables).await;
     assert_eq!(anew["cartLinesAdd"]["userErrors"][0]["code"], "NOT_FOR_SALE");
 }
@@ -89,4 +92,18 @@ async fn each_mutation_of_a_request_can_have_a_key_of_its_own() {
     let key = unique("header");
     let who = As { key: Some(&key), ..As::default() };
     assert_eq!(front.error(who, plain, json!({})).await, "IDEMPOTENCY_KEY_AMBIGUOUS");
+}
+
+#[tokio::test]
+async fn two_clients_with_the_same_key_do_not_meet() {
+    let front = Front::open().await;
+    let clients = [1, 2].map(|n| token("customer", &Uuid::from_u128(n).to_string()));
+    let mut carts = Vec::new();
+    for client in &clients {
+        let who = As { token: Some(client), key: Some("1") };
+        let made = front.data_as(who, CREATE, json!({ "currency": "GBP" })).await["cartCreate"].take();
+        assert_eq!(made["replayed"], json!(false));
+        carts.push(made["cart"]["id"].clone());
+    }
+    assert_ne!(carts[0], carts[1]);
 }

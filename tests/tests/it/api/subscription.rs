@@ -1,5 +1,6 @@
 //! Watching an order over graphql-transport-ws.
 
+use daybook_domain::CustomerId;
 use daybook_domain::order::OrderStatus;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -7,9 +8,11 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use uuid::Uuid;
 
 use super::front::{As, Front, SOON, token};
 use super::reading::global;
+use crate::harness::eventually;
 
 struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
@@ -111,6 +114,29 @@ async fn an_order_that_the_replica_lacks_is_told_as_soon_as_it_is_there_and_so_a
     let who = As { token: Some(&staff), ..As::default() };
     front.data_as(who, pack, json!({ "id": parcel })).await;
     while socket.hear().await["payload"]["data"]["orderUpdated"]["shipments"][0]["status"] != "PACKED" {}
+}
+
+#[tokio::test]
+async fn an_order_is_not_shown_to_a_watcher_whose_it_is_not() {
+    let front = Front::open().await;
+    let (_projector, _worker) = (front.projector(&["orders"]), front.shop.worker(&[]));
+    let product = front.shop.product(1_000, 5).await;
+    let customer_id = CustomerId::new(Uuid::from_u128(1));
+    let (cart_id, total) = front.shop.cart_of(Some(customer_id), &[product]).await;
+    let order_id = front.shop.submit(cart_id, total, "card_approve").await;
+    let variables = json!({ "id": global("Order", &order_id.to_string()) });
+    let owner = token("customer", &customer_id.to_string());
+    let who = As { token: Some(&owner), ..As::default() };
+    eventually(SOON, "the customer sees the order", || async {
+        let (_, seen) = front.ask(who, "query ($id: ID!) { order(id: $id) { id } }", variables.clone()).await;
+        (seen["data"]["order"]["id"] == variables["id"]).then_some(())
+    })
+    .await;
+    let mut socket = Socket::begun(&front).await;
+    let query = "subscription ($id: ID!) { orderUpdated(id: $id) { id status } }";
+    let payload = json!({ "query": query, "variables": variables });
+    socket.say(json!({ "type": "subscribe", "id": "1", "payload": payload })).await;
+    assert_eq!(socket.hear().await["type"], "complete");
 }
 
 #[tokio::test]

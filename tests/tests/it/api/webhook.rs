@@ -2,12 +2,16 @@
 
 use daybook_commands::gateway::webhook::{SIGNATURE_HEADER, sign};
 use daybook_commands::gateway::{GatewayNotice, GatewayOutcome};
-use daybook_domain::{Clock, PaymentId};
-use daybook_eventstore::process::SystemClock;
+use daybook_commands::related::payment_of;
+use daybook_domain::payment::PaymentCommand;
+use daybook_domain::{Clock, Currency, Money, OrderId, PaymentId, Timestamp};
+use daybook_eventstore::process::{SystemClock, SystemIds};
 use reqwest::StatusCode;
+use sqlx::Executor;
 use uuid::Uuid;
 
 use super::front::{Front, WEBHOOK_SECRET};
+use crate::harness::shop::context;
 
 async fn deliver(front: &Front, signature: Option<String>, body: Vec<u8>) -> StatusCode {
     let mut request = front.http.post(front.url("/webhooks/payment")).body(body);
@@ -38,4 +42,39 @@ async fn a_webhook_counts_only_with_the_gateways_signature() {
     // It is the gateway's, but nobody knows the payment: it asks again.
     let signature = sign(WEBHOOK_SECRET, now, &body);
     assert_eq!(deliver(&front, Some(signature), body).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_webhook_is_taken_only_when_it_is_written_down() {
+    let front = Front::open().await;
+    let order_id = OrderId::generate(&SystemIds);
+    let payment_id = payment_of(order_id);
+    let amount = Money::new(1_000, Currency::GBP);
+    let request = PaymentCommand::RequestAuthorisation {
+        payment_id,
+        order_id,
+        amount,
+        payment_token: "card_action".to_owned(),
+        deadline: Timestamp::MAX_UTC,
+    };
+    let id = payment_id.to_string();
+    front.shop.shop.payments.execute(&id, request, &context(), "null").await.expect("it is asked for");
+    let notice = GatewayNotice {
+        event_id: Uuid::from_u128(1),
+        payment_id,
+        correlation_id: Uuid::from_u128(3),
+        outcome: GatewayOutcome::Authorised { amount, gateway_reference: "sim_1".to_owned() },
+    };
+    let body = serde_json::to_vec(&notice).expect("JSON");
+    let told =
+        async || deliver(&front, Some(sign(WEBHOOK_SECRET, SystemClock.now(), &body)), body.clone()).await;
+    let store = async |statement: &str| front.shop.events.pool.execute(statement).await.expect("a table");
+    store("ALTER TABLE commands RENAME TO commands_away").await;
+    assert_eq!(told().await, StatusCode::SERVICE_UNAVAILABLE, "the gateway is to say it again");
+    store("ALTER TABLE commands_away RENAME TO commands").await;
+    for _ in 0..2 {
+        assert_eq!(told().await, StatusCode::OK);
+    }
+    let payment = front.shop.payment(order_id).await;
+    assert_eq!((payment.authorised(), payment.conflicts().len()), (amount, 0));
 }
