@@ -7,7 +7,7 @@ use std::sync::Arc;
 use cqrs_es::{Aggregate, AggregateContext, AggregateError, DomainEvent, EventEnvelope};
 use daybook_domain::{Clock, CommandId};
 
-use crate::append::{Append, Appended, Fingerprint};
+use crate::append::{Append, Appended, Fingerprint, Part};
 use crate::error::StoreError;
 use crate::event::{NewEvent, RecordedEvent, StreamId};
 use crate::store::EventStore;
@@ -78,11 +78,13 @@ impl<A: Aggregate> cqrs_es::EventStore<A> for CqrsStore<A> {
         let append = Append {
             command_id,
             fingerprint: Fingerprint::of(&[command_id.uuid().as_bytes()]),
-            stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: context.id.clone() },
-            expected: context.version,
-            events: self.encode::<A>(&events, &metadata)?,
+            parts: vec![Part {
+                stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: context.id.clone() },
+                expected: context.version,
+                events: self.encode::<A>(&events, &metadata)?,
+                chain: Arc::default(),
+            }],
             outcome: Some("null".to_owned()),
-            chain: Arc::default(),
         };
         let pending = self.store.appender().enqueue(append).map_err(failed)?;
         match pending.outcome().await.map_err(failed)? {

@@ -15,6 +15,10 @@ pub enum StoreError {
     /// No answer came in time; the append may or may not have been done, and the same command may be sent again.
     #[error("the event store did not answer in time")]
     TimedOut,
+    /// A decision on several aggregates turned to one that is not in memory yet; it is to be passed on, and the decision
+    /// is taken again.
+    #[error("an aggregate is not at hand yet")]
+    NotAtHand,
     /// The store is shutting down.
     #[error("the event store is closed")]
     Closed,

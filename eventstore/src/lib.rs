@@ -22,7 +22,7 @@ mod upcast;
 mod vault;
 mod wake;
 
-pub use append::{Append, Appended, Appender, Chain, Fingerprint, Pending};
+pub use append::{Append, Appended, Appender, Chain, Fingerprint, Part, Pending};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use command::{CommandContext, CommandError, Executed};
@@ -33,7 +33,7 @@ pub use feed::{Feed, FeedSource, Live, Route, Watch};
 pub use migrate::migrate;
 pub use reader::{LogHead, LogReader};
 pub use relay::{Relay, RelayConfig};
-pub use repository::{Loaded, Repository};
+pub use repository::{Loaded, Repository, Together, Unit};
 pub use snapshot::SnapshotPolicy;
 pub use store::EventStore;
 pub use stream::{ConnectError, EventStream, StreamLimits};

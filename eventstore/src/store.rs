@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_domain::{CommandId, IdSource};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -17,8 +17,6 @@ use crate::upcast::Upcasters;
 
 /// How long a read of streams may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the database may take to accept the appender's connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many events of a stream are read at once.
 const PAGE: usize = 1_000;
 
@@ -40,7 +38,7 @@ impl std::fmt::Debug for EventStore {
 impl EventStore {
     /// A store on this primary database. Decisions are made on what it says, so it must not be a replica.
     pub fn new(pool: PgPool, ids: Arc<dyn IdSource>, upcasters: Upcasters) -> Self {
-        let appender = Appender::start(alone(&pool));
+        let appender = Appender::start(PgConnectOptions::clone(&pool.connect_options()));
         Self { pool, appender, ids, upcasters }
     }
 
@@ -135,14 +133,4 @@ impl EventStore {
         sqlx::query("SELECT 1").fetch_one(&self.pool).await?.try_get::<i32, _>(0)?;
         Ok(())
     }
-}
-
-/// A connection of its own to the same database: an append never waits for a load to give one back.
-fn alone(pool: &PgPool) -> PgPool {
-    let options = PgConnectOptions::clone(&pool.connect_options());
-    PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_lazy_with(options)
 }

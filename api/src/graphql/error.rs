@@ -144,6 +144,7 @@ impl From<StoreError> for ApiError {
             StoreError::TimedOut => Self::TimedOut,
             StoreError::Database(_)
             | StoreError::Migration(_)
+            | StoreError::NotAtHand
             | StoreError::Closed
             | StoreError::Undecodable { .. }
             | StoreError::LogDiverged { .. } => Self::internal(error),

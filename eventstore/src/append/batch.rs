@@ -1,24 +1,22 @@
 //! One batch: its arrays, its statement, its outcomes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{PgPool, Row};
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{Append, Appended};
+use super::{Append, Appended, Part};
 use crate::error::StoreError;
 
 const APPEND: &str = "SELECT status, position, version, outcome, waited_us FROM append_commands(\
-     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
-/// How long one attempt at a batch may take.
-const ATTEMPT: Duration = Duration::from_secs(5);
-
-/// The arguments of the append function, column by column.
+/// The arguments of the append function, column by column: a row a part, then a row an event.
 #[derive(Default)]
 struct Columns<'a> {
+    command: Vec<i32>,
+    parts: Vec<i32>,
     command_ids: Vec<Uuid>,
     fingerprints: Vec<&'a [u8]>,
     types: Vec<&'a str>,
@@ -45,26 +43,31 @@ impl<'a> Columns<'a> {
         // The last command of each chain so far, by the chain's address.
         let mut chains: HashMap<usize, i32> = HashMap::new();
         for (index, append) in (1_i32..).zip(batch) {
-            let follows = chains.insert(Arc::as_ptr(&append.chain).addr(), index).unwrap_or(0);
-            columns.push(index, follows, append);
+            let mut parts = i32::try_from(append.parts.len()).unwrap_or(i32::MAX);
+            for part in &append.parts {
+                let follows = chains.insert(part.chain.address(), index).unwrap_or(0);
+                columns.push(index, std::mem::take(&mut parts), follows, append, part);
+            }
         }
         columns
     }
 
-    fn push(&mut self, index: i32, follows: i32, append: &'a Append) {
+    fn push(&mut self, index: i32, parts: i32, follows: i32, append: &'a Append, part: &'a Part) {
+        self.command.push(index);
+        self.parts.push(parts);
         self.command_ids.push(append.command_id.uuid());
         self.fingerprints.push(&append.fingerprint.0);
-        self.types.push(&append.stream.aggregate_type);
-        self.ids.push(&append.stream.aggregate_id);
-        self.expected.push(append.expected);
-        self.counts.push(i32::try_from(append.events.len()).unwrap_or(i32::MAX));
+        self.types.push(&part.stream.aggregate_type);
+        self.ids.push(&part.stream.aggregate_id);
+        self.expected.push(part.expected);
+        self.counts.push(i32::try_from(part.events.len()).unwrap_or(i32::MAX));
         self.follows.push(follows);
         self.record.push(append.outcome.is_some());
         self.outcomes.push(append.outcome.as_deref().unwrap_or("null"));
-        for (sequence, event) in (append.expected + 1..).zip(&append.events) {
+        for (sequence, event) in (part.expected + 1..).zip(&part.events) {
             self.event_command.push(index);
-            self.event_stream_type.push(&append.stream.aggregate_type);
-            self.event_stream_id.push(&append.stream.aggregate_id);
+            self.event_stream_type.push(&part.stream.aggregate_type);
+            self.event_stream_id.push(&part.stream.aggregate_id);
             self.event_sequence.push(sequence);
             self.event_id.push(event.event_id);
             self.event_type.push(&event.event_type);
@@ -76,9 +79,14 @@ impl<'a> Columns<'a> {
 }
 
 /// Appends the batch in one commit and returns an outcome for each of its commands.
-pub(super) async fn append(pool: &PgPool, batch: &[&Append]) -> Result<Vec<Appended>, StoreError> {
+pub(super) async fn append(
+    connection: &mut PgConnection,
+    batch: &[&Append],
+) -> Result<Vec<Appended>, StoreError> {
     let columns = Columns::of(batch);
     let statement = sqlx::query(APPEND)
+        .bind(&columns.command)
+        .bind(&columns.parts)
         .bind(&columns.command_ids)
         .bind(&columns.fingerprints)
         .bind(&columns.types)
@@ -97,9 +105,7 @@ pub(super) async fn append(pool: &PgPool, batch: &[&Append]) -> Result<Vec<Appen
         .bind(&columns.event_version)
         .bind(&columns.event_payload)
         .bind(&columns.event_metadata);
-    let rows = tokio::time::timeout(ATTEMPT, statement.fetch_all(pool))
-        .await
-        .map_err(|_elapsed| StoreError::TimedOut)??;
+    let rows = statement.fetch_all(connection).await?;
     if let Some(row) = rows.first() {
         let waited = u64::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0);
         metrics::histogram!("daybook_append_head_wait_seconds").record(Duration::from_micros(waited));

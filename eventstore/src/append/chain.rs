@@ -1,5 +1,6 @@
 //! Commands decided one on top of the other, before the first is committed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The in-memory state of one aggregate that a run of commands is decided on. When one of them does not take
@@ -14,6 +15,11 @@ impl Chain {
     /// Whether a command of the chain did not take effect.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Acquire)
+    }
+
+    /// What tells it from every other chain that is in use.
+    pub(super) fn address(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self).addr()
     }
 
     /// Notes that a command of the chain did not take effect.

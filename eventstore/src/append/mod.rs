@@ -3,6 +3,7 @@
 
 mod batch;
 mod chain;
+mod line;
 mod task;
 
 use std::sync::Arc;
@@ -10,16 +11,17 @@ use std::time::{Duration, Instant};
 
 use daybook_domain::CommandId;
 use sha2::{Digest, Sha256};
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::chain::Chain;
+use self::line::Line;
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position, StreamId};
 
 /// How many appends may wait; one more is refused at once with [`StoreError::Overloaded`].
 const QUEUE: usize = 4_096;
-/// How long an append may take, retries of its batch included.
+/// How long an append may take, from the queue to the last retry of its batch.
 const DEADLINE: Duration = Duration::from_secs(15);
 
 /// SHA-256 of a command's input: the same command id with another fingerprint is refused.
@@ -38,23 +40,42 @@ impl Fingerprint {
     }
 }
 
-/// One command's events for one stream, all or nothing.
+/// One command's events, for one stream or for several: all or nothing.
 #[derive(Debug, Clone)]
 pub struct Append {
     /// The command: it takes effect once, for ever.
     pub command_id: CommandId,
     /// Its input's fingerprint.
     pub fingerprint: Fingerprint,
+    /// What it wants of each stream, at least of one and no stream twice. The command is recorded with the first.
+    pub parts: Vec<Part>,
+    /// What a repetition of the command is to be told, as JSON; without it, the command is not recorded.
+    pub outcome: Option<String>,
+}
+
+/// What a command wants of one stream.
+#[derive(Debug, Clone)]
+pub struct Part {
     /// The stream.
     pub stream: StreamId,
     /// The version the stream must be at.
     pub expected: i64,
     /// What happened; nothing makes it a condition: it holds when the stream is at the expected version.
     pub events: Vec<NewEvent>,
-    /// What a repetition of the command is to be told, as JSON; without it, the command is not recorded.
-    pub outcome: Option<String>,
     /// The in-memory state that the command was decided on.
     pub chain: Arc<Chain>,
+}
+
+impl Append {
+    /// Whether something that the command was decided on did not take effect.
+    fn is_unfounded(&self) -> bool {
+        self.parts.iter().any(|part| part.chain.is_broken())
+    }
+
+    /// Notes that nothing can be decided on this command any more.
+    fn break_off(&self) {
+        self.parts.iter().for_each(|part| part.chain.break_off());
+    }
 }
 
 /// What became of an append.
@@ -64,23 +85,23 @@ pub enum Appended {
     Done {
         /// The position of its last event; without events, where the log stood.
         position: Position,
-        /// The stream's version after it.
+        /// The first stream's version after it.
         version: i64,
     },
     /// The command had taken effect before; this is what it was told then.
     Replayed {
         /// The position it had reached.
         position: Position,
-        /// The stream's version after it.
+        /// The first stream's version after it.
         version: i64,
         /// The outcome recorded then, as JSON.
         outcome: String,
     },
     /// The command id was used before with another input; nothing was done.
     Mismatch,
-    /// The stream is not at the expected version: another process wrote to it.
+    /// A stream is not at the expected version: another process wrote to it.
     Conflict,
-    /// What the command was decided on did not take effect; nothing was asked of the store.
+    /// What the command was decided on did not take effect.
     Unfounded,
 }
 
@@ -103,10 +124,11 @@ struct Queued {
 pub struct Pending(oneshot::Receiver<Result<Appended, StoreError>>);
 
 impl Appender {
-    /// Starts appending to this database; ends when the last clone is dropped and the queue is empty.
-    pub fn start(pool: PgPool) -> Self {
+    /// Starts appending to this database on a connection of its own, so that an append never waits for a read; ends
+    /// when the last clone is dropped and the queue is empty.
+    pub fn start(database: PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(task::run(pool, waiting));
+        tokio::spawn(task::run(Line::to(database), waiting));
         Self { queue }
     }
 

@@ -1,13 +1,14 @@
 //! The task that turns waiting appends into batches. One task a process: what it sends is serial, so a chain's
 //! commands reach the store in the order they were decided in.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
 use tokio::sync::mpsc;
 
-use super::{Append, Appended, DEADLINE, Queued, batch};
+use super::line::{Line, is_refusal};
+use super::{Append, Appended, DEADLINE, Queued};
 use crate::error::StoreError;
 
 /// The most commands in one batch: beyond this, the commit's cost is spread thin already.
@@ -16,7 +17,7 @@ const MAX_BATCH: usize = 512;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Queued>) {
+pub(super) async fn run(mut line: Line, mut waiting: mpsc::Receiver<Queued>) {
     let mut taken = Vec::with_capacity(MAX_BATCH);
     let mut held_back = Vec::new();
     loop {
@@ -30,49 +31,63 @@ pub(super) async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Queued>) {
         }
         let batch = select(&mut taken, &mut held_back);
         if !batch.is_empty() {
-            send(&pool, batch).await;
+            send(&mut line, batch).await;
         }
     }
 }
 
-/// Takes from `taken` what may go into one batch: broken chains are answered at once, and a second command
-/// with the same id waits for the first one's outcome.
+/// Takes from `taken` what may go into one batch. What rests on a broken chain or has waited too long is answered at
+/// once. A second command with the same id, or one that touches a stream of the batch from another state in memory,
+/// waits for the first one's outcome.
 fn select(taken: &mut Vec<Queued>, held_back: &mut Vec<Queued>) -> Vec<Queued> {
-    let mut ids = HashSet::with_capacity(taken.len());
     let mut batch = Vec::with_capacity(taken.len());
+    let mut ids = HashSet::with_capacity(taken.len());
+    // By the stream's hash: two streams that share one only wait for each other.
+    let mut chains: HashMap<u64, usize> = HashMap::with_capacity(taken.len());
+    let mut waiting: HashSet<usize> = HashSet::new();
     for queued in taken.drain(..) {
-        // What follows a held-back command of its chain waits with it.
-        let waits =
-            held_back.iter().any(|held| std::sync::Arc::ptr_eq(&held.append.chain, &queued.append.chain));
-        if queued.append.chain.is_broken() {
+        let parts = &queued.append.parts;
+        let touched =
+            || parts.iter().map(|part| (chains.hasher().hash_one(&part.stream), part.chain.address()));
+        if queued.append.is_unfounded() {
             answer(queued, Ok(Appended::Unfounded));
-        } else if waits || !ids.insert(queued.append.command_id) {
+        } else if queued.since.elapsed() > DEADLINE {
+            answer(queued, Err(StoreError::Overloaded));
+        } else if ids.contains(&queued.append.command_id)
+            // What follows a held-back command of its chain waits with it.
+            || touched().any(|(_, chain)| waiting.contains(&chain))
+            || touched().any(|(stream, chain)| chains.get(&stream).is_some_and(|first| *first != chain))
+        {
+            waiting.extend(parts.iter().map(|part| part.chain.address()));
             held_back.push(queued);
         } else {
+            let touched: Vec<(u64, usize)> = touched().collect();
+            chains.extend(touched);
+            ids.insert(queued.append.command_id);
             batch.push(queued);
         }
     }
     batch
 }
 
-async fn send(pool: &PgPool, queued: Vec<Queued>) {
+async fn send(line: &mut Line, queued: Vec<Queued>) {
     metrics::histogram!("daybook_append_batch_commands")
         .record(u32::try_from(queued.len()).unwrap_or(u32::MAX));
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = queued.iter().map(|q| q.since).min().unwrap_or_else(Instant::now) + DEADLINE;
     let appends: Vec<&Append> = queued.iter().map(|q| &q.append).collect();
-    match try_until(pool, &appends, deadline).await {
+    match try_until(line, &appends, deadline).await {
         Ok(outcomes) => {
             for (queued, outcome) in queued.into_iter().zip(outcomes) {
                 answer(queued, Ok(outcome));
             }
         }
         // The database refuses something in the batch: find out what, so that its neighbours do not fail with it.
-        Err(StoreError::Database(error)) if queued.len() > 1 && error.as_database_error().is_some() => {
+        Err(error) if is_refusal(&error) && queued.len() > 1 => {
             for queued in queued {
-                let outcome = if queued.append.chain.is_broken() {
+                let outcome = if queued.append.is_unfounded() {
                     Ok(Appended::Unfounded)
                 } else {
-                    one(pool, &queued.append, deadline).await
+                    one(line, &queued.append, deadline).await
                 };
                 answer(queued, outcome);
             }
@@ -83,32 +98,33 @@ async fn send(pool: &PgPool, queued: Vec<Queued>) {
                 commands = queued.len(),
                 "append failed"
             );
+            let mut refusal = Some(error).filter(is_refusal);
             for queued in queued {
-                answer(queued, Err(StoreError::TimedOut));
+                answer(queued, Err(refusal.take().unwrap_or(StoreError::TimedOut)));
             }
         }
     }
 }
 
-async fn one(pool: &PgPool, append: &Append, deadline: Instant) -> Result<Appended, StoreError> {
-    let outcomes = try_until(pool, &[append], deadline).await?;
+async fn one(line: &mut Line, append: &Append, deadline: Instant) -> Result<Appended, StoreError> {
+    let outcomes = try_until(line, &[append], deadline).await?;
     outcomes.into_iter().next().ok_or(StoreError::TimedOut)
 }
 
 /// Tries until the database answers. Whether an attempt without an answer took effect does not matter: the
 /// command ids make the repetition harmless.
 async fn try_until(
-    pool: &PgPool,
+    line: &mut Line,
     appends: &[&Append],
     deadline: Instant,
 ) -> Result<Vec<Appended>, StoreError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match batch::append(pool, appends).await {
+        let error = match line.append(appends).await {
             Ok(outcomes) => return Ok(outcomes),
             Err(error) => error,
         };
-        if !is_transient(&error) || Instant::now() + pause > deadline {
+        if is_refusal(&error) || Instant::now() + pause > deadline {
             return Err(error);
         }
         metrics::counter!("daybook_append_retries_total").increment(1);
@@ -118,17 +134,9 @@ async fn try_until(
     }
 }
 
-/// Whether the same batch may do better a moment later: the server is away, starting, stopping or full.
-fn is_transient(error: &StoreError) -> bool {
-    let StoreError::Database(error) = error else { return matches!(error, StoreError::TimedOut) };
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    // Classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention): PostgreSQL, appendix A.
-    code.is_none_or(|code| ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class)))
-}
-
 fn answer(queued: Queued, outcome: Result<Appended, StoreError>) {
     if !matches!(outcome, Ok(Appended::Done { .. })) {
-        queued.append.chain.break_off();
+        queued.append.break_off();
     }
     let label = match &outcome {
         Ok(Appended::Done { .. }) => "done",

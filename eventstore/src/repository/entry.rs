@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use cqrs_es::Aggregate;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
 use crate::append::Chain;
 use crate::error::StoreError;
@@ -63,12 +63,12 @@ pub(super) struct Tip<A> {
 pub(super) struct Slot<A> {
     /// The version that its stream is known to have reached, by whoever wrote it.
     heard: AtomicI64,
-    entry: Mutex<Entry<A>>,
+    entry: Arc<Mutex<Entry<A>>>,
 }
 
 impl<A> Default for Slot<A> {
     fn default() -> Self {
-        Self { heard: AtomicI64::new(0), entry: Mutex::new(Entry { committed: None, tip: None }) }
+        Self { heard: AtomicI64::new(0), entry: Arc::new(Mutex::new(Entry { committed: None, tip: None })) }
     }
 }
 
@@ -76,6 +76,11 @@ impl<A> Slot<A> {
     /// What is remembered, for this caller alone.
     pub(super) async fn lock(&self) -> MutexGuard<'_, Entry<A>> {
         self.entry.lock().await
+    }
+
+    /// The same, to be kept for as long as it takes.
+    pub(super) async fn lock_owned(&self) -> OwnedMutexGuard<Entry<A>> {
+        Arc::clone(&self.entry).lock_owned().await
     }
 
     /// Notes that the stream has reached this version. A state that is older is not gone on from.

@@ -5,6 +5,8 @@
 mod catch_up;
 mod entry;
 mod recall;
+mod together;
+mod unit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,11 +14,14 @@ use std::time::Duration;
 
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
+use daybook_domain::IdSource;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use self::entry::Slot;
-use crate::append::{Append, Appended, Pending};
+use self::entry::{Entry, Slot, Tip};
+pub use self::together::Together;
+pub use self::unit::Unit;
+use crate::append::{Append, Appended, Part, Pending};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
 use crate::event::{NewEvent, StreamId};
@@ -179,7 +184,7 @@ where
                 Appended::Mismatch => return Err(CommandError::KeyReused),
                 Appended::Conflict => {
                     conflicts += 1;
-                    self.pause(conflicts).await;
+                    pause(self.store.ids(), A::TYPE, conflicts).await;
                 }
                 Appended::Unfounded => unfounded += 1,
             }
@@ -222,14 +227,6 @@ where
         Ok(ids.iter().filter_map(loaded).collect())
     }
 
-    fn slot(&self, id: &str) -> Arc<Slot<A>> {
-        let made = self.cache.get_or_insert_with(id, || Ok::<_, std::convert::Infallible>(Arc::default()));
-        match made {
-            Ok(entry) => entry,
-            Err(never) => match never {},
-        }
-    }
-
     /// Decides on the tip of the in-memory state and queues the result, all under the aggregate's own lock, so that
     /// the queue has the decisions in the order they were taken in.
     async fn decide(
@@ -241,13 +238,7 @@ where
         outcome: &str,
     ) -> Result<Decided<A>, CommandError<A::Error>> {
         let mut entry = slot.lock().await;
-        entry.start_from_memory(slot.heard());
-        if entry.tip(slot.heard()).is_none() {
-            let known = entry.committed().cloned();
-            let fresh = self.catch_up(&[id], vec![known]).await?;
-            entry.start(fresh.into_iter().next().unwrap_or_default());
-        }
-        let tip = entry.tip(0).ok_or(StoreError::Closed)?;
+        let tip = self.tip(id, slot, &mut entry).await?;
         let (before, chain) = (tip.version, Arc::clone(&tip.chain));
 
         let mut state = A::clone(&tip.state);
@@ -265,16 +256,47 @@ where
         let append = Append {
             command_id: context.command_id,
             fingerprint: context.fingerprint,
-            stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: id.to_owned() },
-            expected: before,
-            events: self.encode(&events, context)?,
+            parts: vec![Part {
+                stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: id.to_owned() },
+                expected: before,
+                events: self.encode(&events, context)?,
+                chain,
+            }],
             outcome: refusal.is_none().then(|| outcome.to_owned()),
-            chain,
         };
-        let grown = i64::try_from(append.events.len()).unwrap_or(i64::MAX);
+        let grown = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let pending = self.store.appender().enqueue(append)?;
         entry.advance(before + grown, Arc::clone(&state));
         Ok(Decided { pending, before, state, refusal })
+    }
+}
+
+impl<A> Repository<A>
+where
+    A: Aggregate + Clone + 'static,
+{
+    fn slot(&self, id: &str) -> Arc<Slot<A>> {
+        let made = self.cache.get_or_insert_with(id, || Ok::<_, std::convert::Infallible>(Arc::default()));
+        match made {
+            Ok(entry) => entry,
+            Err(never) => match never {},
+        }
+    }
+
+    /// What to decide on, brought up to the primary when it is not in memory.
+    async fn tip<'e>(
+        &self,
+        id: &str,
+        slot: &Slot<A>,
+        entry: &'e mut Entry<A>,
+    ) -> Result<&'e Tip<A>, StoreError> {
+        entry.start_from_memory(slot.heard());
+        if entry.tip(slot.heard()).is_none() {
+            let known = entry.committed().cloned();
+            let fresh = self.catch_up(&[id], vec![known]).await?;
+            entry.start(fresh.into_iter().next().unwrap_or_default());
+        }
+        entry.tip(0).ok_or(StoreError::Closed)
     }
 
     fn encode(&self, events: &[A::Event], context: &CommandContext) -> Result<Vec<NewEvent>, StoreError> {
@@ -295,13 +317,6 @@ where
             .collect()
     }
 
-    async fn pause(&self, conflicts: u32) {
-        metrics::counter!("daybook_command_conflicts_total", "aggregate" => A::TYPE).increment(1);
-        // The id's last byte is random (RFC 9562), which is all the chance that is needed here.
-        let chance = u32::from(self.store.ids().next().as_bytes()[15]) + 1;
-        tokio::time::sleep(PAUSE * conflicts * chance / 128).await;
-    }
-
     /// Takes a snapshot off the command's path.
     fn snapshot_if_due(&self, id: &str, before: i64, after: i64, state: &Arc<A>) {
         if !self.policy.is_due(before, after) {
@@ -317,4 +332,12 @@ where
             }
         });
     }
+}
+
+/// Waits before a decision is taken again: the longer the more often it was, and never as long as others.
+async fn pause(ids: &dyn IdSource, aggregate: &'static str, conflicts: u32) {
+    metrics::counter!("daybook_command_conflicts_total", "aggregate" => aggregate).increment(1);
+    // The id's last byte is random (RFC 9562), which is all the chance that is needed here.
+    let chance = u32::from(ids.next().as_bytes()[15]) + 1;
+    tokio::time::sleep(PAUSE * conflicts * chance / 128).await;
 }

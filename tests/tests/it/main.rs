@@ -22,3 +22,4 @@ mod search;
 mod store;
 mod structure;
 mod timers;
+mod together;

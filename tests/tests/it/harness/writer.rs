@@ -3,8 +3,11 @@
 use daybook_domain::CommandId;
 use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::process::{SystemClock, SystemIds};
-use daybook_eventstore::{Append, Appended, Appender, Fingerprint, Metadata, NewEvent, Position, StreamId};
+use daybook_eventstore::{
+    Append, Appended, Appender, Fingerprint, Metadata, NewEvent, Part, Position, StreamId,
+};
 use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 
 use super::Database;
 
@@ -22,7 +25,7 @@ impl Writer {
 
     /// A writer to the log in this database.
     pub(crate) fn on(pool: PgPool) -> Self {
-        Self { appender: Appender::start(pool) }
+        Self { appender: Appender::start(PgConnectOptions::clone(&pool.connect_options())) }
     }
 
     /// Appends `count` events to a stream of their own and says where the log stands then.
@@ -58,11 +61,13 @@ impl Writer {
         let append = Append {
             command_id,
             fingerprint: Fingerprint::of(&[command_id.uuid().as_bytes()]),
-            stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.to_owned() },
-            expected,
-            events: payloads.into_iter().map(event).collect(),
+            parts: vec![Part {
+                stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.to_owned() },
+                expected,
+                events: payloads.into_iter().map(event).collect(),
+                chain: std::sync::Arc::default(),
+            }],
             outcome: Some("null".to_owned()),
-            chain: std::sync::Arc::default(),
         };
         let pending = self.appender.enqueue(append).expect("the queue has room");
         let appended = pending.outcome().await.expect("the append is answered");

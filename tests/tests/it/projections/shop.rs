@@ -14,8 +14,8 @@ use daybook_domain::{
 };
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{
-    Append, Appended, Appender, FeedSource, Fingerprint, LogReader, Metadata, NewEvent, Position, StreamId,
-    Wake,
+    Append, Appended, Appender, FeedSource, Fingerprint, LogReader, Metadata, NewEvent, Part, Position,
+    StreamId, Wake,
 };
 use daybook_projections::read::{Hot, ReadDb, hot};
 use daybook_projections::registry::Targets;
@@ -66,7 +66,9 @@ impl Shop {
             hot: Hot::new(redis.clone(), &prefix),
             redis,
             prefix,
-            appender: Appender::start(events.pool.clone()),
+            appender: Appender::start(sqlx::postgres::PgConnectOptions::clone(
+                &events.pool.connect_options(),
+            )),
             events,
             read,
             context,
@@ -121,11 +123,13 @@ impl Shop {
         let append = Append {
             command_id,
             fingerprint: Fingerprint::of(&[command_id.to_string().as_bytes()]),
-            stream: StreamId { aggregate_type: kind.to_owned(), aggregate_id: id.to_owned() },
-            expected,
-            events: events.into_iter().map(event).collect(),
+            parts: vec![Part {
+                stream: StreamId { aggregate_type: kind.to_owned(), aggregate_id: id.to_owned() },
+                expected,
+                events: events.into_iter().map(event).collect(),
+                chain: Arc::default(),
+            }],
             outcome: Some("null".to_owned()),
-            chain: Arc::default(),
         };
         let pending = self.appender.enqueue(append).expect("the queue has room");
         let Appended::Done { position, .. } = pending.outcome().await.expect("an answer") else {

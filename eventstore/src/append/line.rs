@@ -1,0 +1,61 @@
+//! The appender's one connection: opened when first used, and given up as soon as it is in doubt.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, PgConnection};
+
+use super::{Append, Appended, batch};
+use crate::error::StoreError;
+
+/// How long the database may take to accept the connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long one attempt at a batch may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// The line to the primary.
+#[derive(Debug)]
+pub(super) struct Line {
+    database: PgConnectOptions,
+    open: Option<PgConnection>,
+}
+
+impl Line {
+    pub(super) const fn to(database: PgConnectOptions) -> Self {
+        Self { database, open: None }
+    }
+
+    /// Appends the batch in one commit and returns an outcome for each of its commands.
+    ///
+    /// # Errors
+    /// When the database does not answer in time or refuses; only a refusal ([`is_refusal`]) means that nothing was done.
+    pub(super) async fn append(&mut self, batch: &[&Append]) -> Result<Vec<Appended>, StoreError> {
+        let mut connection = match self.open.take() {
+            Some(connection) => connection,
+            None => in_time(CONNECT, async { Ok(self.database.connect().await?) }).await?,
+        };
+        let appended = in_time(ATTEMPT, batch::append(&mut connection, batch)).await;
+        // What was cut off may be half-way, and a server that was replaced is to be left.
+        if appended.as_ref().err().is_none_or(is_refusal) {
+            self.open = Some(connection);
+        }
+        appended
+    }
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, call).await.map_err(|_elapsed| StoreError::TimedOut)?
+}
+
+/// Whether the database would say the same again: it is there and in order, and refuses something in the batch.
+pub(super) fn is_refusal(error: &StoreError) -> bool {
+    /// Classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention): `PostgreSQL`, appendix A.
+    const PASSING: [&str; 4] = ["08", "40", "53", "57"];
+    /// `read_only_sql_transaction`: the primary was demoted, and a new connection may reach the new one.
+    const DEMOTED: &str = "25006";
+    let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
+    error.code().is_some_and(|code| code != DEMOTED && !PASSING.iter().any(|class| code.starts_with(class)))
+}

@@ -1,0 +1,190 @@
+//! One command for several aggregates: all of its events or none, on nothing that has changed.
+
+use std::sync::Arc;
+
+use daybook_domain::inventory::{Inventory, InventoryCommand, InventoryRefusal, StockItem};
+use daybook_domain::{OrderId, Quantity, Timestamp, VariantId};
+use daybook_eventstore::process::SystemIds;
+use daybook_eventstore::{
+    CommandContext, CommandError, EventStore, Fingerprint, LogReader, Repository, SnapshotPolicy, StoreError,
+    Together, Unit, Upcasters,
+};
+use futures::future::join_all;
+
+use crate::harness::Database;
+use crate::harness::shop::context;
+
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10 };
+
+/// A process of its own, as far as the store can tell.
+struct Process {
+    store: EventStore,
+    stock: Repository<Inventory>,
+}
+
+impl Process {
+    fn new(database: &Database) -> Self {
+        let store = EventStore::new(database.pool.clone(), Arc::new(SystemIds), Upcasters::default());
+        Self { stock: Repository::new(store.clone(), SNAPSHOTS), store }
+    }
+
+    /// Another memory of the same process: what it decides goes the same way.
+    fn other_memory(&self) -> Self {
+        Self { stock: Repository::new(self.store.clone(), SNAPSHOTS), store: self.store.clone() }
+    }
+
+    async fn receive(&self, item: &StockItem, units: i64) {
+        let quantity = Quantity::try_new(units).expect("a quantity");
+        let command =
+            InventoryCommand::Receive { item: item.clone(), quantity, reference: "test".to_owned() };
+        self.stock.execute(&item.to_string(), command, &context(), "null").await.expect("stock");
+    }
+
+    /// Holds one of each item for the order, or none.
+    async fn hold(
+        &self,
+        items: &[&StockItem],
+        order_id: OrderId,
+        context: &CommandContext,
+    ) -> Result<Together<()>, CommandError<Refused>> {
+        let decide =
+            |unit: &mut Unit<'_>| items.iter().try_for_each(|item| self.hold_one(unit, item, order_id));
+        self.store.together(context, "\"held\"", decide).await
+    }
+
+    fn hold_one(&self, unit: &mut Unit<'_>, item: &StockItem, order_id: OrderId) -> Result<(), Refused> {
+        let command = InventoryCommand::Reserve {
+            item: item.clone(),
+            order_id,
+            quantity: Quantity::ONE,
+            expires_at: Timestamp::MAX_UTC,
+        };
+        Ok(unit.execute(&self.stock, &item.to_string(), command)?.map(drop)?)
+    }
+
+    async fn available(&self, item: &StockItem) -> i64 {
+        self.stock.load(&item.to_string()).await.expect("it").state.available()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Stock(#[from] InventoryRefusal),
+    #[error("the other one is taken")]
+    Taken,
+}
+
+fn some_item() -> StockItem {
+    StockItem { variant_id: VariantId::generate(&SystemIds), location: "LON".parse().expect("a location") }
+}
+
+fn some_order() -> OrderId {
+    OrderId::generate(&SystemIds)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_short_of_one_item_takes_nothing_of_the_others() {
+    let database = Database::events().await;
+    let process = Process::new(&database);
+    let (plenty, short) = (some_item(), some_item());
+    process.receive(&plenty, 5).await;
+    let refused = process.hold(&[&plenty, &short], some_order(), &context()).await;
+    assert!(matches!(
+        refused,
+        Err(CommandError::Refused(Refused::Stock(InventoryRefusal::OutOfStock { .. })))
+    ));
+    assert_eq!(process.available(&plenty).await, 5);
+
+    process.receive(&short, 1).await;
+    let held = process.hold(&[&plenty, &short], some_order(), &context()).await.expect("both are there");
+    assert_eq!(held, Together::Done { position: 4, decided: () });
+    assert_eq!((process.available(&plenty).await, process.available(&short).await), (4, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_for_several_aggregates_takes_effect_once() {
+    let database = Database::events().await;
+    let (process, second) = (Process::new(&database), Process::new(&database));
+    let (one, two) = (some_item(), some_item());
+    process.receive(&one, 1).await;
+    process.receive(&two, 1).await;
+    let once = context();
+    process.hold(&[&one, &two], some_order(), &once).await.expect("both are there");
+    for process in [&process, &second] {
+        // For another order it would be out of stock now.
+        let again = process.hold(&[&one, &two], some_order(), &once).await.expect("it is told");
+        assert_eq!(again, Together::Replayed { position: 4, outcome: "\"held\"".to_owned() });
+    }
+    let other_input = CommandContext { fingerprint: Fingerprint::of(&[b"another"]), ..once };
+    let refused = process.hold(&[&one, &two], some_order(), &other_input).await;
+    assert!(matches!(refused, Err(CommandError::KeyReused)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_of_pairs_in_several_processes_get_both_or_neither_and_never_too_many() {
+    let database = Database::events().await;
+    let processes = [Process::new(&database), Process::new(&database), Process::new(&database)];
+    let items: Vec<StockItem> = (0..4).map(|_| some_item()).collect();
+    for item in &items {
+        processes[0].receive(item, 20).await;
+    }
+    // Neighbours in both directions, so that each locks in another order.
+    let buyers = (0..240).map(async |n: usize| {
+        let (one, two) = (&items[n % 4], &items[(n + 1 + n / 4 % 3) % 4]);
+        processes[n % 3].hold(&[one, two], some_order(), &context()).await
+    });
+    let (mut sold, mut told) = (0, 0);
+    for outcome in join_all(buyers).await {
+        match outcome {
+            Ok(_) => sold += 1,
+            Err(CommandError::Refused(Refused::Stock(InventoryRefusal::OutOfStock { .. }))) => told += 1,
+            Err(other) => panic!("neither sold nor out of stock: {other:?}"),
+        }
+    }
+    assert_eq!(sold + told, 240);
+    let events = LogReader::new(database.pool.clone()).read(4, 1_000).await.expect("the log");
+    assert_eq!(events.len(), 2 * sold, "two events a sale");
+    for pair in events.chunks(2) {
+        let [one, two] = pair else { panic!("an event alone") };
+        assert_eq!(one.position + 1, two.position);
+        assert_eq!(one.metadata, two.metadata, "both of one command");
+    }
+    let mut left = 0;
+    for item in &items {
+        let available = processes[1].available(item).await;
+        assert!((0..=20).contains(&available));
+        left += usize::try_from(available).expect("not negative");
+    }
+    assert_eq!(left, 80 - 2 * sold);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_decisions_that_each_rest_on_what_the_other_writes_one_gives_way() {
+    let database = Database::events().await;
+    let process = Process::new(&database);
+    let (neighbour, elsewhere) = (process.other_memory(), Process::new(&database));
+    for _ in 0..30 {
+        let (left, right) = (some_item(), some_item());
+        process.receive(&left, 1).await;
+        process.receive(&right, 1).await;
+        let race = async |process: &Process, mine: &StockItem, theirs: &StockItem| {
+            let order_id = some_order();
+            let decide = |unit: &mut Unit<'_>| {
+                if unit.state(&process.stock, &theirs.to_string())?.available() == 0 {
+                    return Err(Refused::Taken);
+                }
+                process.hold_one(unit, mine, order_id)
+            };
+            process.store.together(&context(), "null", decide).await.is_ok()
+        };
+        let (one, two, three) = tokio::join!(
+            race(&process, &left, &right),
+            race(&neighbour, &right, &left),
+            race(&elsewhere, &right, &left)
+        );
+        assert_eq!([one, two, three].iter().filter(|won| **won).count(), 1);
+    }
+}
