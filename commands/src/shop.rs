@@ -19,6 +19,8 @@ const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100 
 /// The aggregates of one process. Cloning shares caches and connections.
 #[derive(Clone)]
 pub struct Shop {
+    /// Where they all are.
+    pub store: EventStore,
     /// The carts.
     pub carts: Repository<Cart>,
     /// The orders.
@@ -57,6 +59,7 @@ impl Shop {
         locations: Vec<Location>,
     ) -> Self {
         Self {
+            store: store.clone(),
             carts: Repository::new(store.clone(), SNAPSHOTS),
             orders: Repository::new(store.clone(), SNAPSHOTS),
             payments: Repository::new(store.clone(), SNAPSHOTS),

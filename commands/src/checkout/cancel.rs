@@ -6,10 +6,11 @@ use daybook_domain::order::{CancelReason, OrderCommand, OrderRefusal, StockHold}
 use daybook_domain::payment::{PaymentCommand, PaymentRefusal};
 use daybook_domain::shipment::{ShipmentCommand, ShipmentRefusal};
 use daybook_domain::{OrderId, RefundId, ShipmentId};
+use daybook_eventstore::Unit;
 use futures::future::try_join_all;
 
 use super::{Checkout, PlacedOrder};
-use crate::process::{ProcessError, Reaction, ask, tell};
+use crate::process::{ProcessError, Reaction, ask, must, tell};
 use crate::related::{payment_of, rest_of, shipment_of};
 
 impl Checkout {
@@ -25,7 +26,7 @@ impl Checkout {
         let context = reaction.context("cancel", self.shop.clock.now());
         let command = OrderCommand::Cancel { reason, holds };
         match ask(&self.shop.orders, &order_id.to_string(), command, &context).await? {
-            // Called off before, as in `note`.
+            // Called off before.
             Ok(told) if told.appended == 0 => self.compensate(order_id, reaction).await,
             // What has left is paid for or returned, never cancelled.
             Ok(_) | Err(OrderRefusal::AlreadyDispatched) => Ok(()),
@@ -33,21 +34,10 @@ impl Checkout {
         }
     }
 
-    /// Tells the order how far it is, and says whether it still stands. When it was called off in between, the reaction
-    /// to that may have run before this one took anything: the caller compensates.
-    pub(super) async fn note(
-        &self,
-        order_id: OrderId,
-        step: &str,
-        command: OrderCommand,
-        reaction: &Reaction,
-    ) -> Result<bool, ProcessError> {
-        let context = reaction.context(step, self.shop.clock.now());
-        match ask(&self.shop.orders, &order_id.to_string(), command, &context).await? {
-            Ok(_) => Ok(true),
-            Err(OrderRefusal::Cancelled) => Ok(false),
-            Err(refusal) => Err(ProcessError::refused(&refusal)),
-        }
+    /// The same for want of stock, with whatever else is decided at once.
+    pub(super) fn call_off(&self, unit: &mut Unit<'_>, order_id: OrderId) -> Result<(), ProcessError> {
+        let command = OrderCommand::Cancel { reason: CancelReason::OutOfStock, holds: Vec::new() };
+        must(unit.execute(&self.shop.orders, &order_id.to_string(), command)?)
     }
 
     /// Order cancelled: stock and money go back, nothing is shipped, and when it was not the shopper's wish the
@@ -59,7 +49,7 @@ impl Checkout {
     ) -> Result<(), ProcessError> {
         let Some(order) = self.order(order_id).await? else { return Ok(()) };
         // Wherever a run of an earlier step may have held something, noted or not.
-        let items = self.items(&order);
+        let items = self.items(&order.placement.quote);
         let released = try_join_all(items.into_iter().map(|item| self.release(order_id, item, reaction)));
         let refunded = self.give_money_back(order_id, reaction);
         let stopped = self.cancel_shipments(order_id, reaction);

@@ -2,40 +2,62 @@
 
 use daybook_domain::OrderId;
 use daybook_domain::inventory::InventoryCommand;
-use daybook_domain::order::{CancelReason, OrderCommand, OrderStatus, StockHold};
-use futures::future::try_join_all;
+use daybook_domain::order::{OrderCommand, OrderStatus, StockHold};
+use daybook_eventstore::Unit;
 
-use super::Checkout;
-use crate::process::{ProcessError, Reaction};
+use super::fulfil::by_location;
+use super::{Checkout, PlacedOrder};
+use crate::process::{ProcessError, Reaction, must, together};
 
 impl Checkout {
-    /// Payment authorised: what is held is promised. Where a hold has run out, stock is taken again if it is there.
+    /// Payment authorised: the order is confirmed, or called off for want of stock. The money of an order that was called
+    /// off before goes back.
     pub(super) async fn confirm(&self, order_id: OrderId, reaction: &Reaction) -> Result<(), ProcessError> {
         let Some(order) = self.order(order_id).await? else { return Ok(()) };
-        match order.state.status() {
-            OrderStatus::Placed => {}
-            OrderStatus::Confirmed | OrderStatus::Completed => return Ok(()),
-            OrderStatus::Cancelled => return self.give_money_back(order_id, reaction).await,
+        if order.is_open() {
+            self.promise(&order, reaction).await?;
         }
-        let allocate = |item, quantity| InventoryCommand::Allocate { item, order_id, quantity };
-        let sourced = self.source(&order).await?;
-        let promising = sourced.iter().map(|one| self.first_that_has(one, "allocate", allocate, reaction));
-        let promised = try_join_all(promising).await?;
-        let short = promised.contains(&None);
-        let allocations: Vec<StockHold> = promised.into_iter().flatten().collect();
-        if short {
-            return self.cancel(order_id, CancelReason::OutOfStock, allocations, reaction).await;
-        }
-        let confirmed = OrderCommand::Confirm { allocations };
-        if self.note(order_id, "confirm", confirmed, reaction).await? {
-            Ok(())
-        } else {
-            self.compensate(order_id, reaction).await
-        }
+        self.return_money_if_off(order_id, reaction).await
     }
 
-    /// The gateway holds something else than was asked: a person looks, unless the order is off anyway.
-    pub(super) async fn take_conflict(
+    /// In one append what is held is promised, the order confirmed, and each location that has promised opens a
+    /// shipment. Where a hold has run out, stock is taken again if it is there.
+    async fn promise(&self, order: &PlacedOrder, reaction: &Reaction) -> Result<(), ProcessError> {
+        let order_id = order.order_id;
+        let sourced = self.source(order_id, &order.placement.quote).await?;
+        let context = reaction.context("confirm", self.shop.clock.now());
+        together(&self.shop.store, &context, |unit| {
+            if unit.state(&self.shop.orders, &order_id.to_string())?.status() != OrderStatus::Placed {
+                return Ok(());
+            }
+            match self.first_that_have(unit, order_id, &sourced)? {
+                Some(allocations) => self.confirm_with(unit, order, allocations),
+                None => self.call_off(unit, order_id),
+            }
+        })
+        .await
+    }
+
+    fn confirm_with(
+        &self,
+        unit: &mut Unit<'_>,
+        order: &PlacedOrder,
+        allocations: Vec<StockHold>,
+    ) -> Result<(), ProcessError> {
+        let order_id = order.order_id;
+        for StockHold { item, quantity } in &allocations {
+            let (id, item, quantity) = (item.to_string(), item.clone(), *quantity);
+            let command = InventoryCommand::Allocate { item, order_id, quantity };
+            must(unit.execute(&self.shop.inventory, &id, command)?)?;
+        }
+        let shipments = by_location(&order.placement.quote.lines, &allocations);
+        let confirm = OrderCommand::Confirm { allocations };
+        must(unit.execute(&self.shop.orders, &order_id.to_string(), confirm)?)?;
+        shipments.into_iter().try_for_each(|(location, lines)| self.open(unit, order_id, location, lines))
+    }
+
+    /// Money that is held, or held otherwise than was asked: a person looks, unless the order is off anyway.
+    pub(super) async fn return_money_if_off(
         &self,
         order_id: OrderId,
         reaction: &Reaction,

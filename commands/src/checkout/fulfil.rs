@@ -8,10 +8,11 @@ use daybook_domain::payment::PaymentCommand;
 use daybook_domain::pricing::QuotedLine;
 use daybook_domain::shipment::ShipmentCommand;
 use daybook_domain::{LocationCode, OrderId, Quantity, ShipmentId, VariantId};
+use daybook_eventstore::Unit;
 use futures::future::try_join_all;
 
 use super::{Checkout, PlacedOrder};
-use crate::process::{ProcessError, Reaction, begin, tell};
+use crate::process::{ProcessError, Reaction, begin, must, tell};
 use crate::related::{payment_of, rest_of, shipment_of};
 
 /// A shipment that may leave.
@@ -24,20 +25,17 @@ pub(super) struct Leaving<'a> {
 }
 
 impl Checkout {
-    /// Order confirmed: each location that promised stock opens a shipment.
-    pub(super) async fn open_shipments(
+    /// A location that promised stock opens a shipment.
+    pub(super) fn open(
         &self,
+        unit: &mut Unit<'_>,
         order_id: OrderId,
-        allocations: &[StockHold],
-        reaction: &Reaction,
+        location: LocationCode,
+        lines: Vec<ShippedLine>,
     ) -> Result<(), ProcessError> {
-        let Some(order) = self.order(order_id).await?.filter(PlacedOrder::may_leave) else { return Ok(()) };
-        let shipments = by_location(&order.placement.quote.lines, allocations);
-        let opened = shipments.into_iter().map(|(location, lines)| {
-            self.open(shipment_of(order_id, &location), order_id, location, lines, reaction)
-        });
-        try_join_all(opened).await?;
-        Ok(())
+        let shipment_id = shipment_of(order_id, &location);
+        let command = ShipmentCommand::Open { shipment_id, order_id, location, lines };
+        must(unit.create(&self.shop.shipments, &shipment_id.to_string(), command)?)
     }
 
     /// Shipment packed with something missing: another one carries the rest. What cancelled the order has gone along the
@@ -55,20 +53,10 @@ impl Checkout {
         let shipment = self.shop.shipments.recall(&reaction.aggregate_id).await?.state;
         let Some(location) = shipment.location().cloned() else { return Ok(()) };
         let rest = rest_of(shipment.shipment_id());
-        self.open(rest, order_id, location, remaining.to_vec(), reaction).await
-    }
-
-    async fn open(
-        &self,
-        shipment_id: ShipmentId,
-        order_id: OrderId,
-        location: LocationCode,
-        lines: Vec<ShippedLine>,
-        reaction: &Reaction,
-    ) -> Result<(), ProcessError> {
-        let id = shipment_id.to_string();
+        let id = rest.to_string();
         let context = reaction.context(&format!("open {id}"), self.shop.clock.now());
-        let command = ShipmentCommand::Open { shipment_id, order_id, location, lines };
+        let lines = remaining.to_vec();
+        let command = ShipmentCommand::Open { shipment_id: rest, order_id, location, lines };
         begin(&self.shop.shipments, &id, command, &context, |_| false).await
     }
 
@@ -151,7 +139,10 @@ impl Checkout {
 
 /// The lines each location sends: every line goes where its variant was promised, several lines of one variant
 /// sharing what was promised in their order.
-fn by_location(lines: &[QuotedLine], allocations: &[StockHold]) -> BTreeMap<LocationCode, Vec<ShippedLine>> {
+pub(super) fn by_location(
+    lines: &[QuotedLine],
+    allocations: &[StockHold],
+) -> BTreeMap<LocationCode, Vec<ShippedLine>> {
     let mut promised: Vec<(&StockItem, i64)> =
         allocations.iter().map(|one| (&one.item, one.quantity.count())).collect();
     let mut shipments: BTreeMap<LocationCode, Vec<ShippedLine>> = BTreeMap::new();

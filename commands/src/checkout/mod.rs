@@ -5,6 +5,7 @@ mod cancel;
 mod confirm;
 mod fulfil;
 mod reserve;
+mod stock;
 
 use std::time::Duration;
 
@@ -128,7 +129,6 @@ impl Checkout {
     async fn follow(&self, order_id: OrderId, reaction: &Reaction) -> Result<(), ProcessError> {
         match &reaction.event {
             DomainEvent::Cart(CartEvent::Submitted { .. }) => self.place(order_id, reaction).await,
-            DomainEvent::Order(OrderEvent::Placed { .. }) => self.reserve(order_id, reaction).await,
             DomainEvent::Payment(PaymentEvent::Authorised { .. }) => self.confirm(order_id, reaction).await,
             DomainEvent::Payment(PaymentEvent::Declined { .. }) => {
                 self.cancel(order_id, CancelReason::PaymentDeclined, Vec::new(), reaction).await
@@ -137,12 +137,9 @@ impl Checkout {
                 self.cancel(order_id, CancelReason::PaymentExpired, Vec::new(), reaction).await
             }
             DomainEvent::Payment(PaymentEvent::Conflicted { .. }) => {
-                self.take_conflict(order_id, reaction).await
+                self.return_money_if_off(order_id, reaction).await
             }
             DomainEvent::Order(OrderEvent::Cancelled { .. }) => self.compensate(order_id, reaction).await,
-            DomainEvent::Order(OrderEvent::Confirmed { allocations }) => {
-                self.open_shipments(order_id, allocations, reaction).await
-            }
             DomainEvent::Shipment(ShipmentEvent::Packed { remaining, .. }) if !remaining.is_empty() => {
                 self.open_rest(order_id, remaining, reaction).await
             }

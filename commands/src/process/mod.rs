@@ -13,7 +13,7 @@ use daybook_eventstore::{RecordedEvent, StoreError};
 use uuid::Uuid;
 
 pub use put_off::{Due, fire};
-pub use reaction::{Reaction, ask, begin, tell};
+pub use reaction::{Reaction, ask, begin, must, tell, together};
 pub use runner::{Runner, run};
 
 /// A process that spans aggregates.

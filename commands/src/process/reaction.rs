@@ -4,7 +4,8 @@ use cqrs_es::Aggregate;
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::{CommandId, Timestamp};
 use daybook_eventstore::{
-    CommandContext, CommandError, Executed, Fingerprint, Metadata, RecordedEvent, Repository, StoreError,
+    CommandContext, CommandError, EventStore, Executed, Fingerprint, Metadata, RecordedEvent, Repository,
+    StoreError, Unit,
 };
 use uuid::Uuid;
 
@@ -137,6 +138,31 @@ where
     A::Error: Send + 'static,
 {
     done(answer(repository.create(id, command, context, NOTHING).await)?, harmless)
+}
+
+/// Executes one command on as many aggregates as `decide` turns to ([`EventStore::together`]).
+///
+/// # Errors
+/// What `decide` returned, and when it could not be decided.
+pub async fn together(
+    store: &EventStore,
+    context: &CommandContext,
+    decide: impl Fn(&mut Unit<'_>) -> Result<(), ProcessError> + Sync,
+) -> Result<(), ProcessError> {
+    match store.together(context, NOTHING, decide).await {
+        Ok(_) => Ok(()),
+        Err(CommandError::Refused(error)) => Err(error),
+        Err(CommandError::Store(error)) => Err(ProcessError::Store(error)),
+        Err(CommandError::Conflict | CommandError::KeyReused) => Err(ProcessError::Conflict),
+    }
+}
+
+/// A part of such a command that the process cannot do without.
+///
+/// # Errors
+/// [`ProcessError::Refused`] when the domain refused it.
+pub fn must<A, R: std::error::Error>(decided: Result<A, R>) -> Result<(), ProcessError> {
+    decided.map(drop).map_err(|refusal| ProcessError::refused(&refusal))
 }
 
 fn answer<A, R: std::error::Error>(

@@ -218,7 +218,7 @@ async fn what_was_acknowledged_outlives_a_crash_of_the_database() {
     let lazily = |url: &str| PgPool::connect_lazy(&format!("{url}/postgres")).expect("a URL");
     let pool = lazily(&primary.url());
     daybook_eventstore::migrate(&pool).await.expect("it is migrated");
-    let writer = Writer::on(pool.clone());
+    let writer = Writer::on(&pool);
     let mut acknowledged = 0;
     while acknowledged < 500 {
         acknowledged = writer.append(1).await;

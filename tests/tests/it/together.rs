@@ -111,14 +111,14 @@ async fn a_command_for_several_aggregates_takes_effect_once() {
     let (one, two) = (some_item(), some_item());
     process.receive(&one, 1).await;
     process.receive(&two, 1).await;
-    let once = context();
-    process.hold(&[&one, &two], some_order(), &once).await.expect("both are there");
+    let same = context();
+    process.hold(&[&one, &two], some_order(), &same).await.expect("both are there");
     for process in [&process, &second] {
         // For another order it would be out of stock now.
-        let again = process.hold(&[&one, &two], some_order(), &once).await.expect("it is told");
+        let again = process.hold(&[&one, &two], some_order(), &same).await.expect("it is told");
         assert_eq!(again, Together::Replayed { position: 4, outcome: "\"held\"".to_owned() });
     }
-    let other_input = CommandContext { fingerprint: Fingerprint::of(&[b"another"]), ..once };
+    let other_input = CommandContext { fingerprint: Fingerprint::of(&[b"another"]), ..same };
     let refused = process.hold(&[&one, &two], some_order(), &other_input).await;
     assert!(matches!(refused, Err(CommandError::KeyReused)));
 }

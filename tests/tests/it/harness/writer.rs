@@ -20,11 +20,11 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer to this log.
     pub(crate) fn new(database: &Database) -> Self {
-        Self::on(database.pool.clone())
+        Self::on(&database.pool)
     }
 
     /// A writer to the log in this database.
-    pub(crate) fn on(pool: PgPool) -> Self {
+    pub(crate) fn on(pool: &PgPool) -> Self {
         Self { appender: Appender::start(PgConnectOptions::clone(&pool.connect_options())) }
     }
 
