@@ -20,6 +20,8 @@ pub enum Role {
     Warehouse,
     /// Who helps shoppers.
     Support,
+    /// Who checks the books, and changes nothing.
+    Auditor,
     /// Who may do everything.
     Admin,
 }
@@ -33,6 +35,7 @@ impl Role {
             Self::Staff => "staff",
             Self::Warehouse => "warehouse",
             Self::Support => "support",
+            Self::Auditor => "auditor",
             Self::Admin => "admin",
         }
     }

@@ -1,6 +1,7 @@
 //! What each role may do, in one table. What is not in it is denied.
 
 use daybook_commands::use_cases::Scope;
+use daybook_domain::CustomerId;
 
 use super::{Identity, Role};
 
@@ -17,8 +18,14 @@ pub(crate) enum Permission {
     Fulfil,
     /// Capture and refund.
     ManagePayments,
-    /// See and cancel every order, and help with every cart.
+    /// See every order.
+    SeeOrders,
+    /// Cancel every order, and help with every cart.
     ServeCustomers,
+    /// See by whom, by which command and with which facts things happened.
+    Audit,
+    /// See by what the gateway knows a shopper's means of payment.
+    SeePaymentTokens,
     /// Have a person forgotten.
     Forget,
 }
@@ -26,45 +33,66 @@ pub(crate) enum Permission {
 impl Identity {
     /// Whether it may.
     pub(crate) const fn may(&self, permission: Permission) -> bool {
-        match (permission, self.role()) {
-            (_, Role::Admin)
-            | (Permission::Shop, _)
-            | (
-                Permission::ManageProducts
-                | Permission::ManageStock
-                | Permission::Fulfil
-                | Permission::ManagePayments
-                | Permission::ServeCustomers
-                | Permission::Forget,
-                Role::Staff,
-            )
-            | (Permission::ManageStock | Permission::Fulfil | Permission::ServeCustomers, Role::Warehouse)
-            | (Permission::ServeCustomers | Permission::ManagePayments, Role::Support) => true,
-            (_, Role::Anonymous | Role::Customer | Role::Warehouse | Role::Support) => false,
+        match self.role() {
+            Role::Admin => true,
+            Role::Anonymous | Role::Customer => matches!(permission, Permission::Shop),
+            Role::Staff => !matches!(permission, Permission::SeePaymentTokens),
+            // No shopping: whoever sees a guest's order knows its id, which lets a guest change it.
+            Role::Warehouse => {
+                matches!(permission, Permission::ManageStock | Permission::Fulfil | Permission::SeeOrders)
+            }
+            Role::Support => matches!(
+                permission,
+                Permission::Shop
+                    | Permission::SeeOrders
+                    | Permission::ServeCustomers
+                    | Permission::ManagePayments
+                    | Permission::Audit
+            ),
+            Role::Auditor => {
+                matches!(permission, Permission::SeeOrders | Permission::Audit | Permission::SeePaymentTokens)
+            }
         }
     }
 
-    /// Whose carts and orders it may see and change. One that is nobody's is a guest's: its id, which nobody can
+    /// Whose carts and orders it may change, and whose carts it may see, when it may shop at all. One that is nobody's is a guest's: its id, which nobody can
     /// guess, is the key to it.
     pub(crate) fn scope(&self) -> Scope {
         if self.may(Permission::ServeCustomers) { Scope::All } else { Scope::Of(self.customer_id()) }
+    }
+
+    /// Whose orders it may see.
+    pub(crate) fn sight(&self) -> Scope {
+        if self.may(Permission::SeeOrders) { Scope::All } else { self.scope() }
+    }
+
+    /// Whether it may see and change what belongs to this owner.
+    pub(crate) fn serves(&self, owner: Option<CustomerId>) -> bool {
+        self.may(Permission::Shop) && self.scope().covers(owner)
+    }
+
+    /// Whether it may know who ordered and where to: those it serves, and everyone that something is sent to.
+    pub(crate) fn may_meet(&self, owner: Option<CustomerId>) -> bool {
+        self.may(Permission::Fulfil) || self.serves(owner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use daybook_domain::CustomerId;
     use uuid::Uuid;
 
     use super::*;
 
-    const ALL: [Permission; 7] = [
+    const ALL: [Permission; 10] = [
         Permission::Shop,
         Permission::ManageProducts,
         Permission::ManageStock,
         Permission::Fulfil,
         Permission::ManagePayments,
+        Permission::SeeOrders,
         Permission::ServeCustomers,
+        Permission::Audit,
+        Permission::SeePaymentTokens,
         Permission::Forget,
     ];
 
@@ -80,11 +108,27 @@ mod tests {
     }
 
     #[test]
-    fn the_warehouse_touches_no_money_and_no_prices() {
+    fn the_warehouse_sees_orders_and_sends_them_and_nothing_else() {
         let warehouse = Identity::staff(Role::Warehouse, "w1");
-        assert!(!warehouse.may(Permission::ManagePayments));
-        assert!(!warehouse.may(Permission::ManageProducts));
-        assert!(warehouse.may(Permission::Fulfil));
+        let may = [Permission::ManageStock, Permission::Fulfil, Permission::SeeOrders];
+        assert_eq!(allowed(&warehouse), may);
+        assert!(warehouse.sight().covers(None) && warehouse.may_meet(None));
+        assert!(!warehouse.serves(None), "not even a guest's cart, whose id it knows from the order");
+    }
+
+    #[test]
+    fn an_auditor_sees_every_order_and_no_person() {
+        let auditor = Identity::staff(Role::Auditor, "a1");
+        let may = [Permission::SeeOrders, Permission::Audit, Permission::SeePaymentTokens];
+        assert_eq!(allowed(&auditor), may);
+        assert!(!auditor.may_meet(None) && !auditor.serves(None));
+    }
+
+    #[test]
+    fn nobody_but_auditors_and_admins_sees_payment_tokens() {
+        for role in [Role::Staff, Role::Warehouse, Role::Support] {
+            assert!(!Identity::staff(role, "x").may(Permission::SeePaymentTokens), "{role:?}");
+        }
     }
 
     #[test]

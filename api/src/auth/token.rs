@@ -76,7 +76,7 @@ impl Tokens {
                 let id = Uuid::parse_str(&sub).map_err(|_| TokenError)?;
                 Ok(Identity::customer(CustomerId::new(id)))
             }
-            Role::Staff | Role::Warehouse | Role::Support | Role::Admin => {
+            Role::Staff | Role::Warehouse | Role::Support | Role::Auditor | Role::Admin => {
                 let named =
                     (1..=MAX_SUBJECT).contains(&sub.len()) && sub.bytes().all(|b| b.is_ascii_graphic());
                 if named { Ok(Identity::staff(role, &sub)) } else { Err(TokenError) }

@@ -6,7 +6,7 @@ use daybook_eventstore::{CommandContext, Fingerprint};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use crate::auth::{Identity, Permission};
+use crate::auth::{Identity, Permission, Role};
 
 /// The name space of the command ids that follow from idempotency keys.
 const KEYS: Uuid = Uuid::from_u128(0x6461_7962_6f6f_4b8e_9d2c_1f3a_5b7c_9e01);
@@ -89,11 +89,7 @@ fn idempotency_key(ctx: &Context<'_>, request: &RequestContext) -> Result<Option
 }
 
 fn check_key(key: &str, identity: &Identity) -> Result<(), ApiError> {
-    let min = if identity.may(Permission::ServeCustomers) || identity.customer_id().is_some() {
-        1
-    } else {
-        MIN_GUEST_KEY
-    };
+    let min = if identity.role() == Role::Anonymous { MIN_GUEST_KEY } else { 1 };
     let fits = (min..=MAX_KEY).contains(&key.len()) && key.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
     if fits {
         return Ok(());

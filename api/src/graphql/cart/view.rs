@@ -42,7 +42,7 @@ impl Cart {
     /// Whether this client may see it.
     pub(crate) fn is_visible(&self, ctx: &Context<'_>) -> bool {
         let terms = self.get().terms();
-        terms.is_some_and(|terms| request(ctx).identity.scope().covers(terms.customer_id))
+        terms.is_some_and(|terms| request(ctx).identity.serves(terms.customer_id))
     }
 
     fn currency(&self) -> Currency {

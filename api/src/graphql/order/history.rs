@@ -5,12 +5,19 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 use daybook_domain::{OrderId, Timestamp};
 use daybook_projections::orders::query::{HistoryEntry, HistoryPart};
+use serde_json::Value;
 
+use crate::auth::Permission;
+use crate::graphql::context::request;
 use crate::graphql::error::ApiError;
 use crate::graphql::reads::{Paging, Slice, connection};
 use crate::graphql::scalar::{Json, Position};
 use crate::graphql::services::services;
 
+/// The field of a payload that says what was paid with.
+const PAYMENT_TOKEN: &str = "payment_token";
+/// What stands there for those who may not know.
+const REDACTED: &str = "redacted";
 /// The list's name, for cursors.
 const LIST: &str = "history";
 
@@ -25,6 +32,29 @@ impl OrderEvent {
     fn entry(&self) -> &HistoryEntry {
         &self.history[self.index]
     }
+
+    /// The event, for those who may know all of it.
+    fn audited(&self, ctx: &Context<'_>) -> Option<&HistoryEntry> {
+        request(ctx).identity.may(Permission::Audit).then(|| self.entry())
+    }
+}
+
+/// A payload without what the gateway knows a means of payment by.
+fn redacted(payload: &str) -> String {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, field) in fields {
+                    if name == PAYMENT_TOKEN { *field = REDACTED.into() } else { walk(field) }
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut value: Value = serde_json::from_str(payload).unwrap_or_default();
+    walk(&mut value);
+    value.to_string()
 }
 
 #[Object]
@@ -60,24 +90,24 @@ impl OrderEvent {
         &self.entry().aggregate_id
     }
 
-    /// Who caused it.
-    async fn actor(&self) -> &str {
-        &self.entry().actor
+    /// Who caused it; nothing for those who may not know.
+    async fn actor(&self, ctx: &Context<'_>) -> Option<&str> {
+        self.audited(ctx).map(|entry| entry.actor.as_str())
     }
 
-    /// The command that caused it.
-    async fn command_id(&self) -> String {
-        self.entry().command_id.to_string()
+    /// The command that caused it; nothing for those who may not know.
+    async fn command_id(&self, ctx: &Context<'_>) -> Option<String> {
+        self.audited(ctx).map(|entry| entry.command_id.to_string())
     }
 
-    /// The event that the command was an answer to; nothing when a person asked.
-    async fn causation_id(&self) -> Option<String> {
-        self.entry().causation_id.map(|id| id.to_string())
+    /// The event that the command was an answer to; nothing when a person asked, and for those who may not know.
+    async fn causation_id(&self, ctx: &Context<'_>) -> Option<String> {
+        self.audited(ctx)?.causation_id.map(|id| id.to_string())
     }
 
-    /// What all that followed from one request has in common.
-    async fn correlation_id(&self) -> String {
-        self.entry().correlation_id.to_string()
+    /// What all that followed from one request has in common; nothing for those who may not know.
+    async fn correlation_id(&self, ctx: &Context<'_>) -> Option<String> {
+        self.audited(ctx).map(|entry| entry.correlation_id.to_string())
     }
 
     /// When it happened.
@@ -90,9 +120,12 @@ impl OrderEvent {
         self.entry().recorded_at
     }
 
-    /// What happened, with all its facts. Personal data in it is sealed.
-    async fn payload(&self) -> Json {
-        Json(self.entry().payload.clone())
+    /// What happened, with all its facts; nothing for those who may not know. Personal data in it is sealed, and what
+    /// was paid with is left out for most.
+    async fn payload(&self, ctx: &Context<'_>) -> Option<Json> {
+        let payload = &self.audited(ctx)?.payload;
+        let whole = request(ctx).identity.may(Permission::SeePaymentTokens);
+        Some(Json(if whole { payload.clone() } else { redacted(payload) }))
     }
 }
 
@@ -122,4 +155,31 @@ pub(super) async fn part(
     };
     let events = history.iter().enumerate().map(event);
     Ok(OrderEventConnection { slice: Slice::by_number(LIST, events, (first, after), total) })
+}
+
+#[cfg(test)]
+mod tests {
+    use daybook_domain::{order, payment};
+
+    use super::*;
+
+    #[test]
+    fn no_event_of_an_order_or_payment_tells_the_token_when_it_is_redacted() {
+        let orders = order::samples().iter().map(serde_json::to_string).collect::<Vec<_>>();
+        let payments = payment::samples().iter().map(serde_json::to_string).collect::<Vec<_>>();
+        let mut redactions = 0;
+        for payload in orders.into_iter().chain(payments) {
+            let payload = payload.expect("JSON");
+            let shown: Value = serde_json::from_str(&redacted(&payload)).expect("JSON");
+            let mut stored: Value = serde_json::from_str(&payload).expect("JSON");
+            for fields in stored.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
+                if let Some(token) = fields.get_mut(PAYMENT_TOKEN) {
+                    *token = REDACTED.into();
+                    redactions += 1;
+                }
+            }
+            assert_eq!(shown, stored);
+        }
+        assert_eq!(redactions, 2, "the order's placing and the payment's request");
+    }
 }

@@ -32,7 +32,7 @@ pub(crate) struct OrderFilterInput {
 impl OrderFilterInput {
     fn parse(self, identity: &Identity) -> Result<OrderFilter, ApiError> {
         let asked = self.customer_id.map(|id| id.0);
-        let customer_id = if identity.may(Permission::ServeCustomers) {
+        let customer_id = if identity.may(Permission::SeeOrders) {
             asked
         } else {
             let own = identity.customer_id().ok_or(ApiError::Forbidden)?;

@@ -35,7 +35,7 @@ impl OrderSubscription {
         id: IdOf<OrderId>,
         after: Option<Position>,
     ) -> impl Stream<Item = Result<Order, ApiError>> + use<> {
-        let (services, scope) = (services(ctx).clone(), request(ctx).identity.scope());
+        let (services, scope) = (services(ctx).clone(), request(ctx).identity.sight());
         let watching = Watching::begin(services, scope, id.0, after.map_or(0, |after| after.0));
         unfold(watching, |mut watching| async move {
             let next = watching.next().await?;

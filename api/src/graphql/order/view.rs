@@ -27,7 +27,11 @@ pub(crate) struct Order(pub(crate) Arc<OrderRow>);
 impl Order {
     /// Whether this client may see it.
     pub(crate) fn is_visible(&self, ctx: &Context<'_>) -> bool {
-        request(ctx).identity.scope().covers(self.0.customer_id)
+        request(ctx).identity.sight().covers(self.0.customer_id)
+    }
+
+    fn meet(&self, ctx: &Context<'_>) -> Result<(), ApiError> {
+        if request(ctx).identity.may_meet(self.0.customer_id) { Ok(()) } else { Err(ApiError::Forbidden) }
     }
 }
 
@@ -111,11 +115,13 @@ impl Order {
 
     /// Who it is delivered to; nothing after the person was forgotten.
     async fn contact(&self, ctx: &Context<'_>) -> Result<Option<DeliveryContact>, ApiError> {
+        self.meet(ctx)?;
         person::open::<Contact, _>(ctx, Some(&self.0.contact)).await
     }
 
     /// Where it is delivered to; nothing after the person was forgotten.
     async fn delivery_address(&self, ctx: &Context<'_>) -> Result<Option<DeliveryAddress>, ApiError> {
+        self.meet(ctx)?;
         person::open::<Address, _>(ctx, Some(&self.0.address)).await
     }
 

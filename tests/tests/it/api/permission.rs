@@ -88,3 +88,59 @@ async fn a_customers_order_is_theirs_alone() {
     assert_eq!(front.error(as_other, of_owner, customer).await, "FORBIDDEN");
     assert_eq!(front.shop.order(order_id).await.status(), OrderStatus::Confirmed);
 }
+
+#[tokio::test]
+async fn the_warehouse_sees_orders_and_neither_cancels_them_nor_touches_carts() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["orders"]);
+    let product = front.shop.product(1_000, 5).await;
+    let (cart_id, total) = front.shop.cart(&[product]).await;
+    let order_id = front.shop.submit(cart_id, total, "card_approve").await;
+    let _worker = front.shop.worker(&[]);
+    front.shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let warehouse = token("warehouse", "w1");
+    let who = As { token: Some(&warehouse), ..As::default() };
+    let order = json!({ "id": global("Order", &order_id.to_string()) });
+    let read = "query ($id: ID!) { order(id: $id) { status contact { name } } }";
+    eventually(SOON, "the warehouse sees a guest's order and who gets it", || async {
+        let (_, answer) = front.ask(who, read, order.clone()).await;
+        (answer["data"]["order"]["contact"]["name"] == "Ada Byron").then_some(())
+    })
+    .await;
+    let cancel = "mutation ($id: ID!) { orderCancel(orderId: $id) { position } }";
+    assert_eq!(front.error(who, cancel, order).await, "FORBIDDEN");
+    let cart = json!({ "id": global("Cart", &cart_id.to_string()) });
+    let reprice = "mutation ($id: ID!) { cartReprice(cartId: $id) { position } }";
+    assert_eq!(front.error(who, reprice, cart).await, "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_history_tells_shoppers_what_happened_and_only_auditors_what_was_paid_with() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["orders"]);
+    let product = front.shop.product(1_000, 5).await;
+    let order_id = front.shop.buy(&[product], "card_approve").await;
+    let _worker = front.shop.worker(&[]);
+    front.shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let id = json!({ "id": global("Order", &order_id.to_string()) });
+    let read = "query ($id: ID!) { order(id: $id) { history(first: 1) {
+        totalCount nodes { type actor commandId correlationId causationId payload } } } }";
+    let placed = eventually(SOON, "the history is there", || async {
+        let (_, mut answer) = front.ask(As::default(), read, id.clone()).await;
+        Some(answer["data"]["order"]["history"].take()).filter(|history| !history.is_null())
+    })
+    .await;
+    assert!(placed["totalCount"].as_u64() > Some(1), "{placed}");
+    assert_eq!(
+        placed["nodes"][0],
+        json!({ "type": "OrderPlaced", "actor": null, "commandId": null, "correlationId": null,
+            "causationId": null, "payload": null })
+    );
+    for (role, seen) in [("staff", "redacted"), ("support", "redacted"), ("auditor", "card_approve")] {
+        let token = token(role, "x");
+        let who = As { token: Some(&token), ..As::default() };
+        let event = front.data_as(who, read, id.clone()).await["order"]["history"]["nodes"][0].take();
+        assert_eq!(event["payload"]["Placed"]["payment_token"], seen, "{role}");
+        assert!(event["actor"].is_string() && event["commandId"].is_string(), "{event}");
+    }
+}
