@@ -18,7 +18,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 use crate::auth::Tokens;
-use crate::graphql::{Reads, Services, schema, sdl};
+use crate::graphql::{Extent, Reads, Services, schema, sdl};
 use crate::http::{Api, Limits, Webhooks, router};
 
 /// Where clients are served when the configuration does not say.
@@ -87,13 +87,15 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let (pool, db) = read_db(&config, &context);
     let (watch, _asking) = ReplicaWatch::start(pool);
     let search = search_engine(&config, &context, &db)?;
-    let reads = Reads::new(db, watch, hot_copies(&config, &context)?);
     let stream = match &config.nats {
         Some(url) => Some(EventStream::connect(url, &config.stream, context.name).await?),
         None => None,
     };
+    let copies = hot_copies(&config, &context)?;
     let open = config.shop.open(&context);
     let live = Arc::new(live(&open, stream, &context));
+    let extent = Extent::new(LogReader::new(open.pool.clone()), Arc::clone(&live));
+    let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
     let services = Services { shop: open.shop, reads, search, live };
     let api = Api::new(schema(services), config.tokens, context.ids.clone(), Limits::default());

@@ -1,11 +1,15 @@
 //! What the resolvers know of the request they are part of.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use async_graphql::{Context, Value};
 use daybook_domain::{CommandId, Timestamp};
 use daybook_eventstore::{CommandContext, Fingerprint};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::scalar::Position;
 use crate::auth::{Identity, Permission, Role};
 
 /// The name space of the command ids that follow from idempotency keys.
@@ -28,6 +32,20 @@ pub(crate) struct RequestContext {
     pub(crate) idempotency_key: Option<String>,
     /// How many fields stand at the operation's root.
     pub(crate) root_fields: usize,
+    /// The furthest position that the client has asked for, or that one of its mutations reached.
+    pub(crate) furthest: Arc<AtomicI64>,
+}
+
+impl RequestContext {
+    /// The client reads at this position or later.
+    pub(crate) fn asked_for(&self, position: Position) {
+        self.furthest.fetch_max(position.0, Ordering::AcqRel);
+    }
+
+    /// The furthest position that it reads at.
+    pub(crate) fn asked(&self) -> Position {
+        Position(self.furthest.load(Ordering::Acquire))
+    }
 }
 
 /// The request that this field is part of.

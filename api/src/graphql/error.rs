@@ -81,6 +81,22 @@ impl ApiError {
         Self::BadInput { code, message: message.into() }
     }
 
+    /// Whether the same may be asked again in a moment.
+    pub(crate) const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Behind { .. }
+            | Self::NotBuilt
+            | Self::SearchUnavailable(_)
+            | Self::Overloaded
+            | Self::TimedOut => true,
+            Self::Forbidden
+            | Self::BadInput { .. }
+            | Self::KeyReused
+            | Self::Internal(_)
+            | Self::Unreadable(_) => false,
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Forbidden => "FORBIDDEN",

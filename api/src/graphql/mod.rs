@@ -27,6 +27,7 @@ mod stock;
 pub(crate) use context::RequestContext;
 pub(crate) use document::Documents;
 pub(crate) use error::Fault;
+pub(crate) use reads::Extent;
 pub use reads::Reads;
 pub use root::{ShopSchema, schema, sdl};
 pub use services::Services;

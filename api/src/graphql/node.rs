@@ -11,7 +11,6 @@ use super::order::Order;
 use super::product::{Product, ProductVariant};
 use super::reads;
 use super::scalar::Position;
-use super::services::services;
 
 /// Something with a global id.
 #[derive(Interface)]
@@ -54,7 +53,7 @@ impl NodeQuery {
             }
             CartId::TYPE => {
                 let id = key.parse().map_err(|_| invalid())?;
-                let found = services(ctx).reads.cart(id, after).await?;
+                let found = reads::cart(ctx, id, after).await?;
                 Ok(found.map(Cart::Read).filter(|cart| cart.is_visible(ctx)).map(Node::Cart))
             }
             OrderId::TYPE => {

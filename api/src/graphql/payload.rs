@@ -47,12 +47,14 @@ pub(crate) async fn mutate<T>(
     let done = operation(shop, command).await;
     count(ctx.field().name(), &done);
     match done {
-        Ok(Done { value, position, replayed }) => Ok(Mutated {
-            value: Some(value),
-            user_errors: Vec::new(),
-            position: position.map(Position),
-            replayed,
-        }),
+        Ok(Done { value, position, replayed }) => {
+            let position = position.map(Position);
+            if let Some(position) = position {
+                services(ctx).reads.extent.reached(position.0);
+                context::request(ctx).asked_for(position);
+            }
+            Ok(Mutated { value: Some(value), user_errors: Vec::new(), position, replayed })
+        }
         Err(UseCaseError::Refused(Refused { code, message, field })) => Ok(Mutated {
             value: None,
             user_errors: vec![UserError { field, code: code.to_owned(), message }],

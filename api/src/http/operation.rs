@@ -61,6 +61,7 @@ pub(super) fn plan(
         traceparent: origin.traceparent,
         idempotency_key,
         root_fields: operation.root_fields,
+        furthest: Arc::default(),
     };
     let mut request = Request::new(query).data(context);
     request.operation_name = params.operation_name;

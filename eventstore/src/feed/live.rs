@@ -53,6 +53,11 @@ impl Live {
         Self { hub, following }
     }
 
+    /// Up to where watchers were told; 0 while the log is not followed.
+    pub fn position(&self) -> Position {
+        lock(&self.hub).as_ref().map_or(0, |hub| hub.position)
+    }
+
     /// The events that belong to `key`, from now on and in order. Whoever needs the state as well must begin to watch
     /// first, and then read it no older than where the watch [begins](Watch::begins). It ends when the watcher does not
     /// keep up or when the log is not followed any more, and at once while it is not: then the watcher must begin anew.

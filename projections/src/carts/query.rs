@@ -47,14 +47,14 @@ pub async fn by_customers(
     Ok(carts)
 }
 
-/// The same as [`by_ids`] from the hot copy, at `after` or later; nothing when it cannot tell, and then the caller
-/// asks Postgres.
+/// The same as [`by_ids`] from the hot copy, at `after` or later, and where that is; nothing when it cannot tell, and
+/// then the caller asks Postgres.
 pub async fn by_ids_hot(
     hot: &Hot,
     ids: &[CartId],
     after: Option<Position>,
-) -> Option<HashMap<CartId, CartRow>> {
+) -> Option<(Position, HashMap<CartId, CartRow>)> {
     let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let rows = hot.rows::<CartRow>("carts-hot", &keys, after).await?;
-    Some(ids.iter().zip(rows).filter_map(|(id, row)| Some((*id, row?))).collect())
+    let (at, rows) = hot.rows::<CartRow>("carts-hot", &keys, after).await?;
+    Some((at, ids.iter().zip(rows).filter_map(|(id, row)| Some((*id, row?))).collect()))
 }

@@ -28,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Pauses between attempts to connect again, in milliseconds.
 const RECONNECT: (u32, u32) = (50, 2_000);
 
-/// The rows of the version that readers see, when it is at least at a position.
+/// The position and the rows of the version that readers see, when it is at least at a position.
 /// Keys: the pointer. Arguments: what keys begin with, the position, and the rows' keys.
 const READ: &str = "
 local version = redis.call('GET', KEYS[1])
@@ -36,7 +36,9 @@ if not version then return false end
 local key = ARGV[1] .. '@' .. version
 local at = redis.call('HGET', key, '!position')
 if not at or tonumber(at) < tonumber(ARGV[2]) then return false end
-return redis.call('HMGET', key, unpack(ARGV, 3))";
+local rows = redis.call('HMGET', key, unpack(ARGV, 3))
+table.insert(rows, 1, at)
+return rows";
 
 /// A connection to Redis that comes back by itself.
 ///
@@ -72,24 +74,26 @@ impl Hot {
         Self { redis, prefix: prefix.to_owned(), resting: Arc::default() }
     }
 
-    /// The rows with these keys, in their order, of a version that is at least at `after`; nothing at all when
-    /// Redis does not answer at once, has no version to be read, or is behind.
+    /// The rows with these keys, in their order, of a version that is at least at `after`, and where that is; nothing
+    /// at all when Redis does not answer at once, has no version to be read, or is behind.
     pub(crate) async fn rows<R: DeserializeOwned>(
         &self,
         name: &str,
         keys: &[String],
         after: Option<Position>,
-    ) -> Option<Vec<Option<R>>> {
+    ) -> Option<(Position, Vec<Option<R>>)> {
         if self.is_resting() {
             return None;
         }
-        let mut rows = Vec::with_capacity(keys.len());
+        let (mut at, mut rows) = (Position::MAX, Vec::with_capacity(keys.len()));
         for chunk in keys.chunks(MOST) {
             let Ok(Ok(read)) = tokio::time::timeout(LIMIT, self.read(name, chunk, after)).await else {
                 self.rest();
                 return None;
             };
-            for row in read? {
+            let mut read = read?.into_iter();
+            at = at.min(read.next()??.parse().ok()?);
+            for row in read {
                 let decoded = row.map(|row| serde_json::from_str(&decode(&row)?.doc).ok());
                 // A row of another shape is none to be shown.
                 rows.push(match decoded {
@@ -99,7 +103,7 @@ impl Hot {
                 });
             }
         }
-        Some(rows)
+        Some((at, rows))
     }
 
     async fn read(

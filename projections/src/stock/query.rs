@@ -36,6 +36,6 @@ pub async fn by_variants_hot(
     after: Option<Position>,
 ) -> Option<HashMap<VariantId, Vec<StockLevel>>> {
     let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    let rows = hot.rows::<VariantStock>("stock-hot", &keys, after).await?;
+    let (_, rows) = hot.rows::<VariantStock>("stock-hot", &keys, after).await?;
     Some(ids.iter().zip(rows).map(|(id, row)| (*id, row.unwrap_or_default().levels)).collect())
 }

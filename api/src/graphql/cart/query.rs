@@ -6,8 +6,8 @@ use daybook_domain::CartId;
 use super::Cart;
 use crate::graphql::error::ApiError;
 use crate::graphql::id::IdOf;
+use crate::graphql::reads;
 use crate::graphql::scalar::Position;
-use crate::graphql::services::services;
 
 /// The queries of carts.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl CartQuery {
         id: IdOf<CartId>,
         after: Option<Position>,
     ) -> Result<Option<Cart>, ApiError> {
-        let found = services(ctx).reads.cart(id.0, after).await?;
+        let found = reads::cart(ctx, id.0, after).await?;
         Ok(found.map(Cart::Read).filter(|cart| cart.is_visible(ctx)))
     }
 }

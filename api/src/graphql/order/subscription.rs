@@ -27,7 +27,7 @@ pub(crate) struct OrderSubscription;
 impl OrderSubscription {
     /// The order as it is, and again after each event of it, its payment and its parcels. It may be watched
     /// before it is placed. `after` makes the first one wait until it shows at least what a mutation reached. The
-    /// stream ends when the watcher falls behind: subscribe again. An order that cannot be read at once is told as an
+    /// stream ends when the watcher falls behind: subscribe again. An order that cannot be read yet is told as an
     /// error, and then read again.
     async fn order_updated(
         &self,
@@ -52,8 +52,8 @@ struct Watching {
     events: Watch,
     /// The position to read at next; nothing means wait for an event.
     due: Option<At>,
-    /// Whether the order could not be read the last time.
-    failed: bool,
+    /// Whether the order could not be read the last time, and whether it may be tried again.
+    failed: Option<bool>,
 }
 
 impl Watching {
@@ -61,12 +61,14 @@ impl Watching {
     fn begin(services: Services, scope: Scope, order_id: OrderId, after: At) -> Self {
         let events = services.live.watch(order_id.to_string());
         let due = Some(events.begins().max(after));
-        Self { services, scope, order_id, events, due, failed: false }
+        Self { services, scope, order_id, events, due, failed: None }
     }
 
     async fn next(&mut self) -> Option<Result<Order, ApiError>> {
-        if std::mem::take(&mut self.failed) {
-            tokio::time::sleep(PAUSE).await;
+        match self.failed.take() {
+            Some(true) => tokio::time::sleep(PAUSE).await,
+            Some(false) => return None,
+            None => {}
         }
         loop {
             let at = match self.due {
@@ -85,7 +87,7 @@ impl Watching {
                     }
                 }
                 Err(error) => {
-                    self.failed = true;
+                    self.failed = Some(error.is_temporary());
                     return Some(Err(error));
                 }
             }

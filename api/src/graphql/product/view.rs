@@ -14,8 +14,8 @@ use crate::graphql::error::ApiError;
 use crate::graphql::id::global;
 use crate::graphql::input::{Attribute, attributes};
 use crate::graphql::money::MoneyV2;
+use crate::graphql::reads;
 use crate::graphql::scalar::CurrencyCode;
-use crate::graphql::services::services;
 use crate::graphql::stock::StockLevel;
 
 /// A product: what is for sale, in which variants and at what prices.
@@ -134,7 +134,8 @@ impl ProductVariant {
     }
 
     async fn levels(&self, ctx: &Context<'_>) -> Result<Vec<StockLevel>, ApiError> {
-        let levels = services(ctx).reads.load.stock.get(self.variant().variant_id).await?;
+        let reads = reads::linked(ctx, &["stock"]).await?;
+        let levels = reads.load.stock.get(self.variant().variant_id).await?;
         Ok(levels.iter().flat_map(|levels| levels.iter()).map(StockLevel::from).collect())
     }
 }

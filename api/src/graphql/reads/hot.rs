@@ -119,8 +119,8 @@ async fn follow(floors: Weak<Floors>, watch: ReplicaWatch) {
     }
 }
 
-/// Carts in the hot copy, each at a position or later. What the copy knows not to be there is found to be nothing; when
-/// it cannot tell, nothing is found.
+/// Carts in the hot copy, each at a position or later. What the copy knows not to be there is found to be nothing; what
+/// it cannot tell is not found.
 pub(crate) struct HotCarts(pub(crate) Copies);
 
 impl Batch for HotCarts {
@@ -129,13 +129,17 @@ impl Batch for HotCarts {
 
     async fn find(&self, keys: Vec<Self::Key>) -> Result<HashMap<Self::Key, Self::Value>, ApiError> {
         let floor = self.0.floors.position(CARTS);
-        let after = keys.iter().map(|(_, after)| *after).fold(floor, Position::max);
         let ids: Vec<CartId> = keys.iter().map(|(id, _)| *id).collect();
-        let Some(found) = within(carts::query::by_ids_hot(&self.0.hot, &ids, Some(after))).await else {
-            return Ok(HashMap::new());
-        };
-        answered(CARTS, Source::Redis, keys.len());
+        let found = within(carts::query::by_ids_hot(&self.0.hot, &ids, Some(floor))).await;
+        let Some((at, found)) = found else { return Ok(HashMap::new()) };
         let found: HashMap<_, _> = found.into_iter().map(|(id, row)| (id, Arc::new(row))).collect();
-        Ok(keys.into_iter().map(|key| (key, found.get(&key.0).cloned())).collect())
+        // What one asks for that is not there yet is not asked of the others.
+        let told: HashMap<_, _> = keys
+            .into_iter()
+            .filter(|(_, after)| *after <= at)
+            .map(|key| (key, found.get(&key.0).cloned()))
+            .collect();
+        answered(CARTS, Source::Redis, told.len());
+        Ok(told)
     }
 }

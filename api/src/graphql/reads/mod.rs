@@ -10,4 +10,4 @@ pub(crate) use connection::{Paging, Slice, connection, cost, invalid_cursor};
 pub(crate) use loader::{Batch, Loader};
 pub(crate) use loaders::Loaders;
 pub use source::Reads;
-pub(crate) use source::after;
+pub(crate) use source::{Extent, after, cart, linked};

@@ -12,6 +12,8 @@ use super::services::services;
 
 /// The read models: what is found, and what it is shown from.
 const MODELS: &[&str] = &["search", "products"];
+/// The read model of suggestions.
+const SUGGESTING: &[&str] = &["search"];
 /// The list's name, for cursors.
 const LIST: &str = "search";
 /// The longest text that is searched for.
@@ -92,16 +94,20 @@ impl SearchQuery {
         Ok(SearchConnection { slice, typed, counts: facets(found.facets), corrected: found.corrected })
     }
 
-    /// Titles of products for sale that go on as the shopper has begun.
+    /// Titles of products for sale that go on as the shopper has begun. `afterPosition` makes it wait until it knows at
+    /// least what a mutation reached.
     async fn search_suggestions(
         &self,
         ctx: &Context<'_>,
         query: String,
         #[graphql(default = 10)] first: i32,
+        after_position: Option<Position>,
     ) -> Result<Vec<String>, ApiError> {
         let limit = u32::try_from(first.min(MAX_SUGGESTIONS))
             .map_err(|_| ApiError::bad_input("PAGE_SIZE_INVALID", "first is not below 0"))?;
-        Ok(services(ctx).search.suggest(&check(query)?, limit).await?)
+        let typed = check(query)?;
+        reads::after(ctx, SUGGESTING, after_position).await?;
+        Ok(services(ctx).search.suggest(&typed, limit).await?)
     }
 }
 

@@ -47,6 +47,12 @@ async fn a_cart_is_read_from_redis_and_without_its_copy_from_the_replica() {
     assert_eq!(again["cart"], cart);
     let answered = from_redis(&front).await;
     assert!(answered >= 2, "{answered}");
+    // What one asks for that is nowhere does not take the copy from another.
+    let both = "query ($id: ID!) { greedy: cart(id: $id, after: \"9223372036854775807\") { id }
+        modest: cart(id: $id) { id currencyCode } }";
+    let (_, answer) = front.ask(As::default(), both, json!({ "id": first })).await;
+    assert_eq!(answer["data"]["modest"], cart, "{answer}");
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "POSITION_UNKNOWN");
 
     // A copy that stands still is not shown to whoever knows of more, nor to others from then on.
     drop(hot_projector);

@@ -54,16 +54,54 @@ async fn a_client_reads_its_own_write() {
 #[tokio::test]
 async fn a_replica_that_does_not_have_it_says_how_far_it_is() {
     let front = Front::open().await;
-    let _projector = front.projector(&["products"]);
+    let projector = front.projector(&["products"]);
     built(&front, "products").await;
+    drop(projector);
     front.shop.product(1_000, 1).await;
-    let read = "{ products(first: 1, afterPosition: \"1000000\") { totalCount } }";
-    let (_, answer) = front.ask(As::default(), read, json!({})).await;
+    let head: i64 = sqlx::query_scalar("SELECT position FROM log_head")
+        .fetch_one(&front.shop.events.pool)
+        .await
+        .expect("the head");
+    let read = "query ($after: Position!) { products(first: 1, afterPosition: $after) { totalCount } }";
+    let (_, answer) = front.ask(As::default(), read, json!({ "after": head.to_string() })).await;
     let told = &answer["errors"][0]["extensions"];
     assert_eq!(told["code"], "READ_MODEL_BEHIND");
     let number =
         |name: &str| told[name].as_str().and_then(|text| text.parse::<i64>().ok()).expect("a number");
-    assert_eq!(number("position") + number("distance"), 1_000_000);
+    assert_eq!(number("position") + number("distance"), head);
+    for beyond in [head + 1, i64::MAX] {
+        let after = json!({ "after": beyond.to_string() });
+        assert_eq!(front.error(As::default(), read, after).await, "POSITION_UNKNOWN");
+    }
+}
+
+#[tokio::test]
+async fn a_products_stock_is_no_older_than_what_was_asked_for() {
+    let front = Front::open().await;
+    let _products = front.projector(&["products"]);
+    built(&front, "products").await;
+    let wanted = front.shop.product(1_000, 7).await;
+    let position: i64 = sqlx::query_scalar("SELECT position FROM log_head")
+        .fetch_one(&front.shop.events.pool)
+        .await
+        .expect("the head");
+    let id = global("Product", &wanted.variant.product_id.to_string());
+    let asked = json!({ "id": id, "after": position.to_string() });
+    let read = "query ($id: ID!, $after: Position!) {
+        product(id: $id, after: $after) { title variants { quantityAvailable } } }";
+    assert_eq!(front.error(As::default(), read, asked.clone()).await, "READ_MODEL_BEHIND", "nobody counts");
+    let plain = "query ($id: ID!, $after: Position!) { product(id: $id, after: $after) { title } }";
+    assert!(front.data(plain, asked.clone()).await["product"]["title"].is_string());
+    let _stock = front.projector(&["stock"]);
+    eventually(SOON, "the stock is counted", || async {
+        let (_, answer) = front.ask(As::default(), read, asked.clone()).await;
+        let variants = &answer["data"]["product"]["variants"];
+        if !variants.is_null() {
+            assert_eq!(variants[0]["quantityAvailable"], 7, "never an older number");
+        }
+        (!variants.is_null()).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -72,9 +110,13 @@ async fn a_search_is_behind_when_its_index_is() {
     let _projector = front.projector(&["products"]);
     built(&front, "products").await;
     front.shop.product(1_000, 1).await;
-    let search = "{ search(query: \"\", first: 1, afterPosition: \"1\") { totalCount } }";
-    let (_, answer) = front.ask(As::default(), search, json!({})).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "READ_MODEL_BEHIND", "nobody indexes: {answer}");
+    for search in [
+        "{ search(query: \"\", first: 1, afterPosition: \"1\") { totalCount } }",
+        "{ searchSuggestions(query: \"lan\", afterPosition: \"1\") }",
+    ] {
+        let code = front.error(As::default(), search, json!({})).await;
+        assert_eq!(code, "READ_MODEL_BEHIND", "nobody indexes: {search}");
+    }
 }
 
 #[tokio::test]
