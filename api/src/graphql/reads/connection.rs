@@ -56,10 +56,22 @@ pub(crate) fn invalid_cursor() -> ApiError {
     ApiError::bad_input("INVALID_CURSOR", "after is not a cursor of this list in this order")
 }
 
-/// What a list of so many items costs, when each costs this much.
-pub(crate) fn cost(first: Option<i32>, each: usize) -> usize {
+/// The most that anything counts for: more than any query may ask for.
+const MOST: usize = 1 << 20;
+/// A list's fields say in the upper half of their complexity what each item costs, and in the lower one what is done once.
+const EACH: u32 = usize::BITS / 2;
+
+/// The complexity of the items of a list, when each of them costs this much.
+pub(crate) fn each(item: usize) -> usize {
+    item.saturating_add(1).min(MOST) << EACH
+}
+
+/// What a list of so many items costs, when its fields have this complexity.
+pub(crate) fn cost(first: Option<i32>, fields: usize) -> usize {
     let size = first.map_or(DEFAULT, |first| u32::try_from(first).unwrap_or(0)).min(MAX);
-    usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(each).saturating_add(1)
+    let (item, once) = (fields >> EACH, fields & (usize::MAX >> EACH));
+    let items = usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(item);
+    items.saturating_add(once).saturating_add(1).min(MOST)
 }
 
 /// A cursor as the client has it.
@@ -162,12 +174,14 @@ macro_rules! connection {
         #[async_graphql::Object]
         impl $connection {
             /// The items, each with its cursor.
+            #[graphql(complexity = "crate::graphql::reads::each(child_complexity)")]
             async fn edges(&self) -> Vec<$edge> {
                 let edge = |(cursor, node): &(String, $node)| $edge { cursor: cursor.clone(), node: node.clone() };
                 self.slice.items.iter().map(edge).collect()
             }
 
             /// The items.
+            #[graphql(complexity = "crate::graphql::reads::each(child_complexity)")]
             async fn nodes(&self) -> Vec<$node> {
                 self.slice.items.iter().map(|(_, node)| node.clone()).collect()
             }
@@ -208,6 +222,14 @@ mod tests {
         assert_eq!(paging(Some(100), None).size().ok(), Some(100));
         assert!(paging(Some(101), None).size().is_err());
         assert!(paging(Some(-1), None).size().is_err());
+    }
+
+    #[test]
+    fn a_list_costs_its_items_as_often_as_there_may_be_and_everything_else_once() {
+        let facets_and_total = 100 + 1;
+        assert_eq!(cost(Some(100), each(20) + facets_and_total), 100 * 21 + 101 + 1);
+        assert_eq!(cost(None, facets_and_total), 102);
+        assert_eq!(cost(Some(100), each(cost(Some(100), each(usize::MAX)))), MOST);
     }
 
     #[test]

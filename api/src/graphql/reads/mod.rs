@@ -6,7 +6,7 @@ mod loader;
 mod loaders;
 mod source;
 
-pub(crate) use connection::{Paging, Slice, connection, cost, invalid_cursor};
+pub(crate) use connection::{Paging, Slice, connection, cost, each, invalid_cursor};
 pub(crate) use loader::{Batch, Loader};
 pub(crate) use loaders::Loaders;
 pub use source::Reads;

@@ -162,3 +162,17 @@ async fn a_cursor_of_another_list_or_order_is_told_to_be_none_of_this_one() {
     let search = format!("{{ search(query: \"\", after: {cursor}) {{ totalCount }} }}");
     assert_eq!(front.error(As::default(), &search, json!({})).await, "INVALID_CURSOR");
 }
+
+#[tokio::test]
+async fn an_ordinary_page_may_be_asked_for_and_a_greedy_one_not() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["products"]);
+    built(&front, "products").await;
+    let page = "{ products(first: 100) { totalCount pageInfo { hasNextPage endCursor }
+        facets { name kind values { value count } }
+        nodes { id title variants { id sku prices { amount currencyCode } } } } }";
+    assert_eq!(front.data(page, json!({})).await["products"]["totalCount"], 0);
+    let greedy = "{ products(first: 100) { nodes { variants { product { variants { product {
+        variants { sku title: sku } } } } } } } }";
+    assert_eq!(front.error(As::default(), greedy, json!({})).await, "GRAPHQL_VALIDATION_FAILED");
+}
