@@ -54,6 +54,11 @@ pub(crate) fn parse(id: &str) -> Option<(String, String)> {
     Some((name.to_owned(), key.to_owned()))
 }
 
+/// The key that a global id of a `T` stands for.
+pub(crate) fn key<T: Node>(id: &str) -> Option<T> {
+    parse(id).filter(|(name, _)| name == T::TYPE).and_then(|(_, key)| key.parse().ok())
+}
+
 /// The id of a `T` as an argument: in the schema it is an `ID`, in the code it is already parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdOf<T>(pub(crate) T);
@@ -71,10 +76,7 @@ impl<T: Node> InputType for IdOf<T> {
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         let found = match value {
-            Some(Value::String(text)) => parse(&text)
-                .filter(|(name, _)| name == T::TYPE)
-                .and_then(|(_, key)| key.parse().ok())
-                .map(Self),
+            Some(Value::String(text)) => key(&text).map(Self),
             Some(_) | None => None,
         };
         found.ok_or_else(|| {

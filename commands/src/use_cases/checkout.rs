@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use daybook_domain::cart::{Cart, CartCommand};
-use daybook_domain::pricing::{PricedVariant, ShippingQuote, shipping_rate};
+use daybook_domain::pricing::{PricedVariant, ShippingQuote, shipping_rate, shipping_rates};
 use daybook_domain::{CartId, Money, OrderId, ShippingMethod, Timestamp};
 use daybook_eventstore::CommandContext;
 use serde_json::json;
@@ -13,6 +13,14 @@ use super::error::{Unavailable, UseCaseError};
 use super::outcome::{Done, Scope, recorded};
 use super::pricing::{VariantRef, available_prices};
 use crate::shop::Shop;
+
+/// The ways of shipping that can be chosen for a cart: none before it is known where to deliver to.
+pub fn shipping_offers(cart: &Cart) -> Vec<ShippingQuote> {
+    match (cart.delivery(), cart.terms()) {
+        (Some(delivery), Some(terms)) => shipping_rates(&delivery.country, terms.currency),
+        (Some(_) | None, Some(_) | None) => Vec::new(),
+    }
+}
 
 /// Chooses a way of shipping, at its price for the country delivered to.
 ///

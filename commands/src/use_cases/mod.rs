@@ -17,7 +17,7 @@ mod shipment;
 mod stock;
 
 pub use cart::{NewCart, NewLine, add_lines, change_lines, create_cart, remove_lines};
-pub use checkout::{Submission, choose_shipping, reprice_cart, submit_cart};
+pub use checkout::{Submission, choose_shipping, reprice_cart, shipping_offers, submit_cart};
 pub use delivery::{Address, Contact, set_delivery};
 pub use error::{Refused, UseCaseError};
 pub use merge::merge_carts;

@@ -9,5 +9,5 @@ mod tax;
 mod tests;
 
 pub use quote::{PricedLine, PricedVariant, Quote, QuoteError, QuotedLine, ShippingQuote};
-pub use shipping::shipping_rate;
+pub use shipping::{shipping_rate, shipping_rates};
 pub use tax::{TaxTreatment, standard_rate};

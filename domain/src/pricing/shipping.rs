@@ -24,14 +24,22 @@ fn is_domestic(country: &CountryCode, currency: Currency) -> bool {
     HOME.iter().any(|(unit, countries)| *unit == currency && countries.contains(&country.as_str()))
 }
 
+/// Every way of shipping to `country` that is priced in `currency`.
+pub fn shipping_rates(country: &CountryCode, currency: Currency) -> Vec<ShippingQuote> {
+    let domestic = is_domestic(country, currency);
+    let offered = RATES.iter().filter(|(_, unit, ..)| *unit == currency);
+    let quote = |(name, _, home, abroad): &(&str, Currency, i64, i64)| {
+        let price = Money::new(if domestic { *home } else { *abroad }, currency);
+        Some(ShippingQuote { method: ShippingMethod::try_new(*name).ok()?, price })
+    };
+    offered.filter_map(quote).collect()
+}
+
 /// What `method` costs to `country` in `currency`; nothing when the shop does not offer it.
 pub fn shipping_rate(
     method: &ShippingMethod,
     country: &CountryCode,
     currency: Currency,
 ) -> Option<ShippingQuote> {
-    let (_, _, domestic, abroad) =
-        RATES.iter().find(|(name, unit, ..)| *name == method.as_str() && *unit == currency)?;
-    let minor = if is_domestic(country, currency) { *domestic } else { *abroad };
-    Some(ShippingQuote { method: method.clone(), price: Money::new(minor, currency) })
+    shipping_rates(country, currency).into_iter().find(|quote| quote.method == *method)
 }

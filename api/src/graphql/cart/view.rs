@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use daybook_commands::use_cases::{Address, Contact, VariantRef};
+use daybook_commands::use_cases::{Address, Contact, VariantRef, shipping_offers};
 use daybook_domain::cart::{Cart as Aggregate, CartLine as Line, CartStatus as Status};
+use daybook_domain::pricing::ShippingQuote;
 use daybook_domain::{Currency, Money, Timestamp};
 use daybook_projections::carts::CartRow;
 
@@ -13,7 +14,9 @@ use crate::graphql::error::ApiError;
 use crate::graphql::id::global;
 use crate::graphql::input::{Attribute, attributes};
 use crate::graphql::money::MoneyV2;
+use crate::graphql::order::{self, Order};
 use crate::graphql::person::{self, DeliveryAddress, DeliveryContact};
+use crate::graphql::product::{self, ProductVariant};
 use crate::graphql::scalar::{Country, CurrencyCode};
 
 /// A cart: what a shopper means to buy, at prices that are honoured for a time.
@@ -75,6 +78,21 @@ pub(crate) struct CartCost {
     total_amount: Option<MoneyV2>,
 }
 
+/// A way of shipping that can be chosen.
+#[derive(Debug, Clone, SimpleObject)]
+pub(crate) struct ShippingOffer {
+    /// What to choose it by.
+    shipping_method: String,
+    /// What it costs, without tax.
+    price: MoneyV2,
+}
+
+impl From<ShippingQuote> for ShippingOffer {
+    fn from(ShippingQuote { method, price }: ShippingQuote) -> Self {
+        Self { shipping_method: method.to_string(), price: price.into() }
+    }
+}
+
 #[Object]
 impl Cart {
     /// Its id. A guest's cart is seen and changed by whoever knows it.
@@ -101,6 +119,14 @@ impl Cart {
         match self.get().status() {
             Status::Submitted { order_id } => Some(global(&order_id)),
             Status::Open | Status::Merged { .. } => None,
+        }
+    }
+
+    /// The order it became, once that is placed.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
+        match self.get().status() {
+            Status::Submitted { order_id } => order::linked(ctx, order_id).await,
+            Status::Open | Status::Merged { .. } => Ok(None),
         }
     }
 
@@ -146,6 +172,11 @@ impl Cart {
     /// Until when its prices are honoured; nothing while it is empty.
     async fn honoured_until(&self) -> Option<Timestamp> {
         self.get().lines().iter().map(|line| line.item.honoured_until).min()
+    }
+
+    /// The ways of shipping that can be chosen, each at its price without tax; none before it is said where to deliver.
+    async fn shipping_offers(&self) -> Vec<ShippingOffer> {
+        shipping_offers(self.get()).into_iter().map(ShippingOffer::from).collect()
     }
 
     /// The way of shipping that was chosen.
@@ -195,6 +226,11 @@ impl CartLine {
     async fn merchandise_id(&self) -> ID {
         let item = &self.line().item;
         global(&VariantRef { product_id: item.product_id, variant_id: item.variant_id })
+    }
+
+    /// The variant as it is now; nothing when it is not for sale any more.
+    async fn merchandise(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
+        product::variant(ctx, self.line().item.variant_id).await
     }
 
     /// The product.

@@ -10,5 +10,6 @@ mod view;
 
 pub(crate) use mutation::OrderMutation;
 pub(crate) use query::OrderQuery;
+pub(crate) use settlement::Refund;
 pub(crate) use subscription::OrderSubscription;
-pub(crate) use view::Order;
+pub(crate) use view::{Order, linked};

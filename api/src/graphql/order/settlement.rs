@@ -1,7 +1,7 @@
 //! An order's money and parcels as clients see them.
 
 use async_graphql::{ID, SimpleObject};
-use daybook_domain::{OrderId, Timestamp};
+use daybook_domain::{OrderId, RefundId, Timestamp};
 use daybook_projections::orders::{self, OrderRow, OrderShipment};
 
 use super::status::{PaymentStatus, TransactionStatus};
@@ -58,6 +58,13 @@ pub(crate) struct Refund {
     failure: Option<String>,
     /// When it was asked for.
     requested_at: Timestamp,
+}
+
+impl Refund {
+    /// An order's refund with this id.
+    pub(crate) fn find(order: &OrderRow, id: RefundId) -> Option<Self> {
+        order.payment.refunds.iter().find(|refund| refund.refund_id == id).map(Self::from)
+    }
 }
 
 impl From<&OrderRow> for OrderPayment {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use daybook_commands::use_cases::{Address, Contact, VariantRef};
-use daybook_domain::Timestamp;
+use daybook_domain::{OrderId, Timestamp};
 use daybook_projections::orders::{OrderLine as Line, OrderRow};
 
 use super::history::{self, OrderEventConnection};
@@ -16,7 +16,8 @@ use crate::graphql::id::global;
 use crate::graphql::input::{Attribute, attributes};
 use crate::graphql::money::MoneyV2;
 use crate::graphql::person::{self, DeliveryAddress, DeliveryContact};
-use crate::graphql::reads::{Paging, cost};
+use crate::graphql::product::{self, ProductVariant};
+use crate::graphql::reads::{self, Paging, cost};
 use crate::graphql::scalar::Country;
 use crate::graphql::shipment::Shipment;
 
@@ -33,6 +34,12 @@ impl Order {
     fn meet(&self, ctx: &Context<'_>) -> Result<(), ApiError> {
         if request(ctx).identity.may_meet(self.0.customer_id) { Ok(()) } else { Err(ApiError::Forbidden) }
     }
+}
+
+/// The order, for something that refers to it; nothing until it is placed, and when the client may not see it.
+pub(crate) async fn linked(ctx: &Context<'_>, id: OrderId) -> Result<Option<Order>, ApiError> {
+    let found = reads::linked(ctx, &["orders"]).await?.load.orders.get(id).await?;
+    Ok(found.map(Order).filter(|order| order.is_visible(ctx)))
 }
 
 /// What an order costs.
@@ -182,6 +189,11 @@ impl OrderLine {
     async fn merchandise_id(&self) -> ID {
         let quoted = &self.line().quoted;
         global(&VariantRef { product_id: quoted.product_id, variant_id: quoted.variant_id })
+    }
+
+    /// The variant as it is now; nothing when it is not for sale any more.
+    async fn merchandise(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
+        product::variant(ctx, self.line().quoted.variant_id).await
     }
 
     /// The product.

@@ -7,4 +7,4 @@ mod view;
 
 pub(crate) use mutation::ProductMutation;
 pub(crate) use query::{AttributeFilterInput, Facet, ProductQuery, facets, words};
-pub(crate) use view::{Product, ProductVariant};
+pub(crate) use view::{Product, ProductVariant, variant};

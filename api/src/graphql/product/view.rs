@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use daybook_commands::use_cases::VariantRef;
 use daybook_domain::product::{Product as Aggregate, ProductOption as Choice, Variant};
-use daybook_domain::{Currency, ProductId, Timestamp};
+use daybook_domain::{Currency, ProductId, Timestamp, VariantId};
 use daybook_projections::products::ProductRow;
 
 use crate::auth::Permission;
@@ -52,9 +52,20 @@ impl Product {
 
     /// The variant with this id.
     pub(crate) fn find(&self, variant: VariantRef) -> Option<ProductVariant> {
-        let index = self.get().variants().iter().position(|one| one.variant_id == variant.variant_id)?;
+        self.find_variant(variant.variant_id)
+    }
+
+    fn find_variant(&self, id: VariantId) -> Option<ProductVariant> {
+        let index = self.get().variants().iter().position(|one| one.variant_id == id)?;
         Some(ProductVariant { product: self.clone(), index })
     }
+}
+
+/// The variant as it is now, for something that refers to it; nothing when the client may not see it any more.
+pub(crate) async fn variant(ctx: &Context<'_>, id: VariantId) -> Result<Option<ProductVariant>, ApiError> {
+    let reads = reads::linked(ctx, &["products"]).await?;
+    let product = reads.load.products_by_variant.get(id).await?.map(Product::Read);
+    Ok(product.filter(|product| product.is_visible(ctx)).and_then(|product| product.find_variant(id)))
 }
 
 /// A way in which a product's variants differ, such as colour.

@@ -37,6 +37,8 @@ batches! {
     Products(ProductId => Arc<ProductRow>) |db, keys| products::query::by_ids(db, &keys).await?;
     /// Products by the skus of their variants.
     ProductsBySku(Sku => Arc<ProductRow>) |db, keys| products::query::by_skus(db, &keys).await?;
+    /// Products by their variants.
+    ProductsByVariant(VariantId => Arc<ProductRow>) |db, keys| products::query::by_variants(db, &keys).await?;
     /// Carts by their ids.
     Carts(CartId => Arc<CartRow>) |db, keys| {
         let found = carts::query::by_ids(db, &keys).await?;
@@ -86,6 +88,8 @@ pub(crate) struct Loaders {
     pub(crate) products: Loader<Products>,
     /// Products by the skus of their variants.
     pub(crate) products_by_sku: Loader<ProductsBySku>,
+    /// Products by their variants.
+    pub(crate) products_by_variant: Loader<ProductsByVariant>,
     /// Carts by their ids, on the replica.
     pub(crate) carts: Loader<Carts>,
     /// Carts in the hot copy, where there is one.
@@ -106,6 +110,7 @@ impl Loaders {
         Self {
             products: Loader::new(Products(db.clone())),
             products_by_sku: Loader::new(ProductsBySku(db.clone())),
+            products_by_variant: Loader::new(ProductsByVariant(db.clone())),
             carts: Loader::new(Carts(db.clone())),
             hot_carts: copies.clone().map(|copies| Loader::new(HotCarts(copies))),
             orders: Loader::new(Orders(db.clone())),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, SimpleObject};
+use async_graphql::{ComplexObject, Context, Enum, ID, SimpleObject};
 use daybook_domain::order::ShippedLine;
 use daybook_domain::shipment::{self, Shipment as Aggregate};
 
-use crate::graphql::id::global;
+use crate::graphql::error::ApiError;
+use crate::graphql::id::{global, key};
+use crate::graphql::order::{self, Order};
 
 /// How far a shipment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -60,6 +62,7 @@ impl From<&ShippedLine> for ShipmentLine {
 
 /// A parcel from one location to a shopper.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct Shipment {
     /// Its id.
     pub(crate) id: ID,
@@ -77,6 +80,17 @@ pub(crate) struct Shipment {
     pub(crate) tracking: Option<String>,
     /// The furthest that the carrier has reported.
     pub(crate) carrier_status: Option<CarrierStatus>,
+}
+
+#[ComplexObject]
+impl Shipment {
+    /// The order it is for.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
+        match key(&self.order_id) {
+            Some(id) => order::linked(ctx, id).await,
+            None => Ok(None),
+        }
+    }
 }
 
 impl From<shipment::ShipmentStatus> for ShipmentStatus {

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ID, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, SimpleObject};
 use daybook_domain::inventory::{Inventory, StockItem};
 use daybook_projections::stock::StockLevel as Row;
 
-use crate::graphql::id::global;
+use crate::graphql::error::ApiError;
+use crate::graphql::id::{global, key};
+use crate::graphql::product::{self, ProductVariant};
 
 /// Stock of one variant at one location.
 #[derive(Debug, Clone, SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct StockLevel {
     /// Its id.
     id: ID,
@@ -25,6 +28,17 @@ pub(crate) struct StockLevel {
     safety_stock: i64,
     /// How many can be sold.
     available: i64,
+}
+
+#[ComplexObject]
+impl StockLevel {
+    /// The variant; nothing when the client may not see it.
+    async fn variant(&self, ctx: &Context<'_>) -> Result<Option<ProductVariant>, ApiError> {
+        match key::<StockItem>(&self.id) {
+            Some(item) => product::variant(ctx, item.variant_id).await,
+            None => Ok(None),
+        }
+    }
 }
 
 impl StockLevel {
