@@ -91,8 +91,8 @@ pub(crate) fn invalid(code: &'static str, message: impl Display, field: &[&str])
 /// Defines the payload of mutations: what it was done to, and what every payload has.
 macro_rules! payload {
     ($($(#[$doc:meta])+ $name:ident { $(#[$field_doc:meta])+ $field:ident: $type:ty } from $from:ty;)+) => {$(
-        $(#[$doc])+
         #[derive(async_graphql::SimpleObject)]
+        $(#[$doc])+
         pub(crate) struct $name {
             $(#[$field_doc])+
             $field: Option<$type>,

@@ -12,7 +12,7 @@ pub enum ProductCommand {
     /// Draw up a product.
     Create { product_id: ProductId, title: String, description: String, options: Vec<ProductOption> },
     /// Give it another title and description.
-    Describe { title: String, description: String },
+    Describe { title: Option<String>, description: Option<String> },
     /// Put it into these categories, and no others.
     Categorise { categories: Vec<String> },
     /// Give it these attributes, and no others.

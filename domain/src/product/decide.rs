@@ -66,7 +66,10 @@ impl Product {
         }
     }
 
-    fn describe(&self, title: String, description: String) -> Decision {
+    /// What is left out stays as it is.
+    fn describe(&self, title: Option<String>, description: Option<String>) -> Decision {
+        let title = title.unwrap_or_else(|| self.title.clone());
+        let description = description.unwrap_or_else(|| self.description.clone());
         check_description(&title, &description)?;
         if self.title == title && self.description == description {
             return already();

@@ -61,7 +61,7 @@ fn withdraw(number: u16, currency: Currency) -> Command {
 }
 
 fn describe(title: &str, description: &str) -> Command {
-    Command::Describe { title: title.to_owned(), description: description.to_owned() }
+    Command::Describe { title: Some(title.to_owned()), description: Some(description.to_owned()) }
 }
 
 fn categorise(categories: &[&str]) -> Command {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object};
+use async_graphql::{ComplexObject, Context, Object};
 use daybook_commands::use_cases::{self, NewCart, Submission};
 use daybook_domain::cart::Cart as Aggregate;
 use daybook_domain::{CartId, LineId, OrderId, ShippingMethod};
@@ -16,6 +16,7 @@ use crate::graphql::context::request;
 use crate::graphql::error::ApiError;
 use crate::graphql::id::{IdOf, global};
 use crate::graphql::input::parse_money;
+use crate::graphql::order::{Order, order_of};
 use crate::graphql::payload::{Mutated, UserError, invalid, mutate, payload};
 use crate::graphql::scalar::Position;
 
@@ -64,6 +65,7 @@ payload! {
 
 /// A cart that was bought.
 #[derive(async_graphql::SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct CartSubmitPayload {
     /// The order it becomes.
     order_id: Option<async_graphql::ID>,
@@ -75,6 +77,14 @@ pub(crate) struct CartSubmitPayload {
     position: Option<Position>,
     /// Whether this had been done before under the same idempotency key, and this is its repetition.
     replayed: bool,
+}
+
+#[ComplexObject]
+impl CartSubmitPayload {
+    /// The order it becomes: nothing until it is placed, which `orderUpdated` tells.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
+        order_of(ctx, self.order_id.as_ref()).await
+    }
 }
 
 impl From<Mutated<(OrderId, Arc<Aggregate>)>> for CartSubmitPayload {

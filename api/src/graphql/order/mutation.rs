@@ -2,23 +2,41 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object};
+use async_graphql::{ComplexObject, Context, ID, Object};
 use daybook_commands::use_cases;
 use daybook_domain::OrderId;
 use daybook_domain::order::Order as Aggregate;
 
+use super::{Order, linked};
 use crate::auth::Permission;
 use crate::graphql::context::request;
 use crate::graphql::error::ApiError;
-use crate::graphql::id::{IdOf, global};
+use crate::graphql::id::{IdOf, global, key};
 use crate::graphql::payload::{Mutated, mutate, payload};
 
 payload! {
     /// An order that was called off.
+    #[graphql(complex)]
     OrderCancelPayload {
-        /// The order.
+        /// Which.
         order_id: ID
     } from ID;
+}
+
+#[ComplexObject]
+impl OrderCancelPayload {
+    /// The order, as it is now.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
+        order_of(ctx, self.order_id.as_ref()).await
+    }
+}
+
+/// The order that a payload is about, no older than what the mutation reached.
+pub(crate) async fn order_of(ctx: &Context<'_>, id: Option<&ID>) -> Result<Option<Order>, ApiError> {
+    match id.and_then(|id| key(id)) {
+        Some(id) => linked(ctx, id).await,
+        None => Ok(None),
+    }
 }
 
 /// The mutations of orders.

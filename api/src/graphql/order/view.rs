@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use daybook_commands::use_cases::{Address, Contact, VariantRef};
-use daybook_domain::{OrderId, Timestamp};
+use daybook_domain::{OrderId, ShipmentId, Timestamp};
 use daybook_projections::orders::{OrderLine as Line, OrderRow};
 
 use super::history::{self, OrderEventConnection};
@@ -29,6 +29,12 @@ impl Order {
     /// Whether this client may see it.
     pub(crate) fn is_visible(&self, ctx: &Context<'_>) -> bool {
         request(ctx).identity.sight().covers(self.0.customer_id)
+    }
+
+    /// Its parcel with this id.
+    pub(crate) fn shipment(&self, id: ShipmentId) -> Option<Shipment> {
+        let parcel = self.0.shipments.iter().find(|parcel| parcel.shipment_id == id)?;
+        Some(settlement::shipment(self.0.order_id, parcel))
     }
 
     fn meet(&self, ctx: &Context<'_>) -> Result<(), ApiError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use daybook_commands::use_cases;
 use daybook_domain::payment::Payment as Aggregate;
 use daybook_domain::{OrderId, RefundId};
@@ -10,9 +10,10 @@ use daybook_domain::{OrderId, RefundId};
 use super::Payment;
 use crate::auth::Permission;
 use crate::graphql::error::ApiError;
-use crate::graphql::id::{IdOf, global};
+use crate::graphql::id::{IdOf, global, key};
 use crate::graphql::input::parse_money;
 use crate::graphql::money::MoneyInput;
+use crate::graphql::order::{Refund, order_of};
 use crate::graphql::payload::{Mutated, UserError, mutate, payload};
 use crate::graphql::scalar::Position;
 
@@ -26,8 +27,9 @@ payload! {
 
 /// A payment of which something goes back.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub(crate) struct RefundCreatePayload {
-    /// The refund.
+    /// Which refund it is.
     refund_id: Option<ID>,
     /// The payment.
     payment: Option<Payment>,
@@ -37,6 +39,16 @@ pub(crate) struct RefundCreatePayload {
     position: Option<Position>,
     /// Whether this had been done before under the same idempotency key, and this is its repetition.
     replayed: bool,
+}
+
+#[ComplexObject]
+impl RefundCreatePayload {
+    /// The refund, as it is now.
+    async fn refund(&self, ctx: &Context<'_>) -> Result<Option<Refund>, ApiError> {
+        let order = order_of(ctx, self.payment.as_ref().map(|payment| &payment.order_id)).await?;
+        let id = self.refund_id.as_ref().and_then(|id| key(id));
+        Ok(order.zip(id).and_then(|(order, id)| Refund::find(&order.0, id)))
+    }
 }
 
 impl From<Mutated<(RefundId, Arc<Aggregate>)>> for RefundCreatePayload {

@@ -14,7 +14,7 @@ pub(crate) struct Payment {
     /// Its id.
     id: ID,
     /// The order it is for.
-    order_id: ID,
+    pub(super) order_id: ID,
     /// What the gateway holds or held, captured parts included.
     authorised: MoneyV2,
     /// What it took.

@@ -14,7 +14,7 @@ use crate::graphql::error::ApiError;
 use crate::graphql::id::IdOf;
 use crate::graphql::input::{AttributeInput, parse_attributes, parse_money};
 use crate::graphql::money::MoneyInput;
-use crate::graphql::payload::{Mutated, invalid, mutate, payload};
+use crate::graphql::payload::{Mutated, mutate, payload};
 use crate::graphql::scalar::CurrencyCode;
 
 payload! {
@@ -65,9 +65,9 @@ payload! {
 pub(crate) struct ProductUpdateInput {
     /// The product.
     id: IdOf<ProductId>,
-    /// Another title, together with `description`.
+    /// Another title.
     title: Option<String>,
-    /// Another description, together with `title`.
+    /// Another description.
     description: Option<String>,
     /// These categories, and no others.
     categories: Option<Vec<String>>,
@@ -78,18 +78,8 @@ pub(crate) struct ProductUpdateInput {
 impl ProductUpdateInput {
     fn parse(self) -> Result<Vec<ProductCommand>, UseCaseError> {
         let mut commands = Vec::new();
-        match (self.title, self.description) {
-            (Some(title), Some(description)) => {
-                commands.push(ProductCommand::Describe { title, description });
-            }
-            (None, None) => {}
-            (Some(_), None) | (None, Some(_)) => {
-                return Err(invalid(
-                    "DESCRIPTION_INCOMPLETE",
-                    "give title and description together",
-                    &["input"],
-                ));
-            }
+        if self.title.is_some() || self.description.is_some() {
+            commands.push(ProductCommand::Describe { title: self.title, description: self.description });
         }
         if let Some(categories) = self.categories {
             commands.push(ProductCommand::Categorise { categories });

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use daybook_commands::use_cases::{self, Dispatching};
 use daybook_domain::shipment::Shipment as Aggregate;
-use daybook_domain::{LineId, ShipmentId, Timestamp};
+use daybook_domain::{LineId, OrderId, ShipmentId, Timestamp};
 
 use super::{CarrierStatus, Shipment};
 use crate::auth::Permission;
 use crate::graphql::error::ApiError;
-use crate::graphql::id::{IdOf, global};
+use crate::graphql::id::{IdOf, global, key};
 use crate::graphql::input::parse_quantity;
-use crate::graphql::payload::{mutate, payload};
+use crate::graphql::order::{Order, order_of};
+use crate::graphql::payload::{Mutated, UserError, mutate, payload};
+use crate::graphql::scalar::Position;
 
 payload! {
     /// A shipment that is packed.
@@ -20,16 +22,56 @@ payload! {
         /// The shipment.
         shipment: Shipment
     } from Arc<Aggregate>;
-    /// A shipment that leaves.
-    ShipmentDispatchPayload {
-        /// The order it is for.
-        order_id: ID
-    } from ID;
     /// A shipment of which the carrier said something.
     ShipmentCarrierReportPayload {
         /// The shipment.
         shipment: Shipment
     } from Arc<Aggregate>;
+}
+
+/// A shipment that leaves.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct ShipmentDispatchPayload {
+    /// The order it is for.
+    order_id: Option<ID>,
+    /// Which shipment it is.
+    shipment_id: Option<ID>,
+    /// Why nothing was done; empty when it was.
+    user_errors: Vec<UserError>,
+    /// The position the mutation reached: give it to a query as `after` to read at least this.
+    position: Option<Position>,
+    /// Whether this had been done before under the same idempotency key, and this is its repetition.
+    replayed: bool,
+}
+
+#[ComplexObject]
+impl ShipmentDispatchPayload {
+    /// The order, as it is now.
+    async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
+        order_of(ctx, self.order_id.as_ref()).await
+    }
+
+    /// The shipment, as it is now: on its way as soon as the order's word has reached it.
+    async fn shipment(&self, ctx: &Context<'_>) -> Result<Option<Shipment>, ApiError> {
+        let order = order_of(ctx, self.order_id.as_ref()).await?;
+        let id = self.shipment_id.as_ref().and_then(|id| key(id));
+        Ok(order.zip(id).and_then(|(order, id)| order.shipment(id)))
+    }
+}
+
+impl From<Mutated<(OrderId, ShipmentId)>> for ShipmentDispatchPayload {
+    fn from(mutated: Mutated<(OrderId, ShipmentId)>) -> Self {
+        let Mutated { value, user_errors, position, replayed } = mutated;
+        let (order_id, shipment_id) = value.unzip();
+        Self {
+            order_id: order_id.as_ref().map(global),
+            shipment_id: shipment_id.as_ref().map(global),
+            user_errors,
+            position,
+            replayed,
+        }
+    }
 }
 
 /// Units of one order line to pack.
@@ -102,8 +144,8 @@ impl ShipmentMutation {
             let dispatching = Dispatching { shipment_id: shipment_id.0, carrier, tracking };
             let done = use_cases::dispatch_shipment(shop, &context, dispatching).await?;
             Ok(done.map(|order| {
-                let order_id = order.placement().map(|placement| placement.order_id).unwrap_or_default();
-                global(&order_id)
+                let order_id = order.placement().map(|placement| placement.order_id);
+                (order_id.unwrap_or_default(), shipment_id.0)
             }))
         });
         Ok(Some(mutated.await?.into()))

@@ -7,7 +7,7 @@ use daybook_domain::order::ShippedLine;
 use daybook_domain::shipment::{self, Shipment as Aggregate};
 
 use crate::graphql::error::ApiError;
-use crate::graphql::id::{global, key};
+use crate::graphql::id::global;
 use crate::graphql::order::{self, Order};
 
 /// How far a shipment is.
@@ -86,10 +86,7 @@ pub(crate) struct Shipment {
 impl Shipment {
     /// The order it is for.
     async fn order(&self, ctx: &Context<'_>) -> Result<Option<Order>, ApiError> {
-        match key(&self.order_id) {
-            Some(id) => order::linked(ctx, id).await,
-            None => Ok(None),
-        }
+        order::order_of(ctx, Some(&self.order_id)).await
     }
 }
 

@@ -5,6 +5,7 @@ mod front;
 mod garbage;
 mod hot;
 mod idempotency;
+mod links;
 mod permission;
 mod reading;
 mod subscription;
