@@ -47,22 +47,33 @@ pub struct Identity {
     role: Role,
     customer: Option<CustomerId>,
     actor: Arc<str>,
+    until: Option<u64>,
 }
 
 impl Identity {
     /// A shopper who is not signed in.
     pub fn anonymous() -> Self {
-        Self { role: Role::Anonymous, customer: None, actor: Role::Anonymous.name().into() }
+        Self { role: Role::Anonymous, customer: None, actor: Role::Anonymous.name().into(), until: None }
     }
 
     /// A shopper with this account.
     pub fn customer(id: CustomerId) -> Self {
-        Self { role: Role::Customer, customer: Some(id), actor: format!("customer:{id}").into() }
+        Self { role: Role::Customer, customer: Some(id), actor: format!("customer:{id}").into(), until: None }
     }
 
     /// One of the shop's own people.
     pub(super) fn staff(role: Role, subject: &str) -> Self {
-        Self { role, customer: None, actor: format!("{}:{subject}", role.name()).into() }
+        Self { role, customer: None, actor: format!("{}:{subject}", role.name()).into(), until: None }
+    }
+
+    /// The same, as long as its token is good: until so many seconds after 1970.
+    pub(super) fn until(self, expires: u64) -> Self {
+        Self { until: Some(expires), ..self }
+    }
+
+    /// Until when it is known who this is, in seconds since 1970; for ever for whoever nobody vouches for.
+    pub const fn expires(&self) -> Option<u64> {
+        self.until
     }
 
     /// What it is to the shop.

@@ -69,17 +69,17 @@ impl Tokens {
             return Err(TokenError);
         }
         let decoded = jsonwebtoken::decode::<Claims>(token.trim(), &self.key, &self.validation);
-        let Claims { sub, role, .. } = decoded.map_err(|_| TokenError)?.claims;
+        let Claims { sub, role, exp } = decoded.map_err(|_| TokenError)?.claims;
         match role {
             Role::Anonymous => Err(TokenError),
             Role::Customer => {
                 let id = Uuid::parse_str(&sub).map_err(|_| TokenError)?;
-                Ok(Identity::customer(CustomerId::new(id)))
+                Ok(Identity::customer(CustomerId::new(id)).until(exp))
             }
             Role::Staff | Role::Warehouse | Role::Support | Role::Auditor | Role::Admin => {
                 let named =
                     (1..=MAX_SUBJECT).contains(&sub.len()) && sub.bytes().all(|b| b.is_ascii_graphic());
-                if named { Ok(Identity::staff(role, &sub)) } else { Err(TokenError) }
+                if named { Ok(Identity::staff(role, &sub).until(exp)) } else { Err(TokenError) }
             }
         }
     }
@@ -105,6 +105,7 @@ mod tests {
         let tokens = Tokens::new(b"key");
         let staff = tokens.read(&signed("key", "staff", "ada", FAR)).expect("an identity");
         assert_eq!((staff.role(), staff.actor()), (Role::Staff, "staff:ada"));
+        assert_eq!((staff.expires(), Identity::anonymous().expires()), (Some(FAR), None));
         let id = Uuid::from_u128(7);
         let customer = tokens.read(&signed("key", "customer", &id.to_string(), FAR)).expect("an identity");
         assert_eq!(customer.customer_id(), Some(CustomerId::new(id)));

@@ -23,9 +23,9 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// At most `concurrent` requests at once, each for at most `timeout`.
-    pub(super) fn new(concurrent: usize, timeout: Duration) -> Self {
-        Self { free: Arc::new(Semaphore::new(concurrent)), timeout }
+    /// At most as many requests at once as are `free`, each for at most `timeout`.
+    pub(super) const fn new(free: Arc<Semaphore>, timeout: Duration) -> Self {
+        Self { free, timeout }
     }
 }
 
@@ -71,11 +71,12 @@ mod tests {
         let panics = || async {
             assert!(Duration::ZERO > Duration::MAX, "a panic on purpose");
         };
+        let free = Arc::new(Semaphore::new(concurrent));
         let routes = Router::new()
             .route("/fine", get(|| async {}))
             .route("/slow", get(std::future::pending::<()>))
             .route("/panics", get(panics))
-            .layer(from_fn_with_state(Guard::new(concurrent, Duration::from_millis(20)), guard));
+            .layer(from_fn_with_state(Guard::new(free, Duration::from_millis(20)), guard));
         let request = Request::get(path).body(Body::empty()).expect("a request");
         routes.oneshot(request).await.expect("an answer").status()
     }

@@ -22,9 +22,9 @@ use crate::graphql::{Documents, ShopSchema};
 /// The bounds of an API process.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many requests are worked on at once; one more is told to come back.
+    /// How many requests, and queries and mutations over a WebSocket, are worked on at once; one more is told to come back.
     pub concurrent: usize,
-    /// How long a request may take.
+    /// How long each of them may take.
     pub timeout: Duration,
     /// How many WebSocket connections are open at once.
     pub sockets: usize,
@@ -51,6 +51,7 @@ struct Shared {
     ids: Arc<dyn IdSource>,
     limits: Limits,
     sockets: Arc<Semaphore>,
+    working: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Api {
@@ -64,7 +65,8 @@ impl Api {
     pub fn new(schema: ShopSchema, tokens: Tokens, ids: Arc<dyn IdSource>, limits: Limits) -> Self {
         let documents = Documents::new(schema.names());
         let sockets = Arc::new(Semaphore::new(limits.sockets));
-        Self { shared: Arc::new(Shared { schema, documents, tokens, ids, limits, sockets }) }
+        let working = Arc::new(Semaphore::new(limits.concurrent));
+        Self { shared: Arc::new(Shared { schema, documents, tokens, ids, limits, sockets, working }) }
     }
 
     pub(super) fn documents(&self) -> &Documents {
@@ -87,6 +89,11 @@ impl Api {
         &self.shared.sockets
     }
 
+    /// A permit is one more request, or one more query or mutation of a WebSocket, that may be worked on.
+    pub(super) fn working(&self) -> &Arc<Semaphore> {
+        &self.shared.working
+    }
+
     pub(super) fn new_id(&self) -> Uuid {
         self.shared.ids.next()
     }
@@ -102,12 +109,12 @@ impl Api {
 /// The routes for clients. Operators' routes are added by the process, outside the bounds, so that a process that is
 /// too busy for clients can still say so.
 pub fn router(api: Api, webhooks: Webhooks) -> Router {
-    let limits = api.limits();
+    let bounds = Guard::new(Arc::clone(api.working()), api.limits().timeout);
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
         .with_state(api)
         .merge(graphiql::routes())
         .merge(webhooks.routes())
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Guard::new(limits.concurrent, limits.timeout), guard))
+        .layer(from_fn_with_state(bounds, guard))
 }

@@ -2,16 +2,19 @@
 //! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>), with its close codes, within bounds.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Data, Response as Executed};
+use async_graphql::{Data, Request, Response as Executed, ServerError};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use daybook_domain::Clock;
+use daybook_eventstore::process::SystemClock;
 use futures::stream::SplitSink;
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -34,6 +37,8 @@ const MAX_MESSAGE: usize = 256 * 1024;
 const QUEUE: usize = 64;
 /// How often a client is asked whether it is there; one that has said nothing since the last time is let go.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a client may take to read a message.
+const WRITE: Duration = Duration::from_secs(5);
 /// How long a client may take to begin.
 const INIT: Duration = Duration::from_secs(10);
 
@@ -62,7 +67,7 @@ async fn serve(socket: WebSocket, api: Api, identity: Identity, origin: Origin, 
     metrics::gauge!("daybook_websockets_open").increment(1);
     let (sink, mut incoming) = socket.split();
     let (outgoing, waiting) = mpsc::channel(QUEUE);
-    let writer = tokio::spawn(write(sink, waiting));
+    let mut writer = tokio::spawn(write(sink, waiting));
     let mut connection = Connection::new(api, identity, origin, outgoing.clone());
     let mut ticks = keepalive();
     let begin = tokio::time::sleep(INIT);
@@ -77,7 +82,9 @@ async fn serve(socket: WebSocket, api: Api, identity: Identity, origin: Origin, 
                 }
                 Some(Err(_)) | None => break Close::Gone,
             },
+            _ = &mut writer => break Close::Gone,
             Some(ended) = connection.running.join_next() => connection.forget(ended.ok()),
+            () = until(connection.expires) => break Close::Forbidden,
             () = &mut begin, if !connection.begun => break Close::InitTimedOut,
             _ = ticks.tick() => {
                 if let Err(close) = connection.tick().await {
@@ -93,8 +100,24 @@ async fn serve(socket: WebSocket, api: Api, identity: Identity, origin: Origin, 
         drop(tokio::time::timeout(INIT, outgoing.send(Message::Close(Some(frame)))).await);
     }
     drop((connection, outgoing));
-    drop(tokio::time::timeout(INIT, writer).await);
+    if !writer.is_finished() {
+        drop(tokio::time::timeout(INIT, writer).await);
+    }
     metrics::gauge!("daybook_websockets_open").decrement(1);
+}
+
+/// When a client's token is good no more.
+fn expiry(identity: &Identity) -> Option<Instant> {
+    let expires = i64::try_from(identity.expires()?).unwrap_or(i64::MAX).saturating_mul(1_000);
+    let left = u64::try_from(expires.saturating_sub(SystemClock.now().timestamp_millis())).unwrap_or(0);
+    Instant::now().checked_add(Duration::from_millis(left))
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn keepalive() -> Interval {
@@ -103,10 +126,12 @@ fn keepalive() -> Interval {
     ticks
 }
 
+/// Sends what waits, until a client does not read it.
 async fn write(mut sink: SplitSink<WebSocket, Message>, mut waiting: mpsc::Receiver<Message>) {
     while let Some(message) = waiting.recv().await {
         let last = matches!(message, Message::Close(_));
-        if sink.send(message).await.is_err() || last {
+        let sent = tokio::time::timeout(WRITE, sink.send(message)).await;
+        if last || !matches!(sent, Ok(Ok(()))) {
             return;
         }
     }
@@ -116,6 +141,8 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut waiting: mpsc::Recei
 struct Connection {
     api: Api,
     identity: Identity,
+    /// When nobody vouches for the identity any more.
+    expires: Option<Instant>,
     origin: Origin,
     outgoing: mpsc::Sender<Message>,
     begun: bool,
@@ -130,6 +157,7 @@ impl Connection {
     fn new(api: Api, identity: Identity, origin: Origin, outgoing: mpsc::Sender<Message>) -> Self {
         Self {
             api,
+            expires: expiry(&identity),
             identity,
             origin,
             outgoing,
@@ -174,6 +202,7 @@ impl Connection {
         if let Some(token) = token {
             let token = token.as_str().ok_or(Close::Forbidden)?;
             self.identity = self.api.tokens().read(token).map_err(|_| Close::Forbidden)?;
+            self.expires = expiry(&self.identity);
         }
         self.send(&ToClient::ConnectionAck).await
     }
@@ -216,7 +245,7 @@ impl Connection {
         };
         let (api, outgoing, of) = (self.api.clone(), self.outgoing.clone(), id.clone());
         let handle = self.running.spawn(async move {
-            operate(api, &outgoing, &of, planned, account).await;
+            contain(&outgoing, &of, operate(api, &outgoing, &of, planned, account)).await;
             (of, number)
         });
         self.operations.insert(id, (number, handle));
@@ -248,6 +277,38 @@ async fn send(outgoing: &mpsc::Sender<Message>, message: &ToClient<'_>) -> Resul
     outgoing.send(Message::Text(text.into())).await.map_err(|_| Close::Gone)
 }
 
+/// Contains a panic to the operation it happened in.
+async fn contain(outgoing: &mpsc::Sender<Message>, id: &str, operation: impl Future<Output = ()>) {
+    if AssertUnwindSafe(operation).catch_unwind().await.is_err() {
+        metrics::counter!("daybook_http_panics_total").increment(1);
+        tracing::error!("an operation panicked");
+        let failed = refused("INTERNAL_SERVER_ERROR", "something went wrong on our side");
+        drop(send(outgoing, &ToClient::Error { id, payload: &failed.errors }).await);
+    }
+}
+
+/// Executes a query or mutation within the bounds that it would have over HTTP.
+async fn execute(api: &Api, request: Request) -> Executed {
+    let Ok(_permit) = api.working().try_acquire() else {
+        metrics::counter!("daybook_http_shed_total").increment(1);
+        return refused("OVERLOADED", "too much is going on, try again");
+    };
+    match tokio::time::timeout(api.limits().timeout, api.schema().execute(request)).await {
+        Ok(executed) => executed,
+        Err(_elapsed) => {
+            metrics::counter!("daybook_http_timeouts_total").increment(1);
+            refused("TIMED_OUT", "no answer came in time, send the same request again")
+        }
+    }
+}
+
+/// What an operation that was not executed to its end is answered with.
+fn refused(code: &str, message: &str) -> Executed {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code);
+    Executed::from_errors(vec![error])
+}
+
 /// Runs an operation and sends what comes of it, until it ends or the client is gone.
 async fn operate(api: Api, outgoing: &mpsc::Sender<Message>, id: &str, planned: Planned, account: Account) {
     let mut last = Executed::default();
@@ -261,7 +322,7 @@ async fn operate(api: Api, outgoing: &mpsc::Sender<Message>, id: &str, planned: 
             }
         }
     } else {
-        last = api.schema().execute(planned.request).await;
+        last = execute(&api, planned.request).await;
         if deliver(outgoing, id, &mut last).await.is_err() {
             return;
         }
@@ -280,4 +341,20 @@ async fn deliver(outgoing: &mpsc::Sender<Message>, id: &str, answer: &mut Execut
         return send(outgoing, &ToClient::Error { id, payload: &answer.errors }).await;
     }
     send(outgoing, &ToClient::Next { id, payload: answer }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operation_that_panics_is_an_error_of_that_operation() {
+        let (outgoing, mut told) = mpsc::channel(1);
+        contain(&outgoing, "7", async { assert!(Duration::ZERO > Duration::MAX, "a panic on purpose") })
+            .await;
+        let Some(Message::Text(text)) = told.recv().await else { panic!("nothing was told") };
+        let told: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((&told["type"], &told["id"]), (&Value::from("error"), &Value::from("7")));
+        assert_eq!(told["payload"][0]["extensions"]["code"], "INTERNAL_SERVER_ERROR");
+    }
 }

@@ -1,7 +1,8 @@
 //! Watching an order over graphql-transport-ws.
 
-use daybook_domain::CustomerId;
 use daybook_domain::order::OrderStatus;
+use daybook_domain::{Clock, CustomerId};
+use daybook_eventstore::process::SystemClock;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -10,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Message, protocol::CloseFrame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use uuid::Uuid;
 
-use super::front::{As, Front, SOON, token};
+use super::front::{As, Front, SOON, signed, token};
 use super::reading::global;
 use crate::harness::eventually;
 
@@ -166,4 +167,32 @@ async fn the_protocol_is_kept() {
     assert_eq!(plain.hear().await["type"], "complete");
     plain.say(ask("1", "{ nope }")).await;
     assert_eq!(plain.hear().await["type"], "error");
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_token() {
+    let front = Front::open().await;
+    let soon = u64::try_from(SystemClock.now().timestamp() + 3).expect("a time");
+    let authorization = format!("Bearer {}", signed("staff", "ada", soon));
+    let mut socket = Socket::open(&front).await;
+    socket.say(json!({ "type": "connection_init", "payload": { "Authorization": authorization } })).await;
+    assert_eq!(socket.hear().await["type"], "connection_ack");
+    assert_eq!(socket.closed().await, 4403);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_let_go() {
+    let front = Front::open().await;
+    let open = async || {
+        let metrics = front.http.get(front.url("/metrics")).send().await.expect("an answer");
+        let metrics = metrics.text().await.expect("metrics");
+        metrics.lines().any(|line| line == "daybook_websockets_open 1")
+    };
+    let mut socket = Socket::begun(&front).await;
+    assert!(open().await);
+    let ping = json!({ "type": "ping", "payload": { "text": "x".repeat(200_000) } });
+    // It asks for much and reads nothing, until nobody listens to it either.
+    let asking = async { while socket.0.send(Message::text(ping.to_string())).await.is_ok() {} };
+    tokio::time::timeout(SOON, asking).await.expect("the connection ends");
+    eventually(SOON, "its place is free", || async { (!open().await).then_some(()) }).await;
 }
