@@ -7,6 +7,7 @@ use daybook_domain::cart::Cart;
 use daybook_domain::inventory::Inventory;
 use daybook_domain::order::Order;
 use daybook_domain::payment::Payment;
+use daybook_domain::person::Person;
 use daybook_domain::product::Product;
 use daybook_domain::shipment::Shipment;
 use daybook_domain::sourcing::Location;
@@ -33,6 +34,8 @@ pub struct Shop {
     pub shipments: Repository<Shipment>,
     /// The products.
     pub products: Repository<Product>,
+    /// The people whose data is sealed.
+    pub people: Repository<Person>,
     /// Where personal data is sealed and opened.
     pub vault: Vault,
     /// The time.
@@ -66,6 +69,7 @@ impl Shop {
             inventory: Repository::new(store.clone(), SNAPSHOTS),
             shipments: Repository::new(store.clone(), SNAPSHOTS),
             products: Repository::new(store.clone(), SNAPSHOTS),
+            people: Repository::new(store.clone(), SNAPSHOTS),
             vault,
             clock,
             ids,
@@ -84,6 +88,7 @@ impl Shop {
             inventory: self.inventory.hearing(),
             shipments: self.shipments.hearing(),
             products: self.products.hearing(),
+            people: self.people.hearing(),
             ..self.clone()
         }
     }
@@ -97,6 +102,7 @@ impl Shop {
             Inventory::TYPE => self.inventory.hear(event),
             Shipment::TYPE => self.shipments.hear(event),
             Product::TYPE => self.products.hear(event),
+            Person::TYPE => self.people.hear(event),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ use crate::inventory::InventoryEvent;
 use crate::kernel::EventType;
 use crate::order::OrderEvent;
 use crate::payment::PaymentEvent;
+use crate::person::PersonEvent;
 use crate::product::ProductEvent;
 use crate::shipment::ShipmentEvent;
 
@@ -23,6 +24,8 @@ pub enum DomainEvent {
     Shipment(ShipmentEvent),
     /// A fact about a product.
     Product(ProductEvent),
+    /// A fact about a person's data.
+    Person(PersonEvent),
 }
 
 /// A stored event cannot be read.
@@ -51,6 +54,7 @@ pub fn event_types() -> Vec<EventType> {
         InventoryEvent::TYPES,
         PaymentEvent::TYPES,
         ShipmentEvent::TYPES,
+        PersonEvent::TYPES,
     ]
     .concat()
 }
@@ -65,6 +69,7 @@ impl DomainEvent {
             "Inventory" => read("Inventory", payload).map(Self::Inventory),
             "Shipment" => read("Shipment", payload).map(Self::Shipment),
             "Product" => read("Product", payload).map(Self::Product),
+            "Person" => read("Person", payload).map(Self::Person),
             other => Err(DecodeError::UnknownAggregate(other.to_owned())),
         }
     }
@@ -81,7 +86,7 @@ mod tests {
     use cqrs_es::Aggregate;
 
     use super::{DecodeError, DomainEvent, event_types};
-    use crate::{cart, inventory, order, payment, product, shipment};
+    use crate::{cart, inventory, order, payment, person, product, shipment};
 
     /// Decodes the stored form of each sample of `A` and hands back what it became.
     fn decoded<A: Aggregate>(samples: Vec<A::Event>) -> Vec<(A::Event, DomainEvent)> {
@@ -111,6 +116,9 @@ mod tests {
         }
         for (event, read) in decoded::<product::Product>(product::samples()) {
             assert_eq!(read, DomainEvent::Product(event));
+        }
+        for (event, read) in decoded::<person::Person>(person::samples()) {
+            assert_eq!(read, DomainEvent::Person(event));
         }
     }
 

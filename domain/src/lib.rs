@@ -7,6 +7,7 @@ pub mod inventory;
 mod kernel;
 pub mod order;
 pub mod payment;
+pub mod person;
 pub mod pricing;
 pub mod product;
 pub mod shipment;

@@ -88,7 +88,10 @@ pub(crate) fn order_of(reaction: &Reaction) -> Option<OrderId> {
         DomainEvent::Order(_) => reaction.aggregate_id.parse().ok(),
         DomainEvent::Payment(event) => Some(event.order_id()),
         DomainEvent::Shipment(event) => Some(event.order_id()),
-        DomainEvent::Cart(_) | DomainEvent::Inventory(_) | DomainEvent::Product(_) => None,
+        DomainEvent::Cart(_)
+        | DomainEvent::Inventory(_)
+        | DomainEvent::Product(_)
+        | DomainEvent::Person(_) => None,
     }
 }
 

@@ -175,7 +175,8 @@ impl Process for Settlement {
             | DomainEvent::Order(_)
             | DomainEvent::Inventory(_)
             | DomainEvent::Shipment(_)
-            | DomainEvent::Product(_) => None,
+            | DomainEvent::Product(_)
+            | DomainEvent::Person(_) => None,
         }
     }
 

@@ -36,7 +36,10 @@ impl ReadModel for Orders {
             DomainEvent::Order(happened) => order(&mut row, happened, event)?,
             DomainEvent::Payment(happened) => payment::fold(&mut row, happened, event)?,
             DomainEvent::Shipment(happened) => shipment::fold(&mut row, happened, event)?,
-            DomainEvent::Cart(_) | DomainEvent::Inventory(_) | DomainEvent::Product(_) => {}
+            DomainEvent::Cart(_)
+            | DomainEvent::Inventory(_)
+            | DomainEvent::Product(_)
+            | DomainEvent::Person(_) => {}
         }
         row.updated_at = event.occurred_at();
         Ok(Some(row))
@@ -49,7 +52,10 @@ pub(super) fn order_of(event: &DomainEvent, aggregate_id: &str) -> Option<String
         DomainEvent::Order(_) => Some(aggregate_id.to_owned()),
         DomainEvent::Payment(paid) => Some(payment::order_of(paid).to_string()),
         DomainEvent::Shipment(shipped) => Some(shipment::order_of(shipped).to_string()),
-        DomainEvent::Cart(_) | DomainEvent::Inventory(_) | DomainEvent::Product(_) => None,
+        DomainEvent::Cart(_)
+        | DomainEvent::Inventory(_)
+        | DomainEvent::Product(_)
+        | DomainEvent::Person(_) => None,
     }
 }
 

@@ -31,7 +31,7 @@ impl CustomerMutation {
         customer_id: Option<IdOf<CustomerId>>,
         guest_cart_id: Option<IdOf<CartId>>,
     ) -> Result<Option<CustomerForgetPayload>, ApiError> {
-        let mutated = mutate(ctx, Permission::Forget, async |shop, _context| {
+        let mutated = mutate(ctx, Permission::Forget, async |shop, context| {
             let (id, subject) = match (customer_id, guest_cart_id) {
                 (Some(IdOf(customer)), None) => (global(&customer), customer.uuid()),
                 (None, Some(IdOf(cart))) => (global(&cart), cart.uuid()),
@@ -39,7 +39,7 @@ impl CustomerMutation {
                     return Err(invalid("SUBJECT_AMBIGUOUS", "name a customer or a guest's cart", &[]));
                 }
             };
-            let done = use_cases::forget_person(shop, SubjectId::new(subject)).await?;
+            let done = use_cases::forget_person(shop, &context, SubjectId::new(subject)).await?;
             Ok(done.map(|_subject| id))
         });
         Ok(Some(mutated.await?.into()))

@@ -144,3 +144,27 @@ async fn a_history_tells_shoppers_what_happened_and_only_auditors_what_was_paid_
         assert!(event["actor"].is_string() && event["commandId"].is_string(), "{event}");
     }
 }
+
+#[tokio::test]
+async fn who_had_a_person_forgotten_is_on_record_and_twice_is_once() {
+    let front = Front::open().await;
+    let product = front.shop.product(1_000, 5).await;
+    let (cart_id, _) = front.shop.cart(&[product]).await;
+    let forget = "mutation ($cart: ID!) { customerForget(guestCartId: $cart) {
+        forgottenId position replayed userErrors { code } } }";
+    let cart = json!({ "cart": global("Cart", &cart_id.to_string()) });
+    let staff = token("staff", "ada");
+    let who = |key| As { token: Some(&staff), key: Some(key) };
+    let first = front.data_as(who("one"), forget, cart.clone()).await["customerForget"].take();
+    let again = front.data_as(who("one"), forget, cart.clone()).await["customerForget"].take();
+    assert_eq!((&first["forgottenId"], &first["replayed"]), (&cart["cart"], &json!(false)));
+    assert_eq!((&again["position"], &again["replayed"]), (&first["position"], &json!(true)));
+    front.data_as(who("two"), forget, cart).await;
+    let recorded: Vec<(String, String)> = sqlx::query_as(
+        "SELECT aggregate_id, metadata::jsonb ->> 'actor' FROM events WHERE event_type = 'PersonForgotten'",
+    )
+    .fetch_all(&front.shop.events.pool)
+    .await
+    .expect("the events");
+    assert_eq!(recorded, [(cart_id.to_string(), "staff:ada".to_owned())]);
+}

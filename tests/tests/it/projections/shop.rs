@@ -226,5 +226,6 @@ fn encode(fact: &DomainEvent) -> (String, String) {
         DomainEvent::Inventory(fact) => (fact.event_type(), json(fact)),
         DomainEvent::Shipment(fact) => (fact.event_type(), json(fact)),
         DomainEvent::Product(fact) => (fact.event_type(), json(fact)),
+        DomainEvent::Person(fact) => (fact.event_type(), json(fact)),
     }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use cqrs_es::{Aggregate, DomainEvent};
 use daybook_domain::EventType;
 use daybook_domain::catalogue::event_types;
-use daybook_domain::{cart, inventory, order, payment, product, shipment};
+use daybook_domain::{cart, inventory, order, payment, person, product, shipment};
 
 use super::workspace::Workspace;
 
@@ -19,8 +19,8 @@ Every fact that Daybook can record, with one example each. The example is the pa
 whose one key is the event's name without its aggregate. What every event has besides (its id, position, stream,
 actor, cause and times) stands beside the payload and is not repeated here; `eventstore/src/event.rs` has it.
 
-A stream's id is the UUID of its aggregate, except for `Inventory`: a variant's UUID, `_` and the code of the
-location. `Money` is whole minor units and a currency. `data` in an address or a contact is sealed with the key of
+A stream's id is the UUID of its aggregate, which for `Person` is the customer's or the guest's cart's, except for
+`Inventory`: a variant's UUID, `_` and the code of the location. `Money` is whole minor units and a currency. `data` in an address or a contact is sealed with the key of
 the person that `subject` names.
 ";
 
@@ -46,6 +46,7 @@ fn all_examples() -> Vec<Example> {
         examples::<inventory::Inventory>(inventory::samples()),
         examples::<payment::Payment>(payment::samples()),
         examples::<shipment::Shipment>(shipment::samples()),
+        examples::<person::Person>(person::samples()),
     ]
     .into_iter()
     .flatten()
