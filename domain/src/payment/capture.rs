@@ -54,18 +54,23 @@ impl Payment {
     pub(super) fn record_captured(&self, capture_id: Uuid, amount: Money) -> Decision {
         let order_id = self.requested()?.order_id;
         let capture = self.capture(capture_id).ok_or(PaymentRefusal::CaptureNotFound { capture_id })?;
-        if amount != capture.amount || !self.can_be_done(capture) {
-            return self.record_conflict(
-                order_id,
-                Conflict { asked: capture.amount, got: amount, gateway_reference: capture_id.to_string() },
-            );
-        }
-        if capture.progress == Progress::Done {
+        if capture.progress == Progress::Done && amount == capture.amount {
             return already();
         }
+        let fits = self.fits(capture, amount);
+        let mut events = Vec::new();
+        if amount != capture.amount || !fits {
+            let gateway_reference = capture_id.to_string();
+            let conflict = Conflict { asked: capture.amount, got: amount, gateway_reference };
+            events.extend(self.record_conflict(order_id, conflict)?);
+        }
+        if !fits {
+            return Ok(events);
+        }
+        // What was taken was taken, if not as asked.
         let captured_total = Money::new(self.captured().minor() + amount.minor(), amount.currency());
-        let mut events = vec![PaymentEvent::Captured { order_id, capture_id, amount, captured_total }];
-        if self.cancelled {
+        events.push(PaymentEvent::Captured { order_id, capture_id, amount, captured_total });
+        if self.cancelled && !amount.is_zero() {
             // The capture won the race, so the cancel becomes a refund.
             let refund_id = RefundId::derived(capture_id, "cancelled");
             let reason = "cancelled".to_owned();
@@ -94,13 +99,15 @@ impl Payment {
         self.captures.iter().find(|capture| capture.capture_id == capture_id)
     }
 
-    /// Whether the capture fits into what is held. One that failed gave its part back, which may have been
-    /// taken or let go since.
-    fn can_be_done(&self, capture: &Capture) -> bool {
-        match capture.progress {
-            Progress::Pending | Progress::Done => true,
-            Progress::Failed => capture.amount.minor() <= self.capturable().minor(),
-        }
+    /// Whether this amount can have been taken of what is held for the capture. One that failed gave its part back, which
+    /// may have been taken or let go since.
+    fn fits(&self, capture: &Capture, amount: Money) -> bool {
+        let room = match capture.progress {
+            Progress::Pending => self.capturable().minor().saturating_add(capture.amount.minor()),
+            Progress::Done => return false,
+            Progress::Failed => self.capturable().minor(),
+        };
+        amount.currency() == capture.amount.currency() && (0..=room).contains(&amount.minor())
     }
 
     /// `answers`, and letting the rest go when the payment is cancelled and no other capture is waited for.

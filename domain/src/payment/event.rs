@@ -123,7 +123,7 @@ event_types!(PaymentEvent, "Payment", {
     Expired = "1": "no authorisation came before the deadline",
     Conflicted = "1": "the gateway holds another amount or currency than was asked: nothing may be shipped on it",
     CaptureRequested = "1": "the gateway is to be asked to take this part of the authorised amount",
-    Captured = "1": "the gateway took it",
+    Captured = "1": "the gateway took it, or with a conflict another amount",
     CaptureFailed = "1": "the gateway refused to take it",
     CancellationRequested = "1": "the order was cancelled while the gateway had not answered: whatever it answers goes back",
     VoidRequested = "1": "the gateway is to be asked to let the uncaptured rest go",

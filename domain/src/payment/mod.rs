@@ -116,7 +116,7 @@ pub enum Progress {
 pub struct Capture {
     /// The capture.
     pub capture_id: Uuid,
-    /// How much.
+    /// How much was asked for, and once it is done how much was taken.
     pub amount: Money,
     /// How far it is.
     pub progress: Progress,
@@ -246,9 +246,11 @@ impl Payment {
             PaymentEvent::CaptureRequested { capture_id, amount, .. } => {
                 self.captures.push(Capture { capture_id, amount, progress: Progress::Pending });
             }
-            PaymentEvent::Captured { capture_id, .. } => self.note_capture(capture_id, Progress::Done),
-            PaymentEvent::CaptureFailed { capture_id, .. } => {
-                self.note_capture(capture_id, Progress::Failed);
+            PaymentEvent::Captured { capture_id, amount, .. } => {
+                self.note_capture(capture_id, amount, Progress::Done);
+            }
+            PaymentEvent::CaptureFailed { capture_id, amount, .. } => {
+                self.note_capture(capture_id, amount, Progress::Failed);
             }
             PaymentEvent::CancellationRequested { .. } => self.cancelled = true,
             PaymentEvent::VoidRequested { amount, .. } => {
@@ -274,9 +276,9 @@ impl Payment {
         self.conflicts.push(conflict);
     }
 
-    fn note_capture(&mut self, capture_id: Uuid, progress: Progress) {
+    fn note_capture(&mut self, capture_id: Uuid, amount: Money, progress: Progress) {
         for capture in self.captures.iter_mut().filter(|one| one.capture_id == capture_id) {
-            capture.progress = progress;
+            (capture.amount, capture.progress) = (amount, progress);
         }
     }
 

@@ -406,12 +406,42 @@ fn a_capture_that_succeeds_after_it_failed_counts_when_it_fits() {
 }
 
 #[test]
-fn another_captured_amount_is_a_conflict() {
-    let mut payment = given([request(), held(100), capture(1, 40)]);
+fn another_captured_amount_is_a_conflict_that_settles_the_capture() {
+    for got in [35, 41, 100] {
+        let mut payment = given([request(), held(100), capture(1, 40)]);
+        let reference = capture_id(1).to_string();
+        let both = vec![conflicted(40, gbp(got), &reference), captured_event(1, got, got)];
+        assert_eq!(ask(&mut payment, captured(1, got)), Ok(both));
+        assert_eq!(ask(&mut payment, captured(1, got)), NOTHING);
+        assert_eq!((payment.captured(), payment.capturable()), (gbp(got), gbp(100 - got)));
+        assert_eq!(payment.status(), Status::Conflict);
+        assert_eq!(ask(&mut payment, refund(1, got)).map(|events| events.len()), Ok(1));
+    }
+}
+
+#[test]
+fn a_captured_amount_that_cannot_be_is_only_a_conflict() {
+    for got in [gbp(101), gbp(i64::MAX), gbp(-1), Money::new(40, Currency::EUR)] {
+        let mut payment = given([request(), held(100), capture(1, 40)]);
+        let answer = Command::RecordCaptured { capture_id: capture_id(1), amount: got };
+        let reference = capture_id(1).to_string();
+        assert_eq!(ask(&mut payment, answer.clone()), Ok(vec![conflicted(40, got, &reference)]));
+        assert_eq!(ask(&mut payment, answer), NOTHING);
+        assert_eq!(payment.captured(), gbp(0));
+    }
+}
+
+#[test]
+fn a_cancelled_payment_gives_back_what_was_really_captured() {
+    let mut payment = given([request(), held(100), capture(1, 40), cancel(1)]);
     let reference = capture_id(1).to_string();
-    assert_eq!(ask(&mut payment, captured(1, 41)), Ok(vec![conflicted(40, gbp(41), &reference)]));
-    assert_eq!(ask(&mut payment, captured(1, 41)), NOTHING);
-    assert_eq!(payment.status(), Status::Conflict);
+    let all = vec![
+        conflicted(40, gbp(35), &reference),
+        captured_event(1, 35, 35),
+        cancel_refund(late(1), 35),
+        void_requested(65),
+    ];
+    assert_eq!(ask(&mut payment, captured(1, 35)), Ok(all));
 }
 
 #[test]

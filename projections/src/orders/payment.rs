@@ -53,9 +53,10 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
             progress: Progress::Requested,
             failure: None,
         }),
-        PaymentEvent::Captured { capture_id, captured_total, .. } => {
+        PaymentEvent::Captured { capture_id, amount, captured_total, .. } => {
             payment.captured = *captured_total;
-            capture(payment, *capture_id)?.progress = Progress::Succeeded;
+            let capture = capture(payment, *capture_id)?;
+            (capture.progress, capture.amount) = (Progress::Succeeded, *amount);
         }
         PaymentEvent::CaptureFailed { capture_id, code, .. } => {
             let capture = capture(payment, *capture_id)?;
