@@ -128,11 +128,11 @@ impl CaptureAnswer {
 }
 
 impl VoidAnswer {
-    /// What the payment is to be told.
-    pub fn command(self) -> Option<PaymentCommand> {
+    /// What the payment is to be told of what the gateway calls this.
+    pub fn command(self, gateway_reference: String) -> Option<PaymentCommand> {
         match self {
-            Self::Voided => Some(PaymentCommand::RecordVoided),
-            Self::Failed { code } => Some(PaymentCommand::RecordVoidFailed { code }),
+            Self::Voided => Some(PaymentCommand::RecordVoided { gateway_reference }),
+            Self::Failed { code } => Some(PaymentCommand::RecordVoidFailed { gateway_reference, code }),
             Self::Pending => None,
         }
     }

@@ -31,10 +31,17 @@ pub enum GatewayOutcome {
     Captured { capture_id: Uuid, amount: Money },
     /// This part was not.
     CaptureFailed { capture_id: Uuid, code: String },
-    /// Nothing is held any more.
-    Voided,
+    /// Nothing of this is held any more; without a name, of what was held first.
+    Voided {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        gateway_reference: String,
+    },
     /// It is still held.
-    VoidFailed { code: String },
+    VoidFailed {
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        gateway_reference: String,
+        code: String,
+    },
     /// This refund was paid.
     Refunded { refund_id: RefundId },
     /// This refund was not, or came back.
@@ -60,8 +67,12 @@ impl GatewayNotice {
             GatewayOutcome::CaptureFailed { capture_id, code } => {
                 PaymentCommand::RecordCaptureFailed { capture_id, code }
             }
-            GatewayOutcome::Voided => PaymentCommand::RecordVoided,
-            GatewayOutcome::VoidFailed { code } => PaymentCommand::RecordVoidFailed { code },
+            GatewayOutcome::Voided { gateway_reference } => {
+                PaymentCommand::RecordVoided { gateway_reference }
+            }
+            GatewayOutcome::VoidFailed { gateway_reference, code } => {
+                PaymentCommand::RecordVoidFailed { gateway_reference, code }
+            }
             GatewayOutcome::Refunded { refund_id } => PaymentCommand::RecordRefunded { refund_id },
             GatewayOutcome::RefundFailed { refund_id, code } => {
                 PaymentCommand::RecordRefundFailed { refund_id, code }

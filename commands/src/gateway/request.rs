@@ -40,7 +40,7 @@ pub struct VoidRequest {
     pub payment_id: PaymentId,
     /// The gateway's name for what it holds.
     pub gateway_reference: String,
-    /// How many voids of this payment were refused before: under an old key the gateway would only repeat that.
+    /// How many voids of this were refused before: under an old key the gateway would only repeat that.
     pub refused: usize,
 }
 
@@ -74,7 +74,9 @@ impl CaptureRequest {
 impl VoidRequest {
     /// The key under which the gateway does this once.
     pub fn key(&self) -> String {
-        format!("void:{}:{}", self.payment_id, self.refused)
+        // A payment may have a second hold; a gateway's name may be longer than its keys.
+        let hold = Uuid::new_v5(&self.payment_id.uuid(), self.gateway_reference.as_bytes());
+        format!("void:{hold}:{}", self.refused)
     }
 }
 

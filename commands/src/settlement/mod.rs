@@ -84,8 +84,10 @@ impl Settlement {
                 )
             }
             Outstanding::Void(request) => {
-                answered(self.gateway.void(request).await.map(crate::gateway::VoidAnswer::command), |code| {
-                    PaymentCommand::RecordVoidFailed { code }
+                let (answered_of, refused_of) =
+                    (request.gateway_reference.clone(), request.gateway_reference.clone());
+                answered(self.gateway.void(request).await.map(|answer| answer.command(answered_of)), |code| {
+                    PaymentCommand::RecordVoidFailed { gateway_reference: refused_of, code }
                 })
             }
             Outstanding::Refund(request) => {
@@ -149,7 +151,11 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
         let (refund_id, amount, gateway_reference) = (one.refund_id, one.amount, reference.clone());
         Outstanding::Refund(RefundRequest { payment_id, gateway_reference, refund_id, amount })
     });
-    captures.chain(voids).chain(refunds).collect()
+    let extras = payment.extras().iter().filter(|one| one.progress == Movement::Pending).map(|one| {
+        let (gateway_reference, refused) = (one.gateway_reference.clone(), one.refused);
+        Outstanding::Void(VoidRequest { payment_id, gateway_reference, refused })
+    });
+    captures.chain(voids).chain(refunds).chain(extras).collect()
 }
 
 #[async_trait]
@@ -168,7 +174,8 @@ impl Process for Settlement {
                 PaymentEvent::AuthorisationRequested { .. }
                 | PaymentEvent::CaptureRequested { .. }
                 | PaymentEvent::VoidRequested { .. }
-                | PaymentEvent::RefundRequested { .. },
+                | PaymentEvent::RefundRequested { .. }
+                | PaymentEvent::ExtraVoidRequested { .. },
             ) => reaction.aggregate_id.parse().ok(),
             DomainEvent::Payment(_)
             | DomainEvent::Cart(_)

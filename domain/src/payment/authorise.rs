@@ -52,8 +52,11 @@ impl Payment {
             {
                 already()
             }
-            // A second charge, or another word about the first: a person must look.
-            Authorisation::Held { .. } => self.conflicted(request, amount, gateway_reference),
+            // Another word about the same hold: a person must look.
+            Authorisation::Held { gateway_reference: known, .. } if *known == gateway_reference => {
+                self.conflicted(request, amount, gateway_reference)
+            }
+            Authorisation::Held { .. } => self.record_extra(request.order_id, amount, gateway_reference),
             Authorisation::Pending
             | Authorisation::ActionRequired { .. }
             | Authorisation::Declined { .. }

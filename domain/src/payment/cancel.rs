@@ -36,8 +36,11 @@ impl Payment {
         events
     }
 
-    pub(super) fn record_voided(&self) -> Decision {
+    pub(super) fn record_voided(&self, gateway_reference: &str) -> Decision {
         let order_id = self.requested()?.order_id;
+        if let Some(extra) = self.extra(gateway_reference) {
+            return extra.voided(order_id);
+        }
         if !matches!(self.authorisation, Authorisation::Held { .. }) {
             return refuse(PaymentRefusal::NotAuthorised);
         }
@@ -55,8 +58,11 @@ impl Payment {
         self.voids.iter().find(|void| void.progress == Progress::Pending)
     }
 
-    pub(super) fn record_void_failed(&self, code: &str) -> Decision {
+    pub(super) fn record_void_failed(&self, gateway_reference: &str, code: &str) -> Decision {
         let order_id = self.requested()?.order_id;
+        if let Some(extra) = self.extra(gateway_reference) {
+            return extra.void_failed(order_id, code);
+        }
         if self.pending_void().is_none() {
             return already();
         }

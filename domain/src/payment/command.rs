@@ -34,10 +34,12 @@ pub enum PaymentCommand {
     RecordCaptureFailed { capture_id: Uuid, code: String },
     /// The order is off: void what is held, refund what was captured (with this refund id).
     Cancel { refund_id: RefundId },
-    /// The gateway let the rest go.
-    RecordVoided,
+    /// The gateway let go what it calls this: the rest of the payment, or a second hold.
+    RecordVoided { gateway_reference: String },
     /// The gateway refused to let it go.
-    RecordVoidFailed { code: String },
+    RecordVoidFailed { gateway_reference: String, code: String },
+    /// Ask again for second holds to be let go, where the gateway refused.
+    VoidExtras,
     /// Pay something back: at most what was captured and is not yet refunded or being refunded.
     RequestRefund { refund_id: RefundId, amount: Money, reason: String },
     /// The gateway paid it back.

@@ -29,8 +29,11 @@ impl Payment {
             Ask::RecordCaptured { capture_id, amount } => self.record_captured(capture_id, amount),
             Ask::RecordCaptureFailed { capture_id, code } => self.record_capture_failed(capture_id, &code),
             Ask::Cancel { refund_id } => self.cancel(refund_id),
-            Ask::RecordVoided => self.record_voided(),
-            Ask::RecordVoidFailed { code } => self.record_void_failed(&code),
+            Ask::RecordVoided { gateway_reference } => self.record_voided(&gateway_reference),
+            Ask::RecordVoidFailed { gateway_reference, code } => {
+                self.record_void_failed(&gateway_reference, &code)
+            }
+            Ask::VoidExtras => self.void_extras(),
             Ask::RequestRefund { refund_id, amount, reason } => {
                 self.request_refund(refund_id, amount, reason)
             }

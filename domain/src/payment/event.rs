@@ -89,6 +89,26 @@ pub enum PaymentEvent {
         amount: Money,
         code: String,
     },
+    ExtraAuthorised {
+        order_id: OrderId,
+        amount: Money,
+        gateway_reference: String,
+    },
+    ExtraVoidRequested {
+        order_id: OrderId,
+        amount: Money,
+        gateway_reference: String,
+    },
+    ExtraVoided {
+        order_id: OrderId,
+        amount: Money,
+        gateway_reference: String,
+    },
+    ExtraVoidFailed {
+        order_id: OrderId,
+        gateway_reference: String,
+        code: String,
+    },
 }
 
 impl PaymentEvent {
@@ -110,7 +130,11 @@ impl PaymentEvent {
             | Self::VoidFailed { order_id, .. }
             | Self::RefundRequested { order_id, .. }
             | Self::Refunded { order_id, .. }
-            | Self::RefundFailed { order_id, .. } => *order_id,
+            | Self::RefundFailed { order_id, .. }
+            | Self::ExtraAuthorised { order_id, .. }
+            | Self::ExtraVoidRequested { order_id, .. }
+            | Self::ExtraVoided { order_id, .. }
+            | Self::ExtraVoidFailed { order_id, .. } => *order_id,
         }
     }
 }
@@ -132,4 +156,8 @@ event_types!(PaymentEvent, "Payment", {
     RefundRequested = "1": "the gateway is to be asked to pay this back",
     Refunded = "1": "the gateway paid it back",
     RefundFailed = "1": "the gateway refused, and the amount may be refunded again",
+    ExtraAuthorised = "1": "the gateway holds a second amount for the same payment, under another name: it goes back by itself",
+    ExtraVoidRequested = "1": "the gateway is to be asked to let the second amount go",
+    ExtraVoided = "1": "the gateway let the second amount go",
+    ExtraVoidFailed = "1": "the gateway refused to let the second amount go",
 });

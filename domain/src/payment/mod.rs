@@ -9,6 +9,7 @@ mod capture;
 mod command;
 mod decide;
 mod event;
+mod extra;
 mod refund;
 mod refusal;
 mod samples;
@@ -43,6 +44,7 @@ pub struct Payment {
     captures: Vec<Capture>,
     voids: Vec<Void>,
     refunds: Vec<Refund>,
+    extras: Vec<Extra>,
 }
 
 /// What was asked for; it never changes.
@@ -142,6 +144,19 @@ pub struct Refund {
     pub progress: Progress,
 }
 
+/// A second hold, which is let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    /// How much.
+    pub amount: Money,
+    /// What the gateway calls it.
+    pub gateway_reference: String,
+    /// How far letting it go is.
+    pub progress: Progress,
+    /// How often the gateway refused to.
+    pub refused: usize,
+}
+
 impl Payment {
     /// What was asked for; nothing before that.
     pub fn request(&self) -> Option<&PaymentRequest> {
@@ -176,6 +191,11 @@ impl Payment {
     /// The refunds, in the order in which they were asked for.
     pub fn refunds(&self) -> &[Refund] {
         &self.refunds
+    }
+
+    /// The second holds, which are no part of any sum of this payment.
+    pub fn extras(&self) -> &[Extra] {
+        &self.extras
     }
 
     /// What the gateway holds or held, captured parts included.
@@ -264,6 +284,23 @@ impl Payment {
             }
             PaymentEvent::Refunded { refund_id, .. } => self.note_refund(refund_id, Progress::Done),
             PaymentEvent::RefundFailed { refund_id, .. } => self.note_refund(refund_id, Progress::Failed),
+            PaymentEvent::ExtraAuthorised { amount, gateway_reference, .. } => {
+                self.extras.push(Extra {
+                    amount,
+                    gateway_reference,
+                    progress: Progress::Pending,
+                    refused: 0,
+                });
+            }
+            PaymentEvent::ExtraVoidRequested { gateway_reference, .. } => {
+                self.note_extra(&gateway_reference, Progress::Pending);
+            }
+            PaymentEvent::ExtraVoided { gateway_reference, .. } => {
+                self.note_extra(&gateway_reference, Progress::Done);
+            }
+            PaymentEvent::ExtraVoidFailed { gateway_reference, .. } => {
+                self.note_extra(&gateway_reference, Progress::Failed);
+            }
         }
     }
 

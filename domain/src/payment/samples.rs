@@ -9,6 +9,7 @@ pub fn samples() -> Vec<PaymentEvent> {
     let mut samples = authorisations();
     samples.extend(captures());
     samples.extend(giving_back());
+    samples.extend(extras());
     samples
 }
 
@@ -64,5 +65,20 @@ fn giving_back() -> Vec<PaymentEvent> {
         PaymentEvent::RefundRequested { order_id, refund_id, amount, reason: "damaged".to_owned() },
         PaymentEvent::Refunded { order_id, refund_id, amount, refunded_total: amount },
         PaymentEvent::RefundFailed { order_id, refund_id, amount, code: "account_closed".to_owned() },
+    ]
+}
+
+fn extras() -> Vec<PaymentEvent> {
+    let (order_id, amount) = (order_id(), money(3_468));
+    let gateway_reference = || "sim_0002".to_owned();
+    vec![
+        PaymentEvent::ExtraAuthorised { order_id, amount, gateway_reference: gateway_reference() },
+        PaymentEvent::ExtraVoidRequested { order_id, amount, gateway_reference: gateway_reference() },
+        PaymentEvent::ExtraVoided { order_id, amount, gateway_reference: gateway_reference() },
+        PaymentEvent::ExtraVoidFailed {
+            order_id,
+            gateway_reference: gateway_reference(),
+            code: "processing_error".to_owned(),
+        },
     ]
 }

@@ -81,8 +81,12 @@ fn cancel(number: u16) -> Command {
     Command::Cancel { refund_id: refund_id(number) }
 }
 
+fn voided() -> Command {
+    Command::RecordVoided { gateway_reference: REFERENCE.to_owned() }
+}
+
 fn void_failed() -> Command {
-    Command::RecordVoidFailed { code: "no".to_owned() }
+    Command::RecordVoidFailed { gateway_reference: REFERENCE.to_owned(), code: "no".to_owned() }
 }
 
 fn refund(number: u16, amount: i64) -> Command {
@@ -161,7 +165,7 @@ fn nothing_but_its_request_happens_to_a_payment_that_does_not_exist() {
         captured(1, 1),
         capture_failed(1),
         cancel(1),
-        Command::RecordVoided,
+        voided(),
         void_failed(),
         refund(1, 1),
         refunded(1),
@@ -265,9 +269,9 @@ fn money_that_comes_after_the_payment_was_given_up_goes_back_by_itself() {
         assert_eq!(ask(&mut payment, held(100)), NOTHING);
         assert_eq!(payment.status(), Status::VoidPending);
         assert_eq!(ask(&mut payment, capture(1, 1)), Err(Refused::Cancelled));
-        let voided = Event::Voided { order_id: order_id(), amount: gbp(100) };
-        assert_eq!(ask(&mut payment, Command::RecordVoided), Ok(vec![voided]));
-        assert_eq!(ask(&mut payment, Command::RecordVoided), NOTHING);
+        let event = Event::Voided { order_id: order_id(), amount: gbp(100) };
+        assert_eq!(ask(&mut payment, voided()), Ok(vec![event]));
+        assert_eq!(ask(&mut payment, voided()), NOTHING);
         assert_eq!(payment.status(), Status::Voided);
     }
 }
@@ -294,12 +298,56 @@ fn a_conflicting_amount_is_let_go_with_the_order() {
     assert_eq!(ask(&mut payment, held(90)), NOTHING);
 }
 
+const SECOND: &str = "sim_0002";
+
+fn second(amount: i64) -> Command {
+    Command::RecordAuthorised { amount: gbp(amount), gateway_reference: SECOND.to_owned() }
+}
+
+fn extra_void_requested(amount: i64) -> Event {
+    let gateway_reference = SECOND.to_owned();
+    Event::ExtraVoidRequested { order_id: order_id(), amount: gbp(amount), gateway_reference }
+}
+
 #[test]
-fn a_second_charge_is_visible() {
+fn a_second_charge_goes_back_and_the_first_is_captured_all_the_same() {
+    for amount in [100, 90] {
+        let mut payment = given([request(), held(100)]);
+        let gateway_reference = SECOND.to_owned();
+        let extra = Event::ExtraAuthorised { order_id: order_id(), amount: gbp(amount), gateway_reference };
+        assert_eq!(ask(&mut payment, second(amount)), Ok(vec![extra, extra_void_requested(amount)]));
+        assert_eq!(ask(&mut payment, second(amount)), NOTHING);
+        assert_eq!((payment.status(), payment.capturable()), (Status::Authorised, gbp(100)));
+        let let_go = Command::RecordVoided { gateway_reference: SECOND.to_owned() };
+        assert_eq!(ask(&mut payment, let_go.clone()).map(|events| events.len()), Ok(1));
+        assert_eq!(ask(&mut payment, let_go), NOTHING);
+        assert_eq!(ask(&mut payment, second(amount)), NOTHING);
+        assert_eq!((payment.status(), payment.capturable()), (Status::Authorised, gbp(100)));
+        ask(&mut payment, capture(1, 100)).expect("granted");
+        assert_eq!(ask(&mut payment, captured(1, 100)), Ok(vec![captured_event(1, 100, 100)]));
+    }
+}
+
+#[test]
+fn a_second_charge_that_the_gateway_keeps_is_asked_for_again() {
+    let mut payment = given([request(), held(100), second(100)]);
+    assert_eq!(ask(&mut payment, Command::VoidExtras), NOTHING);
+    for refused in 1..=2 {
+        let gateway_reference = SECOND.to_owned();
+        let failed = Command::RecordVoidFailed { gateway_reference, code: "no".to_owned() };
+        assert_eq!(ask(&mut payment, failed.clone()).map(|events| events.len()), Ok(1));
+        assert_eq!(ask(&mut payment, failed), NOTHING);
+        assert_eq!(payment.extras()[0].refused, refused);
+        assert_eq!(ask(&mut payment, Command::VoidExtras), Ok(vec![extra_void_requested(100)]));
+    }
+    assert_eq!(payment.voids(), []);
+}
+
+#[test]
+fn another_word_about_the_same_hold_is_a_conflict() {
     let mut payment = given([request(), held(100)]);
-    let second = Command::RecordAuthorised { amount: gbp(100), gateway_reference: "sim_0002".to_owned() };
-    assert_eq!(ask(&mut payment, second.clone()), Ok(vec![conflicted(100, gbp(100), "sim_0002")]));
-    assert_eq!(ask(&mut payment, second), NOTHING);
+    assert_eq!(ask(&mut payment, held(90)), Ok(vec![conflicted(100, gbp(90), REFERENCE)]));
+    assert_eq!(ask(&mut payment, held(90)), NOTHING);
     assert_eq!(payment.authorised(), gbp(100));
 }
 
@@ -372,7 +420,7 @@ fn a_capture_that_failed_is_made_up_for_by_the_next() {
 
 #[test]
 fn what_is_due_and_not_held_any_more_is_refused_aloud() {
-    let mut let_go = given([request(), held(100), Command::RecordVoided]);
+    let mut let_go = given([request(), held(100), voided()]);
     let refused = Refused::CaptureExceedsAuthorised { remaining: gbp(0), asked: gbp(60) };
     assert_eq!(ask(&mut let_go, capture_due(1, 60)), Err(refused));
     assert_eq!(ask(&mut let_go, capture_due(1, 0)), NOTHING);
@@ -462,18 +510,18 @@ fn a_void_that_failed_is_asked_for_again_by_the_next_cancel() {
     assert_eq!(ask(&mut payment, capture(1, 1)), Err(Refused::Cancelled));
     assert_eq!(ask(&mut payment, cancel(1)), Ok(vec![void_requested(100)]));
     assert_eq!(payment.voids().len(), 2);
-    assert_eq!(ask(&mut payment, Command::RecordVoided).map(|events| events.len()), Ok(1));
+    assert_eq!(ask(&mut payment, voided()).map(|events| events.len()), Ok(1));
     assert_eq!(payment.status(), Status::Voided);
 }
 
 #[test]
 fn what_the_gateway_lets_go_by_itself_cannot_be_captured_and_what_was_captured_stays() {
     let mut payment = given([request()]);
-    assert_eq!(ask(&mut payment, Command::RecordVoided), Err(Refused::NotAuthorised));
+    assert_eq!(ask(&mut payment, voided()), Err(Refused::NotAuthorised));
     ask(&mut payment, held(100)).expect("granted");
     ask(&mut payment, capture(1, 40)).expect("granted");
-    let voided = Event::Voided { order_id: order_id(), amount: gbp(60) };
-    assert_eq!(ask(&mut payment, Command::RecordVoided), Ok(vec![voided]));
+    let event = Event::Voided { order_id: order_id(), amount: gbp(60) };
+    assert_eq!(ask(&mut payment, voided()), Ok(vec![event]));
     let refused = Refused::CaptureExceedsAuthorised { remaining: gbp(0), asked: gbp(1) };
     assert_eq!(ask(&mut payment, capture(2, 1)), Err(refused));
     assert_eq!(ask(&mut payment, captured(1, 40)), Ok(vec![captured_event(1, 40, 40)]));
@@ -498,7 +546,7 @@ fn a_cancel_that_loses_against_a_capture_becomes_a_refund() {
     assert_eq!(ask(&mut payment, captured(1, 40)), Ok(won));
     assert_eq!(ask(&mut payment, captured(1, 40)), NOTHING);
     ask(&mut payment, Command::RecordRefunded { refund_id: late(1) }).expect("granted");
-    ask(&mut payment, Command::RecordVoided).expect("granted");
+    ask(&mut payment, voided()).expect("granted");
     assert_eq!(payment.status(), Status::Refunded);
 }
 
@@ -649,8 +697,10 @@ fn any_command() -> impl Strategy<Value = Command> {
         6 => (0..4_u16, amount()).prop_map(|(number, amount)| captured(number, amount)),
         2 => (0..4_u16).prop_map(capture_failed),
         1 => (0..3_u16).prop_map(cancel),
-        1 => Just(Command::RecordVoided),
+        1 => Just(voided()),
         1 => Just(void_failed()),
+        1 => Just(second(100)),
+        1 => Just(Command::VoidExtras),
         4 => (3..7_u16, amount()).prop_map(|(number, amount)| refund(number, amount)),
         3 => (0..7_u16).prop_map(refunded),
         2 => (0..7_u16).prop_map(refund_failed),
@@ -698,7 +748,7 @@ proptest! {
             let Ok(events) = ask(&mut payment, command.clone()) else { continue };
             check_invariants(&payment)?;
             // Whatever was granted is harmless when it is told again, except that a void has no id.
-            if !matches!(command, Command::RecordVoided | Command::RecordVoidFailed { .. }) {
+            if !matches!(command, Command::RecordVoided { .. } | Command::RecordVoidFailed { .. }) {
                 prop_assert_eq!(payment.decide(command), Ok(vec![]));
             }
             for event in events {
@@ -734,8 +784,10 @@ proptest! {
         }
         // A refund or void that failed is for staff, who cancel again.
         ask(&mut payment, cancel(51)).expect("a cancel is never refused");
-        while payment.voids().iter().any(|void| void.progress == Progress::Pending) {
-            ask(&mut payment, Command::RecordVoided).expect("an answer is never refused");
+        for _ in payment.voids().to_vec() {
+            // Whichever of the two names came first is that of the payment's own hold.
+            let Authorisation::Held { gateway_reference, .. } = payment.authorisation().clone() else { break };
+            ask(&mut payment, Command::RecordVoided { gateway_reference }).expect("an answer is never refused");
         }
         for one in payment.refunds().to_vec() {
             ask(&mut payment, Command::RecordRefunded { refund_id: one.refund_id }).expect("granted");

@@ -24,7 +24,11 @@ pub(super) const fn order_of(event: &PaymentEvent) -> OrderId {
         | PaymentEvent::VoidFailed { order_id, .. }
         | PaymentEvent::RefundRequested { order_id, .. }
         | PaymentEvent::Refunded { order_id, .. }
-        | PaymentEvent::RefundFailed { order_id, .. } => *order_id,
+        | PaymentEvent::RefundFailed { order_id, .. }
+        | PaymentEvent::ExtraAuthorised { order_id, .. }
+        | PaymentEvent::ExtraVoidRequested { order_id, .. }
+        | PaymentEvent::ExtraVoided { order_id, .. }
+        | PaymentEvent::ExtraVoidFailed { order_id, .. } => *order_id,
     }
 }
 
@@ -64,7 +68,12 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
         }
         PaymentEvent::CancellationRequested { .. }
         | PaymentEvent::VoidRequested { .. }
-        | PaymentEvent::VoidFailed { .. } => {}
+        | PaymentEvent::VoidFailed { .. }
+        // What the gateway held beside goes back and is no part of the order's money.
+        | PaymentEvent::ExtraAuthorised { .. }
+        | PaymentEvent::ExtraVoidRequested { .. }
+        | PaymentEvent::ExtraVoided { .. }
+        | PaymentEvent::ExtraVoidFailed { .. } => {}
         PaymentEvent::Voided { .. } => payment.voided = true,
         PaymentEvent::RefundRequested { .. }
         | PaymentEvent::Refunded { .. }

@@ -8,7 +8,7 @@ use daybook_commands::use_cases::{
 };
 use daybook_domain::inventory::InventoryCommand;
 use daybook_domain::order::OrderStatus;
-use daybook_domain::payment::PaymentCommand;
+use daybook_domain::payment::{PaymentCommand, Progress};
 use daybook_domain::shipment::ShipmentStatus;
 use daybook_domain::{Clock, Currency, LocationCode, Money, OrderId, Quantity, ShipmentId};
 
@@ -62,7 +62,8 @@ async fn goods_whose_money_was_let_go_leave_with_an_alarm() {
     let shop = TestShop::open().await;
     let mut steps = Steps::of(&shop);
     let order_id = confirmed(&shop, &mut steps).await;
-    shop.pay(order_id, PaymentCommand::RecordVoided).await;
+    let gateway_reference = String::new();
+    shop.pay(order_id, PaymentCommand::RecordVoided { gateway_reference }).await;
     shop.leave(parcel(order_id), 3).await;
     let unfinished = steps.run().await;
     assert_eq!(unfinished.len(), 1, "{unfinished:?}");
@@ -196,4 +197,21 @@ async fn what_is_packed_in_part_while_the_order_is_called_off_opens_no_other_par
     assert_eq!(shop.shipment_status(rest_of(first)).await, ShipmentStatus::Unopened);
     assert_eq!(steps.again("OrderConfirmed").await, NONE);
     assert_eq!(shop.shipment_status(first).await, ShipmentStatus::Cancelled);
+}
+
+#[tokio::test]
+async fn a_second_charge_goes_back_by_its_own_name_and_the_order_ships() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    let amount = shop.payment(order_id).await.authorised();
+    let gateway_reference = "another".to_owned();
+    shop.pay(order_id, PaymentCommand::RecordAuthorised { amount, gateway_reference }).await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.payment(order_id).await.extras()[0].progress, Progress::Done);
+    let voids = steps.gateway.asked().into_iter().filter(|key| key.starts_with("void:"));
+    assert_eq!(voids.count(), 1);
+    shop.leave(parcel(order_id), 3).await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.payment(order_id).await.captured(), amount);
 }

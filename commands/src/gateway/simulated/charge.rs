@@ -173,14 +173,15 @@ impl Charge {
     pub(super) fn void(&mut self, request: &VoidRequest) -> Done<VoidAnswer> {
         if self.test_card() == TestCard::VoidFails && request.refused == 0 {
             let code = "void_refused".to_owned();
-            return (VoidAnswer::Failed { code: code.clone() }, GatewayOutcome::VoidFailed { code });
+            let answer = VoidAnswer::Failed { code: code.clone() };
+            return (answer, GatewayOutcome::VoidFailed { gateway_reference: self.reference.clone(), code });
         }
         match self.status {
             ChargeStatus::Authorised => self.voided += self.held(),
             ChargeStatus::ActionRequired => self.status = ChargeStatus::Declined,
             ChargeStatus::Declined => {}
         }
-        (VoidAnswer::Voided, GatewayOutcome::Voided)
+        (VoidAnswer::Voided, GatewayOutcome::Voided { gateway_reference: self.reference.clone() })
     }
 
     /// Pays back a part of what was taken.

@@ -143,7 +143,12 @@ mod tests {
             correlation_id: Uuid::from_u128(3),
         });
         let id = |key| {
-            let tale = Tale::new(&charge, Operation::Capture, key, Some(GatewayOutcome::Voided));
+            let tale = Tale::new(
+                &charge,
+                Operation::Capture,
+                key,
+                Some(GatewayOutcome::Voided { gateway_reference: String::new() }),
+            );
             tale.notice.map(|notice| notice.event_id)
         };
         assert_eq!(id("a"), id("a"));

@@ -28,7 +28,7 @@ async fn a_webhook_counts_only_with_the_gateways_signature() {
         event_id: Uuid::from_u128(1),
         payment_id: PaymentId::new(Uuid::from_u128(2)),
         correlation_id: Uuid::from_u128(3),
-        outcome: GatewayOutcome::Voided,
+        outcome: GatewayOutcome::Voided { gateway_reference: String::new() },
     };
     let body = serde_json::to_vec(&notice).expect("JSON");
     let now = SystemClock.now();
