@@ -125,7 +125,9 @@ impl Outstanding {
 fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid) -> Vec<Outstanding> {
     let payment_id = request.payment_id;
     let reference = match payment.authorisation() {
-        Authorisation::Pending => {
+        // Giving up waiting is no answer: what the gateway holds by then is known only by asking on, and goes back by
+        // the payment's own decision. Nobody asks once there was one, since its reaction has come to its end.
+        Authorisation::Pending | Authorisation::Expired => {
             return vec![Outstanding::Authorise(AuthoriseRequest {
                 payment_id,
                 order_id: request.order_id,
@@ -135,9 +137,7 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
             })];
         }
         Authorisation::Held { gateway_reference, .. } => gateway_reference.clone(),
-        Authorisation::ActionRequired { .. } | Authorisation::Declined { .. } | Authorisation::Expired => {
-            return Vec::new();
-        }
+        Authorisation::ActionRequired { .. } | Authorisation::Declined { .. } => return Vec::new(),
     };
     let captures = payment.captures().iter().filter(|one| one.progress == Movement::Pending).map(|one| {
         let (capture_id, amount, gateway_reference) = (one.capture_id, one.amount, reference.clone());

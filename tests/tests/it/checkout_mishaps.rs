@@ -8,7 +8,7 @@ use daybook_commands::use_cases::{
 };
 use daybook_domain::inventory::InventoryCommand;
 use daybook_domain::order::OrderStatus;
-use daybook_domain::payment::{PaymentCommand, Progress};
+use daybook_domain::payment::{Authorisation, PaymentCommand, PaymentStatus, Progress};
 use daybook_domain::shipment::ShipmentStatus;
 use daybook_domain::{Clock, Currency, LocationCode, Money, OrderId, Quantity, ShipmentId};
 
@@ -214,4 +214,33 @@ async fn a_second_charge_goes_back_by_its_own_name_and_the_order_ships() {
     shop.leave(parcel(order_id), 3).await;
     assert_eq!(steps.run().await, NONE);
     assert_eq!(shop.payment(order_id).await.captured(), amount);
+}
+
+#[tokio::test]
+async fn what_the_gateway_may_hold_is_asked_for_until_it_answers_and_then_goes_back() {
+    for called_off in [false, true] {
+        let shop = TestShop::open().await;
+        let mut steps = Steps::of(&shop);
+        let lantern = shop.product(1_000, 5).await;
+        steps.gateway.is(Mood::Silent);
+        let order_id = shop.buy(&[lantern], "card").await;
+        steps.run().await;
+        if called_off {
+            cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+        }
+        steps.after(TimeDelta::minutes(31)).await;
+        assert_eq!(shop.order(order_id).await.status(), OrderStatus::Cancelled);
+        assert_eq!(shop.payment(order_id).await.authorisation(), &Authorisation::Expired);
+        assert_eq!(steps.again("PaymentAuthorisationRequested").await.len(), 1, "it is put off once more");
+
+        steps.gateway.is(Mood::Willing);
+        assert_eq!(steps.again("PaymentAuthorisationRequested").await, NONE);
+        assert_eq!(steps.run().await, NONE);
+        let payment = shop.payment(order_id).await;
+        assert_eq!((payment.status(), payment.capturable().minor()), (PaymentStatus::Voided, 0));
+        let mut keys = steps.gateway.asked();
+        keys.retain(|key| key.starts_with("authorise:"));
+        keys.dedup();
+        assert_eq!(keys.len(), 1, "always with the same key");
+    }
 }
