@@ -81,7 +81,7 @@ pub async fn work(config: WorkerConfig, context: Context) -> Result<(), Failure>
     let with_timers = timers.clone();
     let processes = move |shop: Shop| -> Vec<Arc<dyn Process>> {
         let checkout = Checkout::new(shop.clone(), with_timers.clone(), config.policy);
-        vec![Arc::new(checkout), Arc::new(Settlement::new(shop, gateway.clone()))]
+        vec![Arc::new(checkout), Arc::new(Settlement::new(shop, with_timers.clone(), gateway.clone()))]
     };
 
     let (wake, _listening) = Wake::listen(open.pool.clone());

@@ -121,7 +121,7 @@ impl Process for Checkout {
         match what {
             reserve::HOLDS => self.expire_holds(order_id, reaction).await,
             reserve::PAYMENT => self.expire_payment(order_id, reaction).await,
-            _ => Ok(Progress::Done),
+            _ => Err(ProcessError::Unknown(what.to_owned())),
         }
     }
 }

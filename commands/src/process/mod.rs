@@ -59,6 +59,9 @@ pub enum ProcessError {
     /// The timers' rows could not be written.
     #[error("a timer could not be set")]
     Timer(#[from] sqlx::Error),
+    /// A timer of a process, or for something, that only a newer program knows.
+    #[error("this program knows nothing of {0}")]
+    Unknown(String),
     /// What is to be done is not to be done yet.
     #[error("still waiting")]
     Waiting,

@@ -2,6 +2,8 @@
 //! still unanswered is read from the payment itself, so a crash between the call and the answer, a time-out and a
 //! second worker all come to the same: the same call again, with the same key.
 
+mod again;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,11 +20,14 @@ use crate::gateway::{
 };
 use crate::process::{Process, ProcessError, Progress, Reaction, tell};
 use crate::shop::Shop;
+use crate::timers::Timers;
+use again::{AGAIN_LATER, Refused};
 
 /// The settlement process.
 #[derive(Clone)]
 pub struct Settlement {
     shop: Shop,
+    timers: Timers,
     gateway: Arc<dyn PaymentGateway>,
 }
 
@@ -40,8 +45,8 @@ impl Settlement {
     pub const NAME: &'static str = "settlement";
 
     /// The settlement of this shop with this gateway, which is to answer within a bound.
-    pub fn new(shop: Shop, gateway: Arc<dyn PaymentGateway>) -> Self {
-        Self { shop, gateway }
+    pub fn new(shop: Shop, timers: Timers, gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self { shop, timers, gateway }
     }
 
     async fn settle(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
@@ -169,29 +174,31 @@ impl Process for Settlement {
     }
 
     fn key(&self, reaction: &Reaction) -> Option<Uuid> {
-        match &reaction.event {
+        let asked = matches!(
+            &reaction.event,
             DomainEvent::Payment(
                 PaymentEvent::AuthorisationRequested { .. }
-                | PaymentEvent::CaptureRequested { .. }
-                | PaymentEvent::VoidRequested { .. }
-                | PaymentEvent::RefundRequested { .. }
-                | PaymentEvent::ExtraVoidRequested { .. },
-            ) => reaction.aggregate_id.parse().ok(),
-            DomainEvent::Payment(_)
-            | DomainEvent::Cart(_)
-            | DomainEvent::Order(_)
-            | DomainEvent::Inventory(_)
-            | DomainEvent::Shipment(_)
-            | DomainEvent::Product(_)
-            | DomainEvent::Person(_) => None,
-        }
+                    | PaymentEvent::CaptureRequested { .. }
+                    | PaymentEvent::VoidRequested { .. }
+                    | PaymentEvent::RefundRequested { .. }
+                    | PaymentEvent::ExtraVoidRequested { .. }
+            )
+        );
+        let concerns = asked || Refused::by(reaction).is_some();
+        concerns.then(|| reaction.aggregate_id.parse().ok()).flatten()
     }
 
     async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
-        self.settle(reaction).await
+        match Refused::by(reaction) {
+            Some((refused, _)) => self.note_refused(refused, reaction).await.map(|()| Progress::Done),
+            None => self.settle(reaction).await,
+        }
     }
 
-    async fn due(&self, _what: &str, reaction: &Reaction) -> Result<Progress, ProcessError> {
-        self.settle(reaction).await
+    async fn due(&self, what: &str, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        match (what, Refused::by(reaction)) {
+            (AGAIN_LATER, Some(refused)) => self.ask_again(refused, reaction).await.map(|()| Progress::Done),
+            (_, Some(_) | None) => Err(ProcessError::Unknown(what.to_owned())),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use daybook_commands::related::{payment_of, rest_of, shipment_of};
 use daybook_commands::use_cases::{
-    Dispatching, Scope, cancel_order, capture_payment, dispatch_shipment, pack_shipment,
+    Dispatching, Scope, cancel_order, capture_payment, dispatch_shipment, pack_shipment, refund_payment,
 };
 use daybook_domain::inventory::InventoryCommand;
 use daybook_domain::order::OrderStatus;
@@ -243,4 +243,73 @@ async fn what_the_gateway_may_hold_is_asked_for_until_it_answers_and_then_goes_b
         keys.dedup();
         assert_eq!(keys.len(), 1, "always with the same key");
     }
+}
+
+#[tokio::test]
+async fn money_that_the_gateway_would_not_give_back_is_asked_for_again_until_it_does() {
+    for captured in [0, 100] {
+        let shop = TestShop::open().await;
+        let mut steps = Steps::of(&shop);
+        let order_id = confirmed(&shop, &mut steps).await;
+        let total = shop.payment(order_id).await.authorised();
+        if captured > 0 {
+            let amount = Some(Money::new(captured, total.currency()));
+            capture_payment(&shop.shop, &context(), order_id, amount).await.expect("it is asked for");
+            assert_eq!(steps.run().await, NONE);
+        }
+        steps.gateway.is(Mood::Refusing);
+        cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+        assert_eq!(steps.run().await, NONE);
+        assert_eq!(steps.after(TimeDelta::seconds(2)).await, NONE);
+        assert_eq!(steps.after(TimeDelta::seconds(3)).await, NONE);
+        assert_eq!(shop.payment(order_id).await.voids().len(), 2, "the second pause is longer");
+
+        steps.gateway.is(Mood::Willing);
+        assert_eq!(steps.after(TimeDelta::seconds(1)).await, NONE);
+        assert_eq!(steps.after(TimeDelta::hours(1)).await, NONE);
+        let payment = shop.payment(order_id).await;
+        assert_eq!((payment.capturable().minor(), payment.refunded()), (0, payment.captured()));
+        let mut voids = steps.gateway.asked();
+        voids.retain(|key| key.starts_with("void:"));
+        assert_eq!(voids.len(), 3);
+        voids.dedup();
+        assert_eq!(voids.len(), 3, "each under a key of its own: {voids:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_capture_that_was_refused_is_asked_for_again_and_a_refund_by_hand_is_not() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    steps.gateway.is(Mood::Refusing);
+    shop.leave(parcel(order_id), 3).await;
+    assert_eq!(steps.run().await, NONE);
+    steps.gateway.is(Mood::Willing);
+    assert_eq!(steps.after(TimeDelta::seconds(2)).await, NONE);
+    let total = shop.payment(order_id).await.captured();
+    assert_eq!(total, shop.order(order_id).await.due());
+
+    steps.gateway.is(Mood::Refusing);
+    let damaged = (total, "damaged".to_owned());
+    refund_payment(&shop.shop, &context(), order_id, damaged).await.expect("it is asked for");
+    assert_eq!(steps.run().await, NONE);
+    steps.gateway.is(Mood::Willing);
+    assert_eq!(steps.after(TimeDelta::hours(1)).await, NONE);
+    assert_eq!(shop.payment(order_id).await.refundable(), total);
+}
+
+#[tokio::test]
+async fn a_second_charge_that_the_gateway_kept_is_asked_for_again() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    let (amount, gateway_reference) = (shop.payment(order_id).await.authorised(), "another".to_owned());
+    steps.gateway.is(Mood::Refusing);
+    shop.pay(order_id, PaymentCommand::RecordAuthorised { amount, gateway_reference }).await;
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.payment(order_id).await.extras()[0].progress, Progress::Failed);
+    steps.gateway.is(Mood::Willing);
+    assert_eq!(steps.after(TimeDelta::seconds(2)).await, NONE);
+    assert_eq!(shop.payment(order_id).await.extras()[0].progress, Progress::Done);
 }

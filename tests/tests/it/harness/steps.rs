@@ -111,7 +111,7 @@ impl Steps {
         let shop = Shop { clock: clock.clone(), ..shop };
         let timers = Timers::new(pool.clone(), clock.clone());
         let checkout = Checkout::new(shop.clone(), timers.clone(), CheckoutPolicy::default());
-        let settlement = Settlement::new(shop.clone(), gateway.clone());
+        let settlement = Settlement::new(shop.clone(), timers.clone(), gateway.clone());
         let processes: Vec<Arc<dyn Process>> = vec![Arc::new(checkout), Arc::new(settlement)];
         Self { shop, gateway, clock, processes, timers, reader: LogReader::new(pool), done: 0 }
     }
