@@ -10,12 +10,13 @@ mod stock;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cqrs_es::Aggregate;
 use daybook_domain::OrderId;
-use daybook_domain::cart::CartEvent;
+use daybook_domain::cart::{Cart, CartEvent};
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::order::{CancelReason, Order, OrderEvent, OrderStatus, Placement};
-use daybook_domain::payment::PaymentEvent;
-use daybook_domain::shipment::ShipmentEvent;
+use daybook_domain::payment::{Payment, PaymentEvent};
+use daybook_domain::shipment::{Shipment, ShipmentEvent};
 use daybook_eventstore::RecordedEvent;
 use uuid::Uuid;
 
@@ -103,6 +104,10 @@ impl Process for Checkout {
 
     fn hear(&self, event: &RecordedEvent) {
         self.shop.hear(event);
+    }
+
+    fn follows(&self, aggregate_type: &str) -> bool {
+        [Cart::TYPE, Order::TYPE, Payment::TYPE, Shipment::TYPE].contains(&aggregate_type)
     }
 
     fn key(&self, reaction: &Reaction) -> Option<Uuid> {

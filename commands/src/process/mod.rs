@@ -26,6 +26,12 @@ pub trait Process: Send + Sync + 'static {
     /// remembers of its aggregate may be too old from now on.
     fn hear(&self, _event: &RecordedEvent) {}
 
+    /// Whether events of such aggregates can concern the process at all. It reads no others, so what it cannot read
+    /// there is none of its business.
+    fn follows(&self, _aggregate_type: &str) -> bool {
+        true
+    }
+
     /// What this event concerns, such as the order; reactions to events with the same key run one after another, in
     /// the log's order. Nothing when the event does not concern the process.
     fn key(&self, reaction: &Reaction) -> Option<Uuid>;
@@ -78,6 +84,12 @@ impl ProcessError {
 
     /// Whether trying again in a moment is all there is to do.
     pub(crate) const fn is_transient(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Conflict | Self::Timer(_))
+        match self {
+            Self::Store(StoreError::Undecodable { .. })
+            | Self::Unknown(_)
+            | Self::Waiting
+            | Self::Refused(_) => false,
+            Self::Store(_) | Self::Conflict | Self::Timer(_) => true,
+        }
     }
 }

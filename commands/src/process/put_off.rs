@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use daybook_domain::Timestamp;
-use daybook_eventstore::LogReader;
+use daybook_eventstore::{LogReader, RecordedEvent};
 use uuid::Uuid;
 
 use super::{Process, ProcessError, Progress, Reaction};
@@ -28,23 +28,33 @@ pub struct Due {
 impl Due {
     /// The timer for it. The same reaction sets it once, however often it is run.
     pub fn timer(self, process: &dyn Process, reaction: &Reaction) -> Timer {
-        timer(process, reaction, self.what, self.at)
+        timer(process, (reaction.event_id, &reaction.aggregate_id, reaction.position), self.what, self.at)
     }
 }
 
 /// The timer that runs a reaction again.
 pub(super) fn again(process: &dyn Process, reaction: &Reaction, now: Timestamp) -> Timer {
-    timer(process, reaction, AGAIN, now + PUT_OFF)
+    Due { what: AGAIN, at: now + PUT_OFF }.timer(process, reaction)
 }
 
-fn timer(process: &dyn Process, reaction: &Reaction, what: &str, due_at: Timestamp) -> Timer {
+/// The timer that reacts to an event that this program cannot read; one that can may fire it.
+pub(super) fn once_readable(process: &dyn Process, event: &RecordedEvent, now: Timestamp) -> Timer {
+    timer(process, (event.event_id, &event.aggregate_id, event.position), AGAIN, now + PUT_OFF)
+}
+
+fn timer(
+    process: &dyn Process,
+    (event_id, subject, position): (Uuid, &str, i64),
+    what: &str,
+    due_at: Timestamp,
+) -> Timer {
     let kind = format!("{}:{what}", process.name());
     Timer {
-        timer_id: Uuid::new_v5(&reaction.event_id, kind.as_bytes()),
+        timer_id: Uuid::new_v5(&event_id, kind.as_bytes()),
         due_at,
         kind,
-        subject: reaction.aggregate_id.clone(),
-        payload: serde_json::json!({ "position": reaction.position }),
+        subject: subject.to_owned(),
+        payload: serde_json::json!({ "position": position }),
     }
 }
 
@@ -61,8 +71,8 @@ pub async fn fire(
     let process = processes.iter().find(|process| process.name() == name);
     let position = timer.payload.get("position").and_then(serde_json::Value::as_i64);
     let (Some(process), Some(position)) = (process, position) else {
-        tracing::error!(kind = timer.kind, "a timer of no process of this program; it is dropped");
-        return Ok(());
+        // While programs are exchanged, another worker may know it.
+        return Err(ProcessError::Unknown(timer.kind));
     };
     let Some(event) = reader.find(position).await? else {
         tracing::error!(

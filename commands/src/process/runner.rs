@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::lanes::Lanes;
-use super::put_off::again;
+use super::put_off::{again, once_readable};
 use super::watermark::Watermark;
 use super::{Process, ProcessError, Progress, Reaction};
-use crate::timers::Timers;
+use crate::timers::{Timer, Timers};
 
 /// How many events are in hand at once; the log waits for the rest.
 const IN_HAND: usize = 1_024;
@@ -60,7 +60,7 @@ pub async fn run(
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
             batch = events.recv(), if work.in_hand < IN_HAND => match batch {
-                Some(Ok(batch)) => work.begin(&batch)?,
+                Some(Ok(batch)) => work.begin(&batch),
                 Some(Err(error)) => break Err(error),
                 None => break Err(StoreError::Closed),
             },
@@ -110,11 +110,17 @@ impl Work {
         }
     }
 
-    fn begin(&mut self, batch: &[(RecordedEvent, Checkpoint)]) -> Result<(), StoreError> {
+    fn begin(&mut self, batch: &[(RecordedEvent, Checkpoint)]) {
         for (event, stand) in batch {
             self.watermark.begin(*stand);
             self.process.hear(event);
-            let reaction = Reaction::to(event, self.process.name())?;
+            let reaction = match self.read(event) {
+                Ok(reaction) => reaction,
+                Err(error) => {
+                    self.leave_unread(event, &error);
+                    continue;
+                }
+            };
             let keyed = reaction.and_then(|reaction| Some((self.process.key(&reaction)?, reaction)));
             let Some((key, reaction)) = keyed else {
                 self.watermark.end(event.position);
@@ -125,7 +131,32 @@ impl Work {
                 self.spawn(key, reaction);
             }
         }
-        Ok(())
+    }
+
+    fn read(&self, event: &RecordedEvent) -> Result<Option<Reaction>, StoreError> {
+        if !self.process.follows(&event.aggregate_type) {
+            return Ok(None);
+        }
+        Reaction::to(event, self.process.name())
+    }
+
+    /// Puts off what this program cannot read: it costs this event a delay, and the others nothing.
+    fn leave_unread(&mut self, event: &RecordedEvent, error: &StoreError) {
+        let (process, runner, position) = (Arc::clone(&self.process), self.runner.clone(), event.position);
+        metrics::counter!("daybook_process_put_off_total", "process" => process.name()).increment(1);
+        tracing::error!(
+            process = process.name(),
+            position,
+            error = error as &dyn std::error::Error,
+            "an event that cannot be read is put off; somebody should look"
+        );
+        let (timer, event_id) = (once_readable(process.as_ref(), event, runner.clock.now()), event.event_id);
+        self.in_hand += 1;
+        self.running.spawn(async move {
+            put_off(process.as_ref(), &runner, timer).await;
+            // No lane has this key.
+            (event_id, position)
+        });
     }
 
     fn spawn(&mut self, key: Uuid, reaction: Reaction) {
@@ -135,7 +166,8 @@ impl Work {
             if run.await.is_err() {
                 // A bug: it costs this reaction a delay and nobody else anything.
                 metrics::counter!("daybook_process_panics_total", "process" => process.name()).increment(1);
-                put_off(process.as_ref(), &runner, &reaction).await;
+                put_off(process.as_ref(), &runner, again(process.as_ref(), &reaction, runner.clock.now()))
+                    .await;
             }
             (key, reaction.position)
         });
@@ -175,17 +207,18 @@ impl Work {
 /// Runs a reaction until it need not be kept in memory: it came to its end, or it is put off durably because it
 /// waits for the outside or was refused. While the store is away it is run again and again.
 async fn react(process: &dyn Process, runner: &Runner, reaction: &Reaction) {
+    let later = async || put_off(process, runner, again(process, reaction, runner.clock.now())).await;
     let mut pause = FIRST_PAUSE;
     let mut refusals = 0;
     loop {
         match process.react(reaction).await {
             Ok(Progress::Done) => return,
-            Ok(Progress::Waiting) => return put_off(process, runner, reaction).await,
+            Ok(Progress::Waiting) => return later().await,
             Err(error) => {
                 refusals += u32::from(!error.is_transient());
                 note_failure(process, reaction, &error, refusals);
                 if refusals >= REFUSALS {
-                    return put_off(process, runner, reaction).await;
+                    return later().await;
                 }
             }
         }
@@ -194,11 +227,10 @@ async fn react(process: &dyn Process, runner: &Runner, reaction: &Reaction) {
     }
 }
 
-/// Leaves a reaction to a timer, however long it takes to set one.
-async fn put_off(process: &dyn Process, runner: &Runner, reaction: &Reaction) {
+/// Leaves it to a timer, however long it takes to set one.
+async fn put_off(process: &dyn Process, runner: &Runner, timer: Timer) {
     let mut pause = FIRST_PAUSE;
-    let timer = [again(process, reaction, runner.clock.now())];
-    while let Err(error) = runner.timers.schedule(&timer).await {
+    while let Err(error) = runner.timers.schedule(std::slice::from_ref(&timer)).await {
         tracing::warn!(process = process.name(), %error, "a timer could not be set; trying again");
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);

@@ -7,6 +7,7 @@ mod again;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cqrs_es::Aggregate;
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::payment::{
     Authorisation, Payment, PaymentCommand, PaymentEvent, PaymentRequest, Progress as Movement,
@@ -171,6 +172,10 @@ impl Process for Settlement {
 
     fn hear(&self, event: &RecordedEvent) {
         self.shop.hear(event);
+    }
+
+    fn follows(&self, aggregate_type: &str) -> bool {
+        aggregate_type == Payment::TYPE
     }
 
     fn key(&self, reaction: &Reaction) -> Option<Uuid> {

@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use daybook_commands::process::{Process, ProcessError, Progress, Reaction, Runner, fire, run};
-use daybook_commands::timers::Timers;
+use daybook_commands::timers::{Timer, Timers};
 use daybook_domain::inventory::InventoryCommand;
-use daybook_domain::{Quantity, VariantId};
+use daybook_domain::order::OrderStatus;
+use daybook_domain::{Clock, IdSource, Quantity, VariantId};
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{Checkpoint, Checkpoints, Feed, FeedSource, LogReader, Wake};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::harness::eventually;
 use crate::harness::shop::{SOON, TestShop, context};
+use crate::harness::steps::Steps;
+use crate::harness::{Writer, eventually};
 
 /// What comes of the reactions to one variant's events, until it is healed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -140,4 +142,52 @@ async fn is_put_off_until_it_is_done(trouble: Trouble) {
     })
     .await;
     running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_read_is_put_off_where_it_is_of_interest_and_skipped_elsewhere() {
+    let shop = TestShop::open().await;
+    let _worker = shop.worker(&[]);
+    let writer = Writer::new(&shop.events);
+    let nonsense = || vec![r#"{ "Unheard": {} }"#.to_owned()];
+    for aggregate_type in ["Product", "Shipment"] {
+        writer.append_of(aggregate_type, &SystemIds.next().to_string(), 0, nonsense()).await;
+    }
+    let lantern = shop.product(1_000, 5).await;
+    let order_id = shop.buy(&[lantern], "card_approve").await;
+    shop.order_is(order_id, OrderStatus::Confirmed).await;
+    // Only the checkout follows shipments; it asks again until a program that can read it comes.
+    let put_off = "SELECT kind FROM timers WHERE payload->>'position' IN ('1', '2')";
+    eventually(SOON, "it is tried again", || async {
+        let tried = format!("{put_off} AND attempts > 0");
+        let kinds: Vec<String> =
+            sqlx::query_scalar(&tried).fetch_all(&shop.events.pool).await.expect("timers");
+        (kinds == ["checkout:again"]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_timer_that_this_program_does_not_know_is_left_to_one_that_does() {
+    let shop = TestShop::open().await;
+    let steps = Steps::of(&shop);
+    let position =
+        Writer::new(&shop.events).append_of("Product", "a product", 0, vec!["{}".to_owned()]).await;
+    let timer = |kind: &str| Timer {
+        timer_id: SystemIds.next(),
+        due_at: SystemClock.now(),
+        kind: kind.to_owned(),
+        subject: "a product".to_owned(),
+        payload: serde_json::json!({ "position": position }),
+    };
+    for kind in ["loyalty:again", "checkout:again"] {
+        steps.fire(timer(kind)).await.expect_err("it is kept");
+    }
+    let lantern = shop.product(1_000, 5).await;
+    shop.buy(&[lantern], "card").await;
+    let head = LogReader::new(shop.events.pool.clone()).head().await.expect("the log").position;
+    for kind in ["checkout:points", "settlement:points"] {
+        let timer = Timer { payload: serde_json::json!({ "position": head }), ..timer(kind) };
+        let Err(ProcessError::Unknown(_)) = steps.fire(timer).await else { panic!("{kind} is kept") };
+    }
 }

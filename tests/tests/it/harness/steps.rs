@@ -13,7 +13,7 @@ use daybook_commands::gateway::{
 };
 use daybook_commands::process::{Process, ProcessError, Progress, Reaction, fire};
 use daybook_commands::settlement::Settlement;
-use daybook_commands::timers::Timers;
+use daybook_commands::timers::{Timer, Timers};
 use daybook_eventstore::LogReader;
 
 use super::TestClock;
@@ -146,6 +146,11 @@ impl Steps {
         let handler = |timer| fire(&self.processes, &self.reader, timer);
         self.timers.fire_due(&handler).await.expect("the timers");
         self.run().await
+    }
+
+    /// Fires one timer.
+    pub(crate) async fn fire(&self, timer: Timer) -> Result<(), ProcessError> {
+        fire(&self.processes, &self.reader, timer).await
     }
 
     async fn react_to(&self, position: i64) -> Vec<String> {

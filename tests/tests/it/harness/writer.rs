@@ -41,6 +41,17 @@ impl Writer {
 
     /// Appends one event for each payload to the `Thing` of this id, which is at this version.
     pub(crate) async fn append_to(&self, id: &str, expected: i64, payloads: Vec<String>) -> Position {
+        self.append_of("Thing", id, expected, payloads).await
+    }
+
+    /// The same to an aggregate of another type.
+    pub(crate) async fn append_of(
+        &self,
+        aggregate_type: &str,
+        id: &str,
+        expected: i64,
+        payloads: Vec<String>,
+    ) -> Position {
         let command_id = CommandId::generate(&SystemIds);
         let metadata = Metadata {
             actor: "staff:tester".to_owned(),
@@ -62,7 +73,7 @@ impl Writer {
             command_id,
             fingerprint: Fingerprint::of(&[command_id.uuid().as_bytes()]),
             parts: vec![Part {
-                stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.to_owned() },
+                stream: StreamId { aggregate_type: aggregate_type.to_owned(), aggregate_id: id.to_owned() },
                 expected,
                 events: payloads.into_iter().map(event).collect(),
                 chain: std::sync::Arc::default(),
