@@ -76,7 +76,7 @@ impl MeiliSearch {
             .collect();
         counts.sort_by(|a, b| (kind(&a.facet), b.count, &a.facet).cmp(&(kind(&b.facet), a.count, &b.facet)));
         Ok(SearchResult {
-            total: found.estimated_total_hits.unwrap_or(found.hits.len()) as u64,
+            total: total(found.estimated_total_hits, request, found.hits.len()) as u64,
             hits: found.hits.iter().filter_map(|hit| hit.result.id.parse::<ProductId>().ok()).collect(),
             facets: counts,
             corrected: None,
@@ -131,6 +131,14 @@ fn filter(groups: &[Vec<Facet>]) -> String {
     };
     let groups: String = groups.iter().filter(|group| !group.is_empty()).map(any_of).collect();
     format!("published = true{groups}")
+}
+
+/// How many there are. The engine estimates it, and may think of more than it has: a page that is not full has the last of
+/// them, so that nobody is told to go on.
+pub(super) fn total(estimated: Option<usize>, request: &SearchRequest, hits: usize) -> usize {
+    let (offset, first) = (number(request.offset), number(request.first));
+    let (estimated, end) = (estimated.unwrap_or_default(), offset.saturating_add(hits));
+    if hits < first { estimated.min(end) } else { estimated.max(end) }
 }
 
 const fn kind(facet: &Facet) -> u8 {
