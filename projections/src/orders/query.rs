@@ -103,8 +103,11 @@ pub async fn history(
     let keys: Vec<String> = parts.iter().map(|part| part.order_id.to_string()).collect();
     let after: Vec<Position> = parts.iter().map(|part| part.after).collect();
     let first: Vec<i64> = parts.iter().map(|part| part.first.into()).collect();
+    // Columns by name: the statement outlives a switch to a version that has others.
     let query = sqlx::query(
-        "SELECT wanted.number, event.*, event.payload::text AS payload_text
+        "SELECT wanted.number, event.position, event.event_id, event.aggregate_type, event.aggregate_id,
+             event.event_type, event.event_version, event.occurred_at, event.recorded_at, event.actor,
+             event.command_id, event.correlation_id, event.causation_id, event.payload::text AS payload_text
          FROM unnest($1::text[], $2::bigint[], $3::bigint[])
              WITH ORDINALITY AS wanted (key, after, first, number)
          CROSS JOIN LATERAL (

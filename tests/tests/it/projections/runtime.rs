@@ -63,6 +63,22 @@ async fn orders_can_be_read_by_id_as_a_list_and_as_history() {
 }
 
 #[tokio::test]
+async fn a_history_is_read_on_when_a_version_with_other_columns_takes_over() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (ids, head) = shop.place_orders(1).await;
+    shop.live_at("orders", head).await;
+    let whole = [HistoryPart { order_id: ids[0], after: 0, first: 100 }];
+    let before = history(&shop.db, &whole).await.expect("the history");
+    let switch = "DROP VIEW live.order_history;
+         CREATE VIEW live.order_history AS SELECT 'new' AS another_column, * FROM orders_v1.order_history";
+    shop.read.pool.execute(switch).await.expect("other columns");
+    for _ in 0..10 {
+        assert_eq!(history(&shop.db, &whole).await.expect("the history"), before);
+    }
+}
+
+#[tokio::test]
 async fn an_empty_list_has_a_total() {
     let shop = Shop::open().await;
     let _projector = shop.project("orders");
