@@ -97,7 +97,7 @@ impl Admin {
     /// Goes back to the version that was retired last, once it has caught up with what it missed.
     ///
     /// # Errors
-    /// When there is no retired version, or it could not catch up.
+    /// When there is no retired version, other code has folded it, or it could not catch up.
     pub async fn rollback(&self, name: &str, tell: impl FnMut(Progress)) -> Result<i32, RuntimeError> {
         let (name, target) = self.find(name)?;
         let versions = self.versions(name).await?;
@@ -107,6 +107,7 @@ impl Admin {
             .find(|row| row.status == Status::Retired && !row.diverged && row.target == target.kind());
         let retired =
             retired.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "retired" })?;
+        is_of_this_program(retired, target.as_ref())?;
         switch::revive(&self.context.read, &retired.name, retired.version).await?;
         self.until_live(name, retired.version, tell).await?;
         Ok(retired.version)
@@ -125,13 +126,16 @@ impl Admin {
     /// What still cannot be applied stays parked.
     ///
     /// # Errors
-    /// When there is no read model of this name, or a database does not answer.
+    /// When there is no read model of this name, other code has folded one of those versions (then nothing is applied),
+    /// or a database does not answer.
     pub async fn retry_parked(&self, name: &str) -> Result<usize, RuntimeError> {
+        let (name, target) = self.find(name)?;
+        let mut versions = self.versions(name).await?;
+        versions.retain(|row| row.status != Status::Retired && row.parked > 0);
+        versions.iter().try_for_each(|row| is_of_this_program(row, target.as_ref()))?;
         let mut applied = 0;
-        for row in self.versions(name).await? {
-            if row.status != Status::Retired && row.parked > 0 {
-                applied += self.retry_version(name, row.version).await?;
-            }
+        for row in versions {
+            applied += self.retry_version(name, row.version).await?;
         }
         Ok(applied)
     }
@@ -222,5 +226,14 @@ impl Admin {
             }
         }
         Err(TargetError::TimedOut.into())
+
+/// Refuses a version whose rows this program's fold would spoil.
+fn is_of_this_program(row: &Version, target: &dyn Target) -> Result<(), RuntimeError> {
+    let (name, version, revision, ours) = (row.name.clone(), row.version, row.revision, target.revision());
+    if revision == ours {
+        return Ok(());
+    }
+    Err(RuntimeError::OtherRevision { name, version, revision, ours })
+}
     }
 }

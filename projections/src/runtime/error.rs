@@ -65,6 +65,18 @@ pub enum RuntimeError {
     /// The version has not caught up with the live one.
     #[error("version {version} of {name} is at {position}, behind the live version at {live}")]
     Behind {
+    /// The version was folded by other code than this program's, which can neither follow nor mend it.
+    #[error("version {version} of {name} is of revision {revision}, and this program of {ours}; use its own")]
+    OtherRevision {
+        /// The read model.
+        name: String,
+        /// The version that is asked for.
+        version: i32,
+        /// The revision of the code that folded it.
+        revision: i32,
+        /// The revision of this program's.
+        ours: i32,
+    },
         /// The read model.
         name: String,
         /// The version that is to go live.

@@ -7,7 +7,7 @@ use daybook_eventstore::process::SystemIds;
 use daybook_projections::orders::query::{HistoryPart, OrderFilter, by_ids, history, history_lengths, list};
 use daybook_projections::orders::{OrderRow, OrderStatus};
 use daybook_projections::read::PageRequest;
-use daybook_projections::runtime::Status;
+use daybook_projections::runtime::{RuntimeError, Status};
 use sqlx::Executor;
 
 use super::shop::{SOON, Shop, cancelled, placed};
@@ -166,10 +166,7 @@ async fn a_version_behind_the_live_one_does_not_take_over() {
     drop(projector);
     let version = shop.admin.build("orders", false).await.expect("a version");
     let switched = shop.admin.switch("orders", version).await;
-    assert!(
-        matches!(switched, Err(daybook_projections::runtime::RuntimeError::Behind { .. })),
-        "{switched:?}"
-    );
+    assert!(matches!(switched, Err(RuntimeError::Behind { .. })), "{switched:?}");
     assert_eq!(all(&shop).await.len(), 20);
 }
 
@@ -204,6 +201,27 @@ async fn poison_stops_its_key_and_nothing_else() {
     let rows = by_ids(&shop.db, &[sick]).await.expect("the orders");
     assert_eq!(rows[&sick].status, OrderStatus::Cancelled);
     assert_eq!(shop.live_at("orders", head).await.parked, 0);
+}
+
+#[tokio::test]
+async fn a_version_of_other_code_is_neither_brought_back_nor_mended() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(3).await;
+    shop.live_at("orders", head).await;
+    shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild");
+    drop(projector);
+    let other = "UPDATE projections SET revision = revision + 1 WHERE version = 1;
+         UPDATE projections SET revision = revision - 1, parked = 1 WHERE version = 2";
+    shop.read.pool.execute(other).await.expect("other code");
+    let refused = |asked: Result<usize, RuntimeError>, version: i32| {
+        let told = asked.expect_err("it is refused").to_string();
+        assert!(told.starts_with(&format!("version {version} of orders is of revision")), "{told}");
+    };
+    refused(shop.admin.rollback("orders", |_| ()).await.map(|_| 0), 1);
+    refused(shop.admin.retry_parked("orders").await, 2);
+    let versions = shop.admin.versions("orders").await.expect("the register");
+    assert_eq!(versions.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Retired, Status::Live]);
 }
 
 #[tokio::test]
