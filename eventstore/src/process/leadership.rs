@@ -1,5 +1,5 @@
 //! Leadership: of several processes of a kind, one at a time does the work and the others stand by. It is whoever
-//! holds an advisory lock on the log's primary, for as long as the connection that holds it lives. It saves
+//! holds an advisory lock on the primary, for as long as the connection that holds it lives. It saves
 //! work and never protects anything: two leaders for a moment must do no harm.
 
 use std::time::Duration;
@@ -32,9 +32,14 @@ pub struct Leadership {
 impl Leadership {
     /// Waits until the leadership of `work` is free, and takes it.
     pub async fn acquire(url: &PgUrl, work: &str) -> Self {
+        Self::acquire_at(url.options(), work).await
+    }
+
+    /// The same on the database that `options` lead to: there, its lock must be nobody else's.
+    pub async fn acquire_at(options: PgConnectOptions, work: &str) -> Self {
         tracing::info!(work, "standing by");
         // When a leader's machine vanishes, the server must find out and free the lock.
-        let options = url.options().application_name(&format!("{work} leader")).options([
+        let options = options.application_name(&format!("{work} leader")).options([
             ("lock_timeout", LOCK_TIMEOUT),
             ("tcp_keepalives_idle", "3"),
             ("tcp_keepalives_interval", "2"),

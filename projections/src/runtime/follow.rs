@@ -88,7 +88,7 @@ impl Progress {
 impl Follower {
     /// Follows the log from the checkpoint on, alone: waits while another projector follows this version.
     pub(crate) async fn run(&self) -> Result<Ended, RuntimeError> {
-        let _alone = VersionLock::acquire(&self.context.read, self.name, self.version).await?;
+        let _alone = VersionLock::acquire(&self.context.read, self.name, self.version).await;
         loop {
             let result = self.resume().await;
             match result {
