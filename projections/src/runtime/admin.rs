@@ -184,8 +184,7 @@ impl Admin {
         let (name, target) = self.find(name)?;
         let (mut after, mut applied, mut still) = (0, 0, HashSet::new());
         loop {
-            let mut connection = self.context.read.acquire().await?;
-            let page = parked::page(&mut connection, (name, version), after, PAGE).await?;
+            let page = parked::page(&self.context.read, (name, version), after, PAGE).await?;
             let Some((last, _)) = page.last() else { return Ok(applied) };
             after = *last;
             // A key that stopped again stays stopped: nothing of it may be applied over the gap.
@@ -193,8 +192,7 @@ impl Admin {
             let (positions, keys): (Vec<_>, Vec<_>) = due.unzip();
             let events = self.events_at(&positions).await?;
             self.retry(target.as_ref(), version, events).await?;
-            let left = parked::page(&mut connection, (name, version), 0, i64::MAX).await?;
-            let left: HashSet<_> = left.into_iter().map(|(position, _)| position).collect();
+            let left = parked::among(&self.context.read, (name, version), &positions).await?;
             applied += positions.iter().filter(|position| !left.contains(position)).count();
             still.extend(
                 keys.into_iter().zip(&positions).filter(|(_, at)| left.contains(at)).map(|(key, _)| key),
@@ -226,6 +224,8 @@ impl Admin {
             }
         }
         Err(TargetError::TimedOut.into())
+    }
+}
 
 /// Refuses a version whose rows this program's fold would spoil.
 fn is_of_this_program(row: &Version, target: &dyn Target) -> Result<(), RuntimeError> {
@@ -234,6 +234,4 @@ fn is_of_this_program(row: &Version, target: &dyn Target) -> Result<(), RuntimeE
         return Ok(());
     }
     Err(RuntimeError::OtherRevision { name, version, revision, ours })
-}
-    }
 }

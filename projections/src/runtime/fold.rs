@@ -1,6 +1,6 @@
 //! Folding a batch in memory, key by key. Pure: rows and events in, rows and parked events out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use daybook_eventstore::{Position, RecordedEvent};
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use super::envelope::{Arrived, Envelope, chain};
 use super::model::ReadModel;
 
 /// Why an event is parked that may well be good.
-const EARLIER: &str = "an earlier event of its key is parked";
+pub(crate) const EARLIER: &str = "an earlier event of its key is parked";
 
 /// The events of one key in a batch, in order.
 #[derive(Debug)]
@@ -122,14 +122,20 @@ pub(crate) fn by_key<M: ReadModel>(events: Vec<RecordedEvent>) -> Vec<Keyed> {
 }
 
 /// Folds the events of one key into its stored row, without those it has already, up to the first that cannot
-/// be: that one and all after it are parked.
-pub(crate) fn fold_key<'a, M: ReadModel>(stored: Option<&Stored>, keyed: &'a Keyed) -> Folded<'a, M::Row> {
+/// be: that one and all after it are parked. Where the key stands still already, those from its stop on are.
+pub(crate) fn fold_key<'a, M: ReadModel>(
+    stored: Option<&Stored>,
+    keyed: &'a Keyed,
+    stop: Option<Position>,
+) -> Folded<'a, M::Row> {
     let has = stored.map_or(0, |stored| stored.position);
     let doc = stored.map(|stored| stored.doc.as_str());
     let key = keyed.key.as_str();
     let events = keyed.after(has);
-    match try_fold::<M>(doc, events) {
-        Ok(row) => Folded { key, row, applied: events, parked: Vec::new() },
+    let open = stop.map_or(events.len(), |stop| events.partition_point(|event| event.position() < stop));
+    let (before, stopped) = events.split_at(open);
+    match try_fold::<M>(doc, before) {
+        Ok(row) => Folded { key, row, applied: before, parked: park(key, stopped, EARLIER) },
         Err((good, error)) => {
             let (applied, rest) = events.split_at(good);
             // What was good a moment ago is good again: the fold is pure.
@@ -150,13 +156,14 @@ pub(crate) fn fold_all<M: ReadModel>(
     Some(Folded { key: &keyed.key, row, applied: events, parked: Vec::new() })
 }
 
-/// The same, unless the key stands still already.
-pub(crate) fn fold_unless_stopped<'a, M: ReadModel>(
-    stored: Option<&Stored>,
-    keyed: &'a Keyed,
-    stopped: &HashSet<String>,
-) -> Folded<'a, M::Row> {
-    if stopped.contains(&keyed.key) { Folded::parked(keyed, EARLIER) } else { fold_key::<M>(stored, keyed) }
+/// Folds a whole batch, given the stored rows and the stops of its keys.
+pub(crate) fn fold_keys<'a, M: ReadModel>(
+    keyed: &'a [Keyed],
+    stored: &HashMap<String, Stored>,
+    stops: &HashMap<String, Position>,
+) -> Vec<Folded<'a, M::Row>> {
+    let fold = |key: &'a Keyed| fold_key::<M>(stored.get(&key.key), key, stops.get(&key.key).copied());
+    keyed.iter().map(fold).collect()
 }
 
 /// Parks a key's events: the first for this reason, the others because of the first.

@@ -5,7 +5,7 @@
 //! Events that a read model does not read cost no task: only the register is told of them. The checkpoint in the index is
 //! then behind, and whoever follows next reads them again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,15 +21,14 @@ use meilisearch_sdk::task_info::TaskInfo;
 use meilisearch_sdk::tasks::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::envelope::Arrived;
 use super::error::TargetError;
-use super::fold::{Folded, Keyed, Stored, by_key, fold_unless_stopped};
+use super::fold::{Folded, Keyed, Stored, by_key, fold_keys};
 use super::model::ReadModel;
 use super::target::{Applied, Batch, Purpose, Target};
-use super::versions::Status;
+use super::versions::{Status, Version};
 use super::{parked, versions};
 
 /// The id of the checkpoint's document; rows' keys are ids of aggregates.
@@ -167,6 +166,19 @@ impl<M: Indexed> MeiliTarget<M> {
             None if from.position == 0 => Ok(Place { uid: self.prepare(version).await?, marker: None }),
             None => Err(TargetError::Lost),
         }
+    }
+
+    /// Begins to write a batch: until the transaction ends, nobody switches or writes.
+    async fn enter(
+        &self,
+        version: i32,
+        from: &Checkpoint,
+    ) -> Result<(Transaction<'static, Postgres>, Version, Place), TargetError> {
+        let mut tx = self.register.begin().await?;
+        let row = versions::lock(&mut tx, self.name, version).await?;
+        let row = row.filter(|row| row.status != Status::Retired).ok_or(TargetError::Fenced)?;
+        let place = self.place_at(version, from).await?;
+        Ok((tx, row, place))
     }
 
     /// Goes on without writing: tells whether that will do for a batch with nothing to be written.
@@ -322,29 +334,27 @@ impl<M: Indexed> Target for MeiliTarget<M> {
 
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
         let id = (self.name, version);
-        let mut tx = self.register.begin().await?;
-        // Held until the batch is written: nobody switches or writes meanwhile.
-        let row = versions::lock(&mut tx, self.name, version).await?;
-        let row = row.filter(|row| row.status != Status::Retired).ok_or(TargetError::Fenced)?;
-        let Place { uid, marker } = self.place_at(version, &batch.from).await?;
-        let retrying = batch.purpose == Purpose::Retry;
-        let stopped =
-            if row.parked > 0 && !retrying { parked::keys(&mut tx, id).await? } else { HashSet::new() };
+        let (retrying, retried) = (batch.purpose == Purpose::Retry, batch.retried());
         let keyed = by_key::<M>(batch.events);
-        let stored = self.load(&uid, &keyed).await?;
-        let fold =
-            keyed.iter().map(|keyed| fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, &stopped));
-        let folded: Vec<_> = fold.collect();
-        if !folded.is_empty() || !self.pass(version, marker, &batch.to) {
-            self.write((&uid, version), &folded, &batch.to).await?;
-        }
+        let (mut tx, row, mut place) = self.enter(version, &batch.from).await?;
+        let is_sound = row.parked == 0 || retrying;
+        let stops = if is_sound { HashMap::new() } else { parked::stops(&mut *tx, id, &keyed).await? };
+        let stored = self.load(&place.uid, &keyed).await?;
+        let folded = fold_keys::<M>(&keyed, &stored, &stops);
         let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
-        if !parked.is_empty() || retrying {
-            let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
-            parked::settle(&mut tx, id, &parked, &applied).await?;
+        // Parked before the checkpoint passes them, freed after they are in their rows: a crash between repeats.
+        if !parked.is_empty() && !retrying {
+            parked::settle(&mut tx, id, &parked, &retried).await?;
+            tx.commit().await?;
+            (tx, _, place) = self.enter(version, &batch.from).await?;
         }
-        if !retrying {
+        if !folded.is_empty() || !self.pass(version, place.marker, &batch.to) {
+            self.write((&place.uid, version), &folded, &batch.to).await?;
+        }
+        if retrying {
             // Whoever retries knows only the checkpoint in the index, and the register may be ahead of that.
+            parked::settle(&mut tx, id, &parked, &retried).await?;
+        } else {
             versions::record(&mut *tx, id, &batch.to).await?;
         }
         tx.commit().await?;

@@ -1,29 +1,54 @@
-//! Parked events: those that could not be applied, and those of the same key that came after.
+//! Parked events: those that could not be applied, and those of the same key that came after. However many there are,
+//! a batch asks for those of its own keys only.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use daybook_eventstore::Position;
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, PgExecutor, Row};
 
-use super::fold::Parked;
+use super::fold::{EARLIER, Keyed, Parked};
 
-/// The keys of a version that stand still.
-pub(crate) async fn keys(
-    connection: &mut PgConnection,
+/// Which of these keys stand still, and before which position each does.
+pub(crate) async fn stops(
+    db: impl PgExecutor<'_>,
     (name, version): (&str, i32),
-) -> Result<HashSet<String>, sqlx::Error> {
-    let rows: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT key FROM parked_events WHERE name = $1 AND version = $2")
-            .bind(name)
-            .bind(version)
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().collect())
+    keyed: &[Keyed],
+) -> Result<HashMap<String, Position>, sqlx::Error> {
+    if keyed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    sqlx::query_as(
+        "SELECT key, min(position) FROM parked_events WHERE name = $1 AND version = $2 AND key = ANY($3)
+         GROUP BY key",
+    )
+    .bind(name)
+    .bind(version)
+    .bind(keyed.iter().map(|keyed| keyed.key.as_str()).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await
+    .map(|rows: Vec<(String, Position)>| rows.into_iter().collect())
+}
+
+/// Which of these positions are parked.
+pub(crate) async fn among(
+    db: impl PgExecutor<'_>,
+    (name, version): (&str, i32),
+    positions: &[Position],
+) -> Result<HashSet<Position>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT position FROM parked_events WHERE name = $1 AND version = $2 AND position = ANY($3)",
+    )
+    .bind(name)
+    .bind(version)
+    .bind(positions)
+    .fetch_all(db)
+    .await
+    .map(|rows: Vec<Position>| rows.into_iter().collect())
 }
 
 /// At most `limit` parked events after `after`, by position, with their keys.
 pub(crate) async fn page(
-    connection: &mut PgConnection,
+    db: impl PgExecutor<'_>,
     (name, version): (&str, i32),
     after: Position,
     limit: i64,
@@ -36,44 +61,54 @@ pub(crate) async fn page(
     .bind(version)
     .bind(after)
     .bind(limit)
-    .fetch_all(connection)
+    .fetch_all(db)
     .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
-/// Notes which events are parked now and which no longer, and counts them in the register.
+/// Notes which events are parked now, and that of those that were tried again no other is, whatever became of it; counts
+/// them in the register. Why an event was parked stays as it was first told.
 pub(crate) async fn settle(
     connection: &mut PgConnection,
     (name, version): (&str, i32),
     parked: &[Parked],
-    applied: &[Position],
+    retried: &[Position],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO parked_events (name, version, key, position, error)
-         SELECT $1, $2, new.* FROM unnest($3::text[], $4::bigint[], $5::text[]) AS new
-         ON CONFLICT (name, version, position) DO UPDATE SET error = EXCLUDED.error",
+    let positions: Vec<Position> = parked.iter().map(|event| event.position).collect();
+    // What was parked because of an earlier event may now be parked for a reason of its own.
+    let added: i64 = sqlx::query_scalar(
+        "WITH added AS (
+             INSERT INTO parked_events AS old (name, version, key, position, error)
+             SELECT $1, $2, new.* FROM unnest($3::text[], $4::bigint[], $5::text[]) AS new
+             ON CONFLICT (name, version, position) DO UPDATE SET error = EXCLUDED.error WHERE old.error = $6
+             RETURNING xmax = 0 AS is_new
+         ) SELECT count(*) FROM added WHERE is_new",
     )
     .bind(name)
     .bind(version)
     .bind(parked.iter().map(|event| event.key.as_str()).collect::<Vec<_>>())
-    .bind(parked.iter().map(|event| event.position).collect::<Vec<_>>())
+    .bind(&positions)
     // Postgres keeps no NUL, and an error may quote one.
     .bind(parked.iter().map(|event| event.error.replace('\0', "\u{fffd}")).collect::<Vec<_>>())
-    .execute(&mut *connection)
+    .bind(EARLIER)
+    .fetch_one(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM parked_events WHERE name = $1 AND version = $2 AND position = ANY($3)")
-        .bind(name)
-        .bind(version)
-        .bind(applied)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query(
-        "UPDATE projections SET parked = (SELECT count(*) FROM parked_events WHERE name = $1 AND version = $2)
-         WHERE name = $1 AND version = $2",
+    let gone = sqlx::query(
+        "DELETE FROM parked_events WHERE name = $1 AND version = $2 AND position = ANY($3)
+             AND position <> ALL($4)",
     )
     .bind(name)
     .bind(version)
-    .execute(connection)
-    .await
-    .map(|_| ())
+    .bind(retried)
+    .bind(&positions)
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
+    sqlx::query("UPDATE projections SET parked = parked + $3 WHERE name = $1 AND version = $2")
+        .bind(name)
+        .bind(version)
+        .bind(added - gone.cast_signed())
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

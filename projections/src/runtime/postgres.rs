@@ -1,14 +1,13 @@
 //! Read models in Postgres: a schema per version, rows and checkpoint in one transaction, views for the readers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
-use daybook_eventstore::Checkpoint;
+use daybook_eventstore::{Checkpoint, Position};
 use sqlx::{Acquire, PgConnection, PgPool};
 
-use super::envelope::Arrived;
 use super::error::TargetError;
-use super::fold::{Folded, Keyed, by_key, fold_unless_stopped};
+use super::fold::{Folded, Keyed, by_key, fold_key};
 use super::live::{self, Tenure, Tenures};
 use super::model::Tabled;
 use super::rows::{Changes, load};
@@ -34,6 +33,8 @@ pub(crate) struct Work<'a> {
     pub(crate) from: &'a Checkpoint,
     /// Where it will be.
     pub(crate) to: &'a Checkpoint,
+    /// Which events are tried again.
+    retried: Vec<Position>,
     purpose: Purpose,
 }
 
@@ -82,17 +83,16 @@ impl<M: Tabled> PostgresTarget<M> {
         }
         let advanced = versions::advance(&mut *tx, work.id, work.from, work.to).await?;
         let advanced = advanced.ok_or(TargetError::Fenced)?;
-        let stopped = if advanced.parked == 0 || work.purpose == Purpose::Retry {
-            HashSet::new()
+        let stops = if advanced.parked == 0 || work.purpose == Purpose::Retry {
+            HashMap::new()
         } else {
-            parked::keys(&mut tx, work.id).await?
+            parked::stops(&mut *tx, work.id, &work.keyed).await?
         };
-        let folded = Self::fold(&mut tx, work, &stopped, refused).await?;
+        let folded = Self::fold(&mut tx, work, &stops, refused).await?;
         Changes::<M>::of(&folded)?.save(&mut *tx, &work.schema).await?;
         let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
         if !parked.is_empty() || work.purpose == Purpose::Retry {
-            let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
-            parked::settle(&mut tx, work.id, &parked, &applied).await?;
+            parked::settle(&mut tx, work.id, &parked, &work.retried).await?;
         }
         tx.commit().await?;
         let tenure = Tenure::new(advanced.stamp);
@@ -103,14 +103,14 @@ impl<M: Tabled> PostgresTarget<M> {
     async fn fold<'a>(
         tx: &mut PgConnection,
         work: &'a Work<'_>,
-        stopped: &HashSet<String>,
+        stops: &HashMap<String, Position>,
         refused: &HashMap<&str, String>,
     ) -> Result<Vec<Folded<'a, M::Row>>, TargetError> {
         let keys: Vec<&str> = work.keyed.iter().map(|keyed| keyed.key.as_str()).collect();
         let stored = load::<M>(tx, &work.schema, &keys).await?;
         let fold = |keyed: &'a Keyed| match refused.get(keyed.key.as_str()) {
             Some(error) => Folded::parked(keyed, error),
-            None => fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, stopped),
+            None => fold_key::<M>(stored.get(&keyed.key), keyed, stops.get(&keyed.key).copied()),
         };
         Ok(work.keyed.iter().map(fold).collect())
     }
@@ -118,7 +118,7 @@ impl<M: Tabled> PostgresTarget<M> {
     /// Which keys' rows the database refuses, and why; found by writing them one by one, and undone.
     async fn refused<'a>(&self, work: &'a Work<'_>) -> Result<HashMap<&'a str, String>, TargetError> {
         let mut tx = self.pool.begin().await?;
-        let folded = Self::fold(&mut tx, work, &HashSet::new(), &HashMap::new()).await?;
+        let folded = Self::fold(&mut tx, work, &HashMap::new(), &HashMap::new()).await?;
         let mut refused = HashMap::new();
         for key in &folded {
             let mut savepoint = tx.begin().await?;
@@ -197,6 +197,7 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         let work = Work {
             id: (self.name, version),
             schema: self.schema(version),
+            retried: batch.retried(),
             keyed: by_key::<M>(batch.events),
             from: &batch.from,
             to: &batch.to,

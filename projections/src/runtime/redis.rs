@@ -14,9 +14,8 @@ use fred::interfaces::{HashesInterface, KeysInterface, LuaInterface};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::envelope::Arrived;
 use super::error::TargetError;
-use super::fold::{Folded, Keyed, Stored, by_key, fold_unless_stopped};
+use super::fold::{Folded, Keyed, Parked, Stored, by_key, fold_keys};
 use super::model::ReadModel;
 use super::target::{Applied, Batch, Purpose, Target};
 use super::{parked, versions};
@@ -110,12 +109,11 @@ impl<M: ReadModel> RedisTarget<M> {
         Ok(stored.filter_map(|(keyed, row)| Some((keyed.key.clone(), decode(&row?)?))).collect())
     }
 
-    async fn stopped(&self, version: i32, purpose: Purpose) -> Result<HashSet<String>, TargetError> {
-        if purpose == Purpose::Retry || self.sound().contains(&version) {
-            return Ok(HashSet::new());
+    async fn stops(&self, version: i32, keyed: &[Keyed]) -> Result<HashMap<String, Position>, TargetError> {
+        if self.sound().contains(&version) {
+            return Ok(HashMap::new());
         }
-        let mut connection = self.register.acquire().await?;
-        Ok(parked::keys(&mut connection, (self.name, version)).await?)
+        Ok(parked::stops(&self.register, (self.name, version), keyed).await?)
     }
 
     async fn write(
@@ -145,14 +143,12 @@ impl<M: ReadModel> RedisTarget<M> {
     }
 
     /// Notes in the register what is parked, in a transaction of its own.
-    async fn settle(&self, version: i32, folded: &[Folded<'_, M::Row>]) -> Result<usize, TargetError> {
-        let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
-        let applied: Vec<_> = folded.iter().flat_map(|key| key.applied).map(Arrived::position).collect();
+    async fn settle(&self, version: i32, parked: &[Parked], retried: &[Position]) -> Result<(), TargetError> {
         self.forget(version);
         let mut tx = self.register.begin().await?;
-        parked::settle(&mut tx, (self.name, version), &parked, &applied).await?;
+        parked::settle(&mut tx, (self.name, version), parked, retried).await?;
         tx.commit().await?;
-        Ok(parked.len())
+        Ok(())
     }
 
     async fn point(&self, version: i32) -> Result<(), TargetError> {
@@ -228,22 +224,21 @@ impl<M: ReadModel> Target for RedisTarget<M> {
     }
 
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
+        let (retrying, retried) = (batch.purpose == Purpose::Retry, batch.retried());
         let keyed = by_key::<M>(batch.events);
-        let stopped = self.stopped(version, batch.purpose).await?;
+        let stops = if retrying { HashMap::new() } else { self.stops(version, &keyed).await? };
         let stored = self.load(version, &keyed).await?;
-        let folded: Vec<_> = keyed
-            .iter()
-            .map(|keyed| fold_unless_stopped::<M>(stored.get(&keyed.key), keyed, &stopped))
-            .collect();
-        let retrying = batch.purpose == Purpose::Retry;
+        let folded = fold_keys::<M>(&keyed, &stored, &stops);
+        let parked: Vec<_> = folded.iter().flat_map(|key| key.parked.iter().cloned()).collect();
         // Parked before the checkpoint passes them, freed after they are in their rows: a crash between repeats.
-        let parks = folded.iter().any(|key| !key.parked.is_empty());
-        let parked = if parks && !retrying { self.settle(version, &folded).await? } else { 0 };
+        if !parked.is_empty() && !retrying {
+            self.settle(version, &parked, &retried).await?;
+        }
         self.write(version, &folded, (&batch.from, &batch.to)).await?;
         if retrying {
-            self.settle(version, &folded).await?;
+            self.settle(version, &parked, &retried).await?;
         }
-        Ok(Applied { keys: folded.len(), parked })
+        Ok(Applied { keys: folded.len(), parked: parked.len() })
     }
 }
 

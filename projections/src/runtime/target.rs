@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use daybook_eventstore::{Checkpoint, RecordedEvent};
+use daybook_eventstore::{Checkpoint, Position, RecordedEvent};
 use sqlx::PgConnection;
 
 use super::error::TargetError;
@@ -39,6 +39,14 @@ pub(crate) struct Batch {
     pub(crate) to: Checkpoint,
     /// What for.
     pub(crate) purpose: Purpose,
+}
+
+impl Batch {
+    /// The positions of the events that are tried again.
+    pub(crate) fn retried(&self) -> Vec<Position> {
+        let retried = self.events.iter().filter(|_| self.purpose == Purpose::Retry);
+        retried.map(|event| event.position).collect()
+    }
 }
 
 /// Where the rows of one read model are kept, in each of its versions.

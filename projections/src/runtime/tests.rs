@@ -4,7 +4,7 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::product::ProductEvent;
 use daybook_eventstore::{Position, RecordedEvent};
 
-use super::fold::{Kept, Stored, by_key, fold_all, fold_key};
+use super::fold::{EARLIER, Kept, Stored, by_key, fold_all, fold_key};
 use super::recent::Recent;
 use super::testing::envelope;
 use super::{Envelope, FoldError, ReadModel};
@@ -59,7 +59,7 @@ fn a_batch_is_sorted_by_key_and_keeps_the_order_within() {
 fn events_that_are_in_the_row_already_change_nothing() {
     let keyed = &by_key::<Titles>(vec![described(3, "a", "x"), described(4, "a", "y")])[0];
     let stored = stored(3, &["x"]);
-    let folded = fold_key::<Titles>(Some(&stored), keyed);
+    let folded = fold_key::<Titles>(Some(&stored), keyed, None);
     assert_eq!(folded.row, Some(vec!["x".to_owned(), "y".to_owned()]));
     assert_eq!((folded.applied.len(), folded.position()), (1, Some(4)));
 }
@@ -68,10 +68,19 @@ fn events_that_are_in_the_row_already_change_nothing() {
 fn a_key_stops_at_the_first_event_that_cannot_be_folded() {
     let events = vec![described(5, "a", "x"), described(6, "a", ""), described(7, "a", "z")];
     let keyed = &by_key::<Titles>(events)[0];
-    let folded = fold_key::<Titles>(None, keyed);
+    let folded = fold_key::<Titles>(None, keyed, None);
     assert_eq!(folded.row, Some(vec!["x".to_owned()]));
     assert_eq!(positions(&folded.parked), [6, 7]);
     assert_eq!(folded.parked[0].error, "there is no such title");
+}
+
+#[test]
+fn a_key_that_stands_still_has_what_came_before_its_stop() {
+    let keyed = &by_key::<Titles>((4..8).map(|at| described(at, "a", "x")).collect())[0];
+    let folded = fold_key::<Titles>(Some(&stored(4, &["x"])), keyed, Some(6));
+    assert_eq!((folded.row.as_ref().map(Vec::len), folded.position()), (Some(2), Some(5)));
+    assert_eq!(positions(&folded.parked), [6, 7]);
+    assert!(folded.parked.iter().all(|event| event.error == EARLIER), "{:?}", folded.parked);
 }
 
 #[test]
@@ -79,14 +88,14 @@ fn an_event_that_cannot_be_decoded_stops_its_key() {
     let mut poison = described(6, "a", "y");
     poison.payload = "{}".to_owned();
     let keyed = &by_key::<Titles>(vec![described(5, "a", "x"), poison])[0];
-    assert_eq!(positions(&fold_key::<Titles>(None, keyed).parked), [6]);
+    assert_eq!(positions(&fold_key::<Titles>(None, keyed, None).parked), [6]);
 }
 
 #[test]
 fn a_stored_row_that_cannot_be_read_stops_its_key() {
     let keyed = &by_key::<Titles>(vec![described(5, "a", "x")])[0];
     let stored = Stored { position: 1, doc: "{}".to_owned() };
-    assert_eq!(positions(&fold_key::<Titles>(Some(&stored), keyed).parked), [5]);
+    assert_eq!(positions(&fold_key::<Titles>(Some(&stored), keyed, None).parked), [5]);
 }
 
 #[test]

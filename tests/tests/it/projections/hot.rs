@@ -107,6 +107,59 @@ async fn a_rebuilt_hot_copy_takes_over_and_poison_stops_its_key() {
     assert_eq!((on_hand(&shop, sick, head).await, on_hand(&shop, well, head).await), (3, 10));
 }
 
+/// What is parked of the live version, with why.
+async fn parked(shop: &Shop) -> Vec<(i64, String)> {
+    let statement = "SELECT position, error FROM parked_events ORDER BY position";
+    sqlx::query_as(statement).fetch_all(&shop.read.pool).await.expect("the parked events")
+}
+
+#[tokio::test]
+async fn a_hot_copy_that_is_built_again_has_what_came_before_the_poison_and_says_the_same_of_it() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let sick = VariantId::generate(&SystemIds);
+    receive(&shop, sick, "LON", 3).await;
+    let item = StockItem { variant_id: sick, location: "LON".parse().expect("a location") };
+    let poison = vec![("InventoryLevitated".to_owned(), r#"{"Levitated":{}}"#.to_owned())];
+    shop.append_raw("Inventory", &item.to_string(), 1, poison).await;
+    let head = set(&shop, sick, 2).await;
+    assert_eq!(shop.live_at("stock-hot", head).await.parked, 2);
+    let before = parked(&shop).await;
+    assert!(!before[0].1.contains("earlier"), "{before:?}");
+
+    assert_eq!(shop.admin.retry_parked("stock-hot").await.expect("a retry"), 0);
+    flush(&shop, "stock-hot").await;
+    assert_eq!(on_hand(&shop, sick, head).await, 3);
+    assert_eq!(parked(&shop).await, before);
+    assert_eq!(shop.live_at("stock-hot", head).await.parked, 2);
+}
+
+#[tokio::test]
+async fn a_retry_that_was_cut_short_stops_no_key_for_ever() {
+    for (name, kept) in [("stock", "stock_v1"), ("stock-hot", "")] {
+        let shop = Shop::open().await;
+        let _projector = shop.project(name);
+        let variant = VariantId::generate(&SystemIds);
+        receive(&shop, variant, "LON", 3).await;
+        let head = set(&shop, variant, 1).await;
+        shop.live_at(name, head).await;
+        // The events are in the row; that they were parked was not yet taken back.
+        let item = StockItem { variant_id: variant, location: "LON".parse().expect("a location") };
+        let key = if kept.is_empty() { variant.to_string() } else { item.to_string() };
+        let cut_short = format!(
+            "INSERT INTO parked_events (name, version, key, position, error)
+                 SELECT '{name}', 1, '{key}', position, 'poison' FROM generate_series({head} - 1, {head}) AS position;
+             UPDATE projections SET parked = 2"
+        );
+        run(&shop, &cut_short).await;
+        let next = set(&shop, variant, 2).await;
+        shop.live_at(name, next).await;
+        assert!(shop.admin.retry_parked(name).await.expect("a retry") >= 2, "{name}");
+        assert_eq!(parked(&shop).await, [], "{name}");
+        assert_eq!(shop.live_at(name, next).await.parked, 0, "{name}");
+    }
+}
+
 /// Sets the safety stock of an item in London that has so many events.
 async fn set(shop: &Shop, variant: VariantId, expected: i64) -> i64 {
     let item = StockItem { variant_id: variant, location: "LON".parse().expect("a location") };

@@ -156,6 +156,28 @@ async fn a_task_that_fails_moves_no_checkpoint_and_is_tried_again() {
 }
 
 #[tokio::test]
+async fn poison_is_parked_before_the_checkpoint_passes_it() {
+    let (server, client) = stand_in::start().await;
+    let searched = Searched::open(client).await;
+    let _projector = searched.shop.project("search");
+    let (lantern, first) = searched.sell("Lantern").await;
+    searched.shop.live_at("search", first).await;
+    server.lock().expect("the server").failing = usize::MAX;
+    let poison = vec![("ProductLevitated".to_owned(), r#"{"Levitated":{}}"#.to_owned())];
+    let head = searched.shop.append_raw("Product", &lantern.to_string(), 4, poison).await;
+    eventually(SOON, "it is parked", || async {
+        let versions = searched.shop.admin.versions("search").await.expect("the register answers");
+        (versions[0].parked == 1).then_some(())
+    })
+    .await;
+    assert!(searched.position().await < head, "the write has not succeeded");
+    server.lock().expect("the server").failing = 0;
+    assert_eq!(searched.shop.live_at("search", head).await.parked, 1);
+    assert_eq!(searched.shop.admin.retry_parked("search").await.expect("a retry"), 0, "poison stays poison");
+    assert_eq!(searched.hits(&request("lantern")).await, [lantern]);
+}
+
+#[tokio::test]
 async fn an_index_that_is_gone_is_noticed_while_nothing_happens_after_a_full_batch() {
     let (server, client) = stand_in::start().await;
     let searched = Searched::open(client).await;
