@@ -75,10 +75,13 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
     let targets = configuration.servers.targets(read)?;
     let mut projectors = JoinSet::new();
     for name in &configuration.names {
-        let projector = Projector::try_new(context.clone(), name, &targets)?;
+        let projector = Projector::try_new(context.clone(), name, &targets)?.telling(&process.readiness);
         projectors.spawn(projector.run(process.shutdown.clone()));
     }
-    while projectors.join_next().await.is_some() {}
+    while let Some(ended) = projectors.join_next().await {
+        // Better no process, which is started again, than one without a projector.
+        ended?;
+    }
     Ok(())
 }
 

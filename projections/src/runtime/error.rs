@@ -43,6 +43,9 @@ pub enum RuntimeError {
     /// The target failed.
     #[error("the read model could not be written")]
     Target(#[from] TargetError),
+    /// There is a mistake in this program.
+    #[error("a task panicked: {0}")]
+    Panicked(String),
     /// No read model has this name.
     #[error("there is no read model {0:?}; there are {known}", known = crate::registry::names().join(", "))]
     UnknownName(String),
@@ -62,9 +65,6 @@ pub enum RuntimeError {
         /// What kind of version is missing.
         what: &'static str,
     },
-    /// The version has not caught up with the live one.
-    #[error("version {version} of {name} is at {position}, behind the live version at {live}")]
-    Behind {
     /// The version was folded by other code than this program's, which can neither follow nor mend it.
     #[error("version {version} of {name} is of revision {revision}, and this program of {ours}; use its own")]
     OtherRevision {
@@ -77,6 +77,9 @@ pub enum RuntimeError {
         /// The revision of this program's.
         ours: i32,
     },
+    /// The version has not caught up with the live one.
+    #[error("version {version} of {name} is at {position}, behind the live version at {live}")]
+    Behind {
         /// The read model.
         name: String,
         /// The version that is to go live.

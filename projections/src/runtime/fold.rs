@@ -1,11 +1,12 @@
 //! Folding a batch in memory, key by key. Pure: rows and events in, rows and parked events out.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use daybook_eventstore::{Position, RecordedEvent};
 use serde::de::DeserializeOwned;
 
-use super::envelope::{Arrived, Envelope, chain};
+use super::envelope::{Arrived, Envelope, chain, said};
 use super::model::ReadModel;
 
 /// Why an event is parked that may well be good.
@@ -191,9 +192,18 @@ fn fold_on<M: ReadModel>(
 ) -> Result<Option<M::Row>, (usize, String)> {
     for (index, event) in events.iter().enumerate() {
         row = match event {
-            Arrived::Readable(envelope) => M::fold(row, envelope).map_err(|error| (index, chain(&error)))?,
+            Arrived::Readable(envelope) => fold_one::<M>(row, envelope).map_err(|error| (index, error))?,
             Arrived::Unreadable { reason, .. } => return Err((index, reason.clone())),
         };
     }
     Ok(row)
+}
+
+/// The row after one event. A fold that panics has failed at this event, like one that says so.
+fn fold_one<M: ReadModel>(row: Option<M::Row>, event: &Envelope) -> Result<Option<M::Row>, String> {
+    // Whatever it left half done went with the row.
+    match catch_unwind(AssertUnwindSafe(|| M::fold(row, event))) {
+        Ok(folded) => folded.map_err(|error| chain(&error)),
+        Err(panic) => Err(format!("its fold panicked: {}", said(panic.as_ref()))),
+    }
 }

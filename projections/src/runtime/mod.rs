@@ -2,6 +2,7 @@
 //! versions beside each other, switched atomically; poison parked by key. A read model sees none of it.
 
 pub mod admin;
+mod condition;
 mod envelope;
 mod error;
 mod fold;

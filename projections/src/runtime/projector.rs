@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daybook_eventstore::process::{Need, Readiness};
 use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::condition::Condition;
 use super::envelope::chain;
 use super::error::RuntimeError;
 use super::follow::{Context, Ended, Follower};
@@ -22,11 +24,15 @@ const SAFETY_INTERVAL: Duration = Duration::from_secs(5);
 /// How long to wait after a failure, growing from the first to the last.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// The number of the task that keeps a follower on each version; theirs are the versions'.
+const SUPERVISOR: i32 = 0;
+
 /// Follows the log with every version of one read model that is live or being built.
 pub struct Projector {
     context: Context,
     name: &'static str,
     target: Arc<dyn Target>,
+    condition: Condition,
 }
 
 type Followers = JoinSet<(i32, Ended)>;
@@ -38,7 +44,14 @@ impl Projector {
     /// When there is none, or what it needs is not configured.
     pub fn try_new(context: Context, name: &str, targets: &Targets) -> Result<Self, RuntimeError> {
         let (name, target) = registry::find(name, targets)?;
-        Ok(Self { context, name, target })
+        Ok(Self { context, name, target, condition: Condition::default() })
+    }
+
+    /// The same, telling here whether its tasks live.
+    #[must_use]
+    pub fn telling(mut self, readiness: &Readiness) -> Self {
+        self.condition = Condition::new(readiness.register(self.name, Need::Required));
+        self
     }
 
     /// Runs until told to stop. Whatever fails is logged and tried again.
@@ -47,7 +60,7 @@ impl Projector {
         loop {
             let failed = tokio::select! {
                 () = stop.cancelled() => return,
-                Err(failed) = self.supervise(&mut pause) => failed,
+                Err(failed) = self.condition.watch(SUPERVISOR, self.supervise(&mut pause)) => failed,
             };
             tracing::error!(projection = self.name, error = chain(&failed), "projector failed; trying again");
             tokio::select! {
@@ -69,6 +82,7 @@ impl Projector {
                 let keep = wanted.contains(version);
                 if !keep {
                     handle.abort();
+                    self.condition.is_well(*version);
                 }
                 keep && !handle.is_finished()
             });
@@ -79,7 +93,7 @@ impl Projector {
                 told = changes.recv() => drop(told?),
                 () = tokio::time::sleep(SAFETY_INTERVAL) => *pause = BACKOFF.0,
                 Some(ended) = followers.join_next() => {
-                    // One that was told to stop has nothing to say, and one that panicked is started again.
+                    // One that was told to stop has nothing to say.
                     let Ok((version, ended)) = ended else { continue };
                     self.ended(version, ended).await?;
                 }
@@ -91,11 +105,12 @@ impl Projector {
     fn follow(&self, version: i32) -> impl Future<Output = (i32, Ended)> + use<> {
         let (context, target) = (self.context.clone(), Arc::clone(&self.target));
         let follower = Follower { context, target, name: self.name, version };
+        let condition = self.condition.clone();
         async move {
             let mut pause = BACKOFF.0;
             loop {
                 let started = Instant::now();
-                match follower.run().await {
+                match condition.watch(version, follower.run()).await {
                     Ok(ended) => return (version, ended),
                     Err(failed) => {
                         let error = chain(&failed);

@@ -28,6 +28,7 @@ impl ReadModel for Titles {
         if title.is_empty() {
             return Err(FoldError::Unknown("title"));
         }
+        assert_ne!(title, "panic", "a fold with a mistake in it");
         let mut row = row.unwrap_or_default();
         row.push(title.clone());
         Ok(Some(row))
@@ -72,6 +73,16 @@ fn a_key_stops_at_the_first_event_that_cannot_be_folded() {
     assert_eq!(folded.row, Some(vec!["x".to_owned()]));
     assert_eq!(positions(&folded.parked), [6, 7]);
     assert_eq!(folded.parked[0].error, "there is no such title");
+}
+
+#[test]
+fn a_key_stops_at_the_event_that_makes_its_fold_panic() {
+    let keyed = &by_key::<Titles>(["x", "panic", "z"].map(|title| described(5, "a", title)).into())[0];
+    let folded = fold_key::<Titles>(None, keyed, None);
+    assert_eq!((folded.row, folded.parked.len()), (Some(vec!["x".to_owned()]), 2));
+    let error = &folded.parked[0].error;
+    assert!(error.starts_with("its fold panicked: ") && error.contains("a mistake"), "{error}");
+    assert!(fold_all::<Titles>(None, keyed).is_none());
 }
 
 #[test]
