@@ -37,8 +37,9 @@ impl Configuration {
         Ok(Self {
             // Each projector reads, and one connection listens.
             events: (settings.required(keys::EVENTS_URL)?, settings.or(keys::EVENTS_POOL, count + 2)?),
-            // Each projector listens, writes, and looks at the register.
-            read: (settings.required(keys::READ_URL)?, settings.or(keys::READ_POOL, 3 * count + 1)?),
+            // Each projector listens, writes two versions, and holds one back while the other takes over; one
+            // connection looks at the register.
+            read: (settings.required(keys::READ_URL)?, settings.or(keys::READ_POOL, 4 * count + 1)?),
             nats: settings.optional(keys::NATS_URL)?,
             servers: Servers::load(settings)?,
             stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use daybook_domain::Clock;
 use daybook_eventstore::{Checkpoint, Feed, FeedSource, Position, RecordedEvent, StoreError};
 use sqlx::PgPool;
+use tokio::task::JoinHandle;
 
+use super::envelope::chain;
 use super::error::{RuntimeError, TargetError};
 use super::lock::VersionLock;
 use super::metrics::Meter;
@@ -77,6 +79,8 @@ struct Progress {
     caught_up: bool,
     /// Where the register was last told that it is, and when.
     noted: Option<(Position, Instant)>,
+    /// What makes it the one that readers see; it comes to its own end.
+    switching: Option<JoinHandle<()>>,
 }
 
 impl Progress {
@@ -114,8 +118,8 @@ impl Follower {
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
         let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
         let head = (head.position, Instant::now());
-        let mut progress = Progress { at, size: FIRST, head, caught_up: false, noted: None };
-        self.settle(&mut progress).await?;
+        let mut progress = Progress { at, size: FIRST, head, caught_up: false, noted: None, switching: None };
+        self.settle(&mut progress, head.0).await?;
         let mut batch = self.next(&mut feed, &mut progress).await?;
         loop {
             let (full, size) = (batch.len() >= progress.size, progress.size);
@@ -155,7 +159,7 @@ impl Follower {
                 return Err(if there.is_none() { TargetError::Lost } else { TargetError::Fenced }.into());
             }
             progress.caught_up = false;
-            self.settle(progress).await?;
+            self.settle(progress, progress.head.0).await?;
         }
     }
 
@@ -176,12 +180,14 @@ impl Follower {
         progress.size = next_size(progress.size, count, slow);
         let meter = Meter::new(self.name, self.version);
         meter.applied(count, started.elapsed(), applied);
+        // While events pour in there are more by now; those that there were before are what it had to have.
+        let known = progress.head.0;
         self.look_ahead(progress, purpose).await?;
         meter.lag(progress.at.position, progress.head.0, recorded, self.context.clock.now());
         if progress.noted.is_none_or(|(_, when)| when.elapsed() >= NOTE_INTERVAL) {
             self.note(progress).await?;
         }
-        self.settle(progress).await
+        self.settle(progress, known).await
     }
 
     /// Tells the register where the version is.
@@ -201,9 +207,9 @@ impl Follower {
         Ok(())
     }
 
-    /// Once at the head: lets readers see what they may see now.
-    async fn settle(&self, progress: &mut Progress) -> Result<(), RuntimeError> {
-        if progress.caught_up || progress.at.position < progress.head.0 {
+    /// Once at what was the head a moment ago: lets readers see what they may see now.
+    async fn settle(&self, progress: &mut Progress, head: Position) -> Result<(), RuntimeError> {
+        if progress.caught_up || progress.at.position < head {
             return Ok(());
         }
         progress.caught_up = true;
@@ -220,11 +226,27 @@ impl Follower {
             // Of an empty log nothing was built that readers could see: they are to see the first thing that is.
             progress.caught_up = progress.at.position > 0;
         } else if this.switch_when_ready {
-            let (read, target) = (&self.context.read, self.target.as_ref());
-            // Not yet, when the live version is a few events ahead: after the next batch, then.
-            progress.caught_up = switch::take_over(read, target, self.name, self.version).await?;
+            self.take_over(progress);
+            // Until it is live.
+            progress.caught_up = false;
         }
         Ok(())
+    }
+
+    /// Has the live version held back, and follows on meanwhile, to take over from it. When that was not to be, the live
+    /// one is let go for as long before it is held back again.
+    fn take_over(&self, progress: &mut Progress) {
+        if progress.switching.as_ref().is_some_and(|switching| !switching.is_finished()) {
+            return;
+        }
+        let (read, target) = (self.context.read.clone(), Arc::clone(&self.target));
+        let (name, version) = (self.name, self.version);
+        progress.switching = Some(tokio::spawn(async move {
+            let began = Instant::now();
+            let Err(error) = switch::switch(&read, target.as_ref(), name, version).await else { return };
+            tracing::info!(projection = name, version, error = chain(&error), "not taken over yet");
+            tokio::time::sleep(began.elapsed()).await;
+        }));
     }
 }
 

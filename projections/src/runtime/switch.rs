@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::error::DatabaseError;
 use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -12,8 +13,11 @@ use super::error::{RuntimeError, TargetError};
 use super::target::Target;
 use super::versions::{self, Status, Version};
 
-/// How long the live version may be held back for the new one to reach it.
+/// How long the live version may be held back for the new one to reach it; as long as a batch of the new one may take
+/// where that is longer.
 const HOLD: Duration = Duration::from_secs(3);
+/// What the server answers when a lock was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// How often to look whether it has.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -60,32 +64,8 @@ pub(crate) async fn begin(
     Ok(Some(version.version))
 }
 
-/// Makes `version` the one that readers see, when it has reached the live one; tells whether it had.
-pub(crate) async fn take_over(
-    pool: &PgPool,
-    target: &dyn Target,
-    name: &str,
-    version: i32,
-) -> Result<bool, RuntimeError> {
-    let mut tx = pool.begin().await?;
-    alone(&mut tx, name).await?;
-    let live = lock_live(&mut tx, name).await?;
-    let Some(new) = versions::lock(&mut tx, name, version).await? else {
-        return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "such" });
-    };
-    if live.as_ref().is_some_and(|live| !has_reached(&new, live)) {
-        return Ok(false);
-    }
-    match flip(&mut tx, target, live.as_ref(), &new).await {
-        Err(RuntimeError::Target(TargetError::Behind)) => return Ok(false),
-        done => done?,
-    }
-    tx.commit().await?;
-    tracing::info!(projection = name, version, "readers see another version");
-    Ok(true)
-}
-
-/// The same for whoever is not the one building it: holds the live version back until the new one is there.
+/// Makes `version` the one that readers see: holds the live one back until the new one, which somebody builds meanwhile,
+/// has reached it.
 pub(crate) async fn switch(
     pool: &PgPool,
     target: &dyn Target,
@@ -95,14 +75,14 @@ pub(crate) async fn switch(
     let mut tx = pool.begin().await?;
     alone(&mut tx, name).await?;
     let live = lock_live(&mut tx, name).await?;
-    let deadline = Instant::now() + HOLD;
+    let deadline = Instant::now() + HOLD.max(target.slow());
     loop {
         let rows = versions::list(&mut *tx, name).await?;
         let new = rows.into_iter().find(|row| row.version == version && row.status == Status::Building);
         let new =
             new.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such building" })?;
         let reached = live.as_ref().is_none_or(|live| has_reached(&new, live));
-        if reached && try_flip(&mut tx, target, live.as_ref(), &new).await? {
+        if reached && try_flip(&mut tx, target, live.as_ref(), (&new, deadline)).await? {
             break;
         }
         if Instant::now() > deadline {
@@ -112,6 +92,7 @@ pub(crate) async fn switch(
         tokio::time::sleep(LOOK).await;
     }
     tx.commit().await?;
+    tracing::info!(projection = name, version, "readers see another version");
     Ok(())
 }
 
@@ -185,17 +166,23 @@ async fn flip(
 }
 
 /// The same, unless the target knows the new version to be behind: the register may not have heard of the live one's
-/// last batches. Then the new one is let go, to move on.
+/// last batches. Then the new one is let go, to move on. A batch that it is at, and readers, are waited for, but not beyond
+/// the deadline.
 async fn try_flip(
     tx: &mut PgConnection,
     target: &dyn Target,
     live: Option<&Version>,
-    new: &Version,
+    (new, deadline): (&Version, Instant),
 ) -> Result<bool, RuntimeError> {
     let mut attempt = tx.begin().await?;
-    versions::lock(&mut attempt, &new.name, new.version).await?;
-    match flip(&mut attempt, target, live, new).await {
-        Err(RuntimeError::Target(TargetError::Behind)) => {
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+    sqlx::query(&format!("SET LOCAL lock_timeout = {left}")).execute(&mut *attempt).await?;
+    let flipping = async {
+        versions::lock(&mut attempt, &new.name, new.version).await?;
+        flip(&mut attempt, target, live, new).await
+    };
+    match flipping.await {
+        Err(error) if is_for_later(&error) => {
             attempt.rollback().await?;
             Ok(false)
         }
@@ -205,4 +192,11 @@ async fn try_flip(
             Ok(true)
         }
     }
+}
+
+/// Whether it says that the new version is behind, or that a lock was not to be had in time.
+fn is_for_later(error: &RuntimeError) -> bool {
+    let RuntimeError::Target(error) = error else { return false };
+    let TargetError::Postgres(error) = error else { return matches!(error, TargetError::Behind) };
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == LOCK_NOT_AVAILABLE)
 }
