@@ -118,7 +118,14 @@ impl Follower {
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
         let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
         let head = (head.position, Instant::now());
-        let mut progress = Progress { at, size: FIRST, head, caught_up: false, noted: None, switching: None };
+        let mut progress = Progress {
+            at,
+            size: FIRST.max(self.target.least()),
+            head,
+            caught_up: false,
+            noted: None,
+            switching: None,
+        };
         self.settle(&mut progress, head.0).await?;
         let mut batch = self.next(&mut feed, &mut progress).await?;
         loop {
@@ -177,7 +184,7 @@ impl Follower {
         let applied = applying.await.map_err(|_| TargetError::TimedOut)??;
         progress.at = to;
         let slow = started.elapsed() > self.target.slow();
-        progress.size = next_size(progress.size, count, slow);
+        progress.size = next_size(progress.size, count, slow).max(self.target.least());
         let meter = Meter::new(self.name, self.version);
         meter.applied(count, started.elapsed(), applied);
         // While events pour in there are more by now; those that there were before are what it had to have.

@@ -39,6 +39,8 @@ const ALL: usize = 10_000;
 const MOST_HITS: usize = 1_000_000;
 /// A batch that takes longer than this is too large. A task takes a good part of a second however small it is.
 const SLOW: Duration = Duration::from_secs(5);
+/// The smallest batch: a busy server takes as long for a smaller one.
+const LEAST: usize = 500;
 /// How far the checkpoint in the index may be behind: so many events are read again at once.
 const BEHIND: Position = 10_000;
 /// How often to ask whether a task is done.
@@ -299,6 +301,10 @@ impl<M: Indexed> Target for MeiliTarget<M> {
 
     fn slow(&self) -> Duration {
         SLOW
+    }
+
+    fn least(&self) -> usize {
+        LEAST
     }
 
     async fn create(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {

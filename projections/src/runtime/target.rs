@@ -63,6 +63,11 @@ pub(crate) trait Target: Send + Sync {
         Duration::from_millis(500)
     }
 
+    /// The smallest batch that is worth one: where each costs about as much as the next, smaller ones only fall behind.
+    fn least(&self) -> usize {
+        1
+    }
+
     /// Makes room for a version, as part of the transaction that registers it.
     async fn create(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError>;
 
