@@ -128,6 +128,8 @@ async fn a_hot_copy_that_is_built_again_has_what_came_before_the_poison_and_says
     assert!(!before[0].1.contains("earlier"), "{before:?}");
 
     assert_eq!(shop.admin.retry_parked("stock-hot").await.expect("a retry"), 0);
+    // Readers see a copy a moment after the register says that it is there.
+    assert_eq!(on_hand(&shop, sick, head).await, 3);
     flush(&shop, "stock-hot").await;
     assert_eq!(on_hand(&shop, sick, head).await, 3);
     assert_eq!(parked(&shop).await, before);
