@@ -1,6 +1,8 @@
 //! One command for several aggregates: all of its events or none, on nothing that has changed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use daybook_domain::inventory::{Inventory, InventoryCommand, InventoryRefusal, StockItem};
 use daybook_domain::{OrderId, Quantity, Timestamp, VariantId};
@@ -11,8 +13,8 @@ use daybook_eventstore::{
 };
 use futures::future::join_all;
 
-use crate::harness::Database;
 use crate::harness::shop::context;
+use crate::harness::{Database, eventually};
 
 const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10 };
 
@@ -161,30 +163,82 @@ async fn buyers_of_pairs_in_several_processes_get_both_or_neither_and_never_too_
     assert_eq!(left, 80 - 2 * sold);
 }
 
+/// Takes one of `mine` if the other is still there.
+async fn race(process: &Process, mine: &StockItem, other: &StockItem, decided: &AtomicUsize) -> bool {
+    let order_id = some_order();
+    let decide = |unit: &mut Unit<'_>| {
+        decided.fetch_add(1, Ordering::Relaxed);
+        if unit.state(&process.stock, &other.to_string())?.available() == 0 {
+            return Err(Refused::Taken);
+        }
+        process.hold_one(unit, mine, order_id)
+    };
+    process.store.together(&context(), "null", decide).await.is_ok()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_decisions_that_each_rest_on_what_the_other_writes_one_gives_way() {
     let database = Database::events().await;
-    let process = Process::new(&database);
-    let (neighbour, elsewhere) = (process.other_memory(), Process::new(&database));
+    let (process, elsewhere) = (Process::new(&database), Process::new(&database));
+    let decided = AtomicUsize::new(0);
     for _ in 0..30 {
         let (left, right) = (some_item(), some_item());
         process.receive(&left, 1).await;
         process.receive(&right, 1).await;
-        let race = async |process: &Process, mine: &StockItem, theirs: &StockItem| {
-            let order_id = some_order();
-            let decide = |unit: &mut Unit<'_>| {
-                if unit.state(&process.stock, &theirs.to_string())?.available() == 0 {
-                    return Err(Refused::Taken);
-                }
-                process.hold_one(unit, mine, order_id)
-            };
-            process.store.together(&context(), "null", decide).await.is_ok()
-        };
-        let (one, two, three) = tokio::join!(
-            race(&process, &left, &right),
-            race(&neighbour, &right, &left),
-            race(&elsewhere, &right, &left)
-        );
-        assert_eq!([one, two, three].iter().filter(|won| **won).count(), 1);
+        let (one, two) =
+            tokio::join!(race(&process, &left, &right, &decided), race(&elsewhere, &right, &left, &decided));
+        assert!(one != two);
     }
+}
+
+// On one thread and with everything in memory, both are queued before the appender looks.
+#[tokio::test]
+async fn two_memories_of_a_process_do_not_miss_each_other_in_one_batch() {
+    let database = Database::events().await;
+    let process = Process::new(&database);
+    let neighbour = process.other_memory();
+    let (left, right) = (some_item(), some_item());
+    for item in [&left, &right] {
+        process.receive(item, 1).await;
+        neighbour.available(item).await;
+    }
+    let decided = AtomicUsize::new(0);
+    let (one, two) =
+        tokio::join!(race(&process, &left, &right, &decided), race(&neighbour, &right, &left, &decided));
+    assert!(one != two);
+}
+
+#[tokio::test]
+async fn what_changed_between_looking_and_queueing_is_looked_at_again() {
+    let database = Database::events().await;
+    let process = Process::new(&database);
+    let (seen, mine, other) = (some_item(), some_item(), some_item());
+    process.receive(&seen, 1).await;
+    Process::new(&database).receive(&mine, 1).await;
+    // While the head is held, what is queued behind the first append goes into one batch.
+    let mut holder = database.pool.begin().await.expect("a transaction");
+    sqlx::query("SELECT position FROM log_head FOR UPDATE").execute(&mut *holder).await.expect("the head");
+    let decided = AtomicUsize::new(0);
+    let first = process.receive(&other, 1);
+    let racing = async {
+        eventually(Duration::from_secs(20), "the first append waits", || async {
+            let waiting = "SELECT 1 FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            sqlx::query(waiting).fetch_optional(&database.pool).await.expect("an answer").map(drop)
+        })
+        .await;
+        // It takes the last one while the other, which saw it there, is still loading what it wants.
+        let (taker, command, wanted) = (some_order(), context(), [&seen]);
+        tokio::join!(race(&process, &mine, &seen, &decided), process.hold(&wanted, taker, &command))
+    };
+    let release = async {
+        eventually(Duration::from_secs(20), "it has decided", || async {
+            (decided.load(Ordering::Relaxed) >= 3).then_some(())
+        })
+        .await;
+        holder.rollback().await.expect("the head is free");
+    };
+    let ((), (won, taken), ()) = tokio::join!(first, racing, release);
+    assert!(taken.is_ok());
+    assert!(!won, "what it rests on was taken");
 }
