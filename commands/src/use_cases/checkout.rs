@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use daybook_domain::cart::{Cart, CartCommand};
-use daybook_domain::pricing::{PricedVariant, ShippingQuote, shipping_rate, shipping_rates};
+use daybook_domain::pricing::{PricedVariant, ShippingOffer, ShippingQuote, shipping_rate, shipping_rates};
 use daybook_domain::{CartId, Money, OrderId, ShippingMethod, Timestamp};
 use daybook_eventstore::CommandContext;
 use serde_json::json;
@@ -25,7 +25,7 @@ pub fn shipping_offers(cart: &Cart) -> Vec<ShippingQuote> {
 /// Chooses a way of shipping, at its price for the country delivered to.
 ///
 /// # Errors
-/// When the shop does not ship this way, or nobody said where to.
+/// When the shop does not ship this way, nobody said where to, or it goes to another country by now.
 pub async fn choose_shipping(
     shop: &Shop,
     context: &CommandContext,
@@ -34,8 +34,7 @@ pub async fn choose_shipping(
     method: ShippingMethod,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
     let cart = load(shop, scope, cart_id).await?;
-    let shipping = offer(&cart, &method)?;
-    let command = CartCommand::ChooseShipping { shipping };
+    let command = CartCommand::ChooseShipping { offer: offer(&cart, &method)? };
     Ok(shop.carts.execute(&cart_id.to_string(), command, context, "{}").await?.into())
 }
 
@@ -102,7 +101,7 @@ async fn today(
     shop: &Shop,
     cart: &Cart,
     now: Timestamp,
-) -> Result<(Vec<PricedVariant>, Option<ShippingQuote>), UseCaseError> {
+) -> Result<(Vec<PricedVariant>, Option<ShippingOffer>), UseCaseError> {
     let Some(terms) = cart.terms() else { return Ok((Vec::new(), None)) };
     let variant =
         |item: &PricedVariant| VariantRef { product_id: item.product_id, variant_id: item.variant_id };
@@ -112,11 +111,12 @@ async fn today(
     Ok((prices, shipping))
 }
 
-fn offer(cart: &Cart, method: &ShippingMethod) -> Result<ShippingQuote, UseCaseError> {
+fn offer(cart: &Cart, method: &ShippingMethod) -> Result<ShippingOffer, UseCaseError> {
     let unavailable = || UseCaseError::refused(&Unavailable::Shipping).about(&["shippingMethod"]);
     let delivery = cart
         .delivery()
         .ok_or_else(|| UseCaseError::refused(&daybook_domain::cart::CartRefusal::DeliveryNotSet))?;
     let terms = cart.terms().ok_or_else(unavailable)?;
-    shipping_rate(method, &delivery.country, terms.currency).ok_or_else(unavailable)
+    let shipping = shipping_rate(method, &delivery.country, terms.currency).ok_or_else(unavailable)?;
+    Ok(ShippingOffer { country: delivery.country.clone(), shipping })
 }

@@ -6,7 +6,7 @@ use super::event::CartLine;
 use crate::kernel::{
     CartId, CountryCode, Currency, CustomerId, LineId, Money, OrderId, Quantity, Sealed, Timestamp,
 };
-use crate::pricing::{PricedVariant, ShippingQuote, TaxTreatment};
+use crate::pricing::{PricedVariant, ShippingOffer, TaxTreatment};
 
 /// A request to a cart.
 #[derive(Debug, Clone)]
@@ -22,10 +22,10 @@ pub enum CartCommand {
     RemoveLine { line_id: LineId },
     /// Say who and where to deliver to.
     SetDelivery { contact: Sealed, address: Sealed, country: CountryCode },
-    /// Choose a way of shipping.
-    ChooseShipping { shipping: ShippingQuote },
+    /// Choose a way of shipping, as it is offered for the country delivered to.
+    ChooseShipping { offer: ShippingOffer },
     /// Take today's prices for all lines (and the shipping, when chosen).
-    Reprice { prices: Vec<PricedVariant>, shipping: Option<ShippingQuote> },
+    Reprice { prices: Vec<PricedVariant>, shipping: Option<ShippingOffer> },
     /// Add another cart's lines, as at sign-in; the newer price of a line wins.
     Merge { from: CartId, lines: Vec<CartLine> },
     /// Close this cart because its lines went into another.
@@ -37,7 +37,7 @@ pub enum CartCommand {
         payment_token: String,
         expected_total: Money,
         current: Vec<PricedVariant>,
-        current_shipping: Option<ShippingQuote>,
+        current_shipping: Option<ShippingOffer>,
         at: Timestamp,
     },
     /// Open it again because its order came to nothing.

@@ -10,7 +10,7 @@ use crate::kernel::{
     self, CartId, CountryCode, Currency, LineId, Money, Quantity, Sealed, VariantId, already, check_line,
     happened, refuse,
 };
-use crate::pricing::{PricedVariant, ShippingQuote};
+use crate::pricing::{PricedVariant, ShippingOffer};
 
 pub(super) type Decision = kernel::Decision<CartEvent, CartRefusal>;
 
@@ -34,7 +34,7 @@ impl Cart {
             CartCommand::SetDelivery { contact, address, country } => {
                 self.set_delivery(contact, address, country)
             }
-            CartCommand::ChooseShipping { shipping } => self.choose_shipping(shipping),
+            CartCommand::ChooseShipping { offer } => self.choose_shipping(offer),
             CartCommand::Reprice { prices, shipping } => self.reprice(&prices, shipping.as_ref()),
             CartCommand::Merge { from, lines } => self.merge(from, lines),
             CartCommand::CloseInto { cart_id } => self.close_into(cart_id),
@@ -107,19 +107,18 @@ impl Cart {
         if same { already() } else { happened(CartEvent::DeliverySet { contact, address, country }) }
     }
 
-    fn choose_shipping(&self, shipping: ShippingQuote) -> Decision {
+    fn choose_shipping(&self, offer: ShippingOffer) -> Decision {
         let terms = self.open()?;
-        check_price(terms.currency, shipping.price)?;
-        if self.delivery.is_none() {
-            return refuse(CartRefusal::DeliveryNotSet);
-        }
+        check_price(terms.currency, offer.shipping.price)?;
+        self.check_country(&offer)?;
+        let ShippingOffer { shipping, .. } = offer;
         if self.shipping.as_ref() == Some(&shipping) {
             return already();
         }
         happened(CartEvent::ShippingChosen { shipping })
     }
 
-    fn reprice(&self, prices: &[PricedVariant], shipping: Option<&ShippingQuote>) -> Decision {
+    fn reprice(&self, prices: &[PricedVariant], shipping: Option<&ShippingOffer>) -> Decision {
         self.open()?;
         let repriced = self.at_prices(prices, shipping)?;
         if repriced.lines == self.lines && repriced.shipping == self.shipping {
@@ -161,6 +160,16 @@ impl Cart {
             CartStatus::Merged { into } if into == cart_id => already(),
             CartStatus::Merged { .. } | CartStatus::Submitted { .. } => refuse(CartRefusal::NotOpen),
         }
+    }
+
+    /// An offer holds for the country it was priced for, which may be another by now.
+    pub(super) fn check_country(&self, offer: &ShippingOffer) -> Result<(), CartRefusal> {
+        let delivery = self.delivery.as_ref().ok_or(CartRefusal::DeliveryNotSet)?;
+        if delivery.country == offer.country {
+            return Ok(());
+        }
+        let (offered, country) = (offer.country.clone(), delivery.country.clone());
+        Err(CartRefusal::ShippingForAnotherCountry { offered, country })
     }
 
     fn line(&self, line_id: LineId) -> Result<&CartLine, CartRefusal> {

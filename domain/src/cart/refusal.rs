@@ -1,7 +1,9 @@
 //! Why a cart says no.
 
 use super::{MAX_ATTRIBUTES, MAX_LINES};
-use crate::kernel::{Currency, LineId, Money, OrderId, Quantity, Refusal, ShippingMethod, Sku, TextError};
+use crate::kernel::{
+    CountryCode, Currency, LineId, Money, OrderId, Quantity, Refusal, ShippingMethod, Sku, TextError,
+};
 use crate::pricing::QuoteError;
 
 /// A cart's refusal.
@@ -71,6 +73,14 @@ pub enum CartRefusal {
     ShippingUnavailable {
         /// The way of shipping.
         method: ShippingMethod,
+    },
+    /// The way of shipping was priced for another country than the one that was set last.
+    #[error("shipping was priced for {offered}, and the cart goes to {country}")]
+    ShippingForAnotherCountry {
+        /// The country it was priced for.
+        offered: CountryCode,
+        /// The country delivered to.
+        country: CountryCode,
     },
     /// A line's variant is not for sale any more.
     #[error("{sku} is no longer for sale")]
@@ -144,6 +154,7 @@ impl Refusal for CartRefusal {
             Self::DeliveryNotSet => "DELIVERY_NOT_SET",
             Self::ShippingNotChosen => "SHIPPING_NOT_CHOSEN",
             Self::ShippingUnavailable { .. } => "SHIPPING_UNAVAILABLE",
+            Self::ShippingForAnotherCountry { .. } => "SHIPPING_FOR_ANOTHER_COUNTRY",
             Self::LineUnavailable { .. } => "LINE_UNAVAILABLE",
             Self::QuoteExpired { .. } => "QUOTE_EXPIRED",
             Self::TotalChanged { .. } => "TOTAL_CHANGED",

@@ -4,7 +4,7 @@ use super::decide::{Decision, check_price};
 use super::{Cart, CartEvent, CartRefusal, CartStatus, lines};
 use crate::kernel::{Money, OrderId, Timestamp, already, check_line, happened, refuse};
 use crate::payment::MAX_PAYMENT_TOKEN;
-use crate::pricing::{PricedVariant, Quote, ShippingQuote};
+use crate::pricing::{PricedVariant, Quote, ShippingOffer};
 
 impl Cart {
     pub(super) fn submit(
@@ -41,7 +41,7 @@ impl Cart {
         &self,
         at: Timestamp,
         current: &[PricedVariant],
-        current_shipping: Option<&ShippingQuote>,
+        current_shipping: Option<&ShippingOffer>,
     ) -> Result<Quote, CartRefusal> {
         let quote = self.quote()?;
         if !quote.has_expired(at) {
@@ -58,7 +58,7 @@ impl Cart {
     pub(super) fn at_prices(
         &self,
         prices: &[PricedVariant],
-        shipping: Option<&ShippingQuote>,
+        shipping: Option<&ShippingOffer>,
     ) -> Result<Self, CartRefusal> {
         let currency = self.terms.as_ref().ok_or(CartRefusal::NotFound)?.currency;
         for line in &self.lines {
@@ -71,11 +71,12 @@ impl Cart {
         let mut repriced = self.clone();
         lines::reprice(&mut repriced.lines, prices);
         if let Some(chosen) = &mut repriced.shipping {
-            let offered = shipping.filter(|offer| offer.method == chosen.method);
+            let offered = shipping.filter(|offer| offer.shipping.method == chosen.method);
             let unavailable = || CartRefusal::ShippingUnavailable { method: chosen.method.clone() };
             let offered = offered.ok_or_else(unavailable)?;
-            check_price(currency, offered.price)?;
-            *chosen = offered.clone();
+            self.check_country(offered)?;
+            check_price(currency, offered.shipping.price)?;
+            *chosen = offered.shipping.clone();
         }
         Ok(repriced)
     }

@@ -13,7 +13,7 @@ use crate::kernel::{
     CartId, CountryCode, Currency, LineId, Money, OrderId, Quantity, Refusal, Sku, Timestamp, VariantId,
     sample,
 };
-use crate::pricing::{PricedVariant, ShippingQuote, TaxTreatment, samples as pricing};
+use crate::pricing::{PricedVariant, ShippingOffer, ShippingQuote, TaxTreatment, samples as pricing};
 
 fn gbp(minor: i64) -> Money {
     Money::new(minor, Currency::GBP)
@@ -52,6 +52,11 @@ fn shipping(price: i64) -> ShippingQuote {
     ShippingQuote { price: gbp(price), ..pricing::shipping().expect("sample") }
 }
 
+/// Shipping at this price to Great Britain.
+fn offer(price: i64) -> ShippingOffer {
+    ShippingOffer { country: country("GB"), shipping: shipping(price) }
+}
+
 fn engraved(text: &str) -> BTreeMap<String, String> {
     BTreeMap::from([("engraving".to_owned(), text.to_owned())])
 }
@@ -81,7 +86,7 @@ fn deliver_to(code: &str) -> Command {
 }
 
 fn ship_for(price: i64) -> Command {
-    Command::ChooseShipping { shipping: shipping(price) }
+    Command::ChooseShipping { offer: offer(price) }
 }
 
 /// A submit at the sample moment plus `seconds`, when these are today's prices.
@@ -91,7 +96,7 @@ fn submit(order: u16, expected: i64, seconds: i64, current: &[PricedVariant], to
         payment_token: "card_approved".to_owned(),
         expected_total: gbp(expected),
         current: current.to_vec(),
-        current_shipping: Some(shipping(today)),
+        current_shipping: Some(offer(today)),
         at: sample::moment(seconds),
     }
 }
@@ -286,10 +291,28 @@ fn shipping_is_chosen_for_a_country_and_in_the_carts_currency() {
     assert_eq!(ask(&mut cart, ship_for(390)), Err(Refused::DeliveryNotSet));
     ask(&mut cart, deliver_to("GB")).expect("granted");
     let euro = ShippingQuote { price: Money::new(1, Currency::EUR), ..shipping(0) };
+    let euro = ShippingOffer { shipping: euro, ..offer(0) };
     let refused = Refused::CurrencyMismatch { cart: Currency::GBP, given: Currency::EUR };
-    assert_eq!(ask(&mut cart, Command::ChooseShipping { shipping: euro }), Err(refused));
+    assert_eq!(ask(&mut cart, Command::ChooseShipping { offer: euro }), Err(refused));
     assert_eq!(ask(&mut cart, ship_for(390)), Ok(vec![Event::ShippingChosen { shipping: shipping(390) }]));
     assert_eq!(ask(&mut cart, ship_for(390)), Ok(vec![]));
+}
+
+#[test]
+fn shipping_that_was_priced_for_another_country_is_not_the_carts() {
+    let refused = Refused::ShippingForAnotherCountry { offered: country("GB"), country: country("FR") };
+    assert_eq!(refused.to_string(), "shipping was priced for GB, and the cart goes to FR");
+    // Between the price that was looked up and the command, the shopper has moved.
+    let mut moved = given([create(), add(1, variant(1, 1_000), 2), deliver_to("GB"), deliver_to("FR")]);
+    assert_eq!(ask(&mut moved, ship_for(390)), Err(refused.clone()));
+
+    let abroad = ShippingOffer { country: country("FR"), shipping: shipping(890) };
+    ask(&mut moved, Command::ChooseShipping { offer: abroad }).expect("granted");
+    let prices = vec![later(variant(1, 1_000))];
+    let reprice = Command::Reprice { prices: prices.clone(), shipping: Some(offer(390)) };
+    assert_eq!(ask(&mut moved, reprice), Err(refused.clone()));
+    assert_eq!(ask(&mut moved, submit(1, 2_390, 3_600, &prices, 390)), Err(refused));
+    assert_eq!(moved.quote().map(|quote| quote.total), Ok(gbp(2_890)));
 }
 
 #[test]
@@ -362,7 +385,7 @@ fn an_expired_quote_needs_everything_still_to_be_on_offer() {
 fn taking_todays_prices_makes_the_cart_buyable_again() {
     let mut cart = ready();
     let prices = vec![later(variant(1, 1_100)), later(variant(9, 1))];
-    let reprice = Command::Reprice { prices, shipping: Some(shipping(490)) };
+    let reprice = Command::Reprice { prices, shipping: Some(offer(490)) };
     let repriced = Event::Repriced { prices: vec![later(variant(1, 1_100))], shipping: Some(shipping(490)) };
     assert_eq!(ask(&mut cart, reprice.clone()), Ok(vec![repriced]));
     assert_eq!(ask(&mut cart, reprice), Ok(vec![]));
@@ -506,7 +529,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => prop::sample::select(vec!["GB", "FR"]).prop_map(deliver_to),
         2 => (0..500_i64).prop_map(ship_for),
         1 => (prices.clone(), 0..500_i64).prop_map(|(prices, price)| Command::Reprice {
-            prices, shipping: Some(shipping(price))
+            prices, shipping: Some(offer(price))
         }),
         1 => (2..5_u16, lines).prop_map(|(from, lines)| Command::Merge { from: cart_id(from), lines }),
         1 => (prices, any_moment(), 0..4_u16, 0..5_000_i64).prop_map(|(current, at, order, total)| {
@@ -515,7 +538,7 @@ fn any_command() -> impl Strategy<Value = Command> {
                 payment_token: "card".to_owned(),
                 expected_total: gbp(total),
                 current,
-                current_shipping: Some(shipping(100)),
+                current_shipping: Some(offer(100)),
                 at,
             }
         }),

@@ -8,6 +8,6 @@ mod tax;
 #[cfg(test)]
 mod tests;
 
-pub use quote::{PricedLine, PricedVariant, Quote, QuoteError, QuotedLine, ShippingQuote};
+pub use quote::{PricedLine, PricedVariant, Quote, QuoteError, QuotedLine, ShippingOffer, ShippingQuote};
 pub use shipping::{shipping_rate, shipping_rates};
 pub use tax::{TaxTreatment, standard_rate};

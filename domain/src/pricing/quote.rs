@@ -36,6 +36,15 @@ pub struct ShippingQuote {
     pub price: Money,
 }
 
+/// A way of shipping at the price the shop asks for it to one country: somewhere else it has another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShippingOffer {
+    /// The country it was priced for.
+    pub country: CountryCode,
+    /// The way of shipping at its price.
+    pub shipping: ShippingQuote,
+}
+
 /// One line of a quote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuotedLine {

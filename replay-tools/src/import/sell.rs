@@ -8,7 +8,7 @@ use daybook_commands::use_cases::{Address, Contact};
 use daybook_domain::cart::{Cart, CartCommand};
 use daybook_domain::order::{OrderCommand, ShippedLine, StockHold};
 use daybook_domain::payment::PaymentCommand;
-use daybook_domain::pricing::{PricedVariant, ShippingQuote, TaxTreatment};
+use daybook_domain::pricing::{PricedVariant, ShippingOffer, ShippingQuote, TaxTreatment};
 use daybook_domain::{
     CartId, Currency, CustomerId, LineId, Money, OrderId, PaymentId, ShippingMethod, SubjectId, Timestamp,
 };
@@ -135,7 +135,8 @@ async fn fill_cart(
     // A constant that is a valid code.
     if let Ok(method) = ShippingMethod::try_new(SHIPPING) {
         let shipping = ShippingQuote { method, price: Money::zero(Currency::GBP) };
-        story.tell(carts, &id, CHOOSE_SHIPPING, CartCommand::ChooseShipping { shipping }).await?;
+        let offer = ShippingOffer { country: sale.country.clone(), shipping };
+        story.tell(carts, &id, CHOOSE_SHIPPING, CartCommand::ChooseShipping { offer }).await?;
     }
     let submit = CartCommand::Submit {
         order_id,
