@@ -15,7 +15,7 @@ use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::{EventStore, RecordedEvent, Repository, SnapshotPolicy, Vault};
 
 /// When snapshots are taken; the version goes up with the form of an aggregate's state.
-const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 2, every: 100 };
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 3, every: 100 };
 
 /// The aggregates of one process. Cloning shares caches and connections.
 #[derive(Clone)]

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use daybook_domain::{CommandId, CustomerId};
-use daybook_eventstore::{CommandContext, Executed, Position};
+use daybook_eventstore::{CommandContext, CommandError, Executed, Position, Together, Unit};
 use serde::de::DeserializeOwned;
 
 use super::error::UseCaseError;
+use crate::shop::Shop;
 
 /// What an operation came to.
 #[derive(Debug, Clone)]
@@ -60,6 +61,27 @@ pub(super) fn step(context: &CommandContext, step: usize) -> CommandContext {
         context.command_id = CommandId::derived(context.command_id.uuid(), &format!("step {step}"));
     }
     context
+}
+
+/// Executes one command on as many aggregates as `decide` turns to: all of it takes effect, or none of it.
+pub(super) async fn together(
+    shop: &Shop,
+    context: &CommandContext,
+    outcome: &str,
+    decide: impl Fn(&mut Unit<'_>) -> Result<(), UseCaseError> + Sync,
+) -> Result<Done<()>, UseCaseError> {
+    match shop.store.together(context, outcome, decide).await {
+        Ok(Together::Done { position, decided }) => {
+            Ok(Done { value: decided, position: Some(position), replayed: false })
+        }
+        Ok(Together::Replayed { position, .. }) => {
+            Ok(Done { value: (), position: Some(position), replayed: true })
+        }
+        Err(CommandError::Refused(error)) => Err(error),
+        Err(CommandError::KeyReused) => Err(UseCaseError::KeyReused),
+        Err(CommandError::Conflict) => Err(UseCaseError::Conflict),
+        Err(CommandError::Store(error)) => Err(UseCaseError::Store(error)),
+    }
 }
 
 /// Reads the outcome that was stored with a command.

@@ -1,5 +1,6 @@
 //! What can be asked of an order.
 
+use super::ReturnedUnits;
 use super::event::{CancelReason, ShippedLine, StockHold};
 use crate::kernel::{CartId, CustomerId, Money, OrderId, Sealed, ShipmentId};
 use crate::pricing::Quote;
@@ -29,6 +30,8 @@ pub enum OrderCommand {
     Dispatch { shipment_id: ShipmentId, lines: Vec<ShippedLine>, carrier: String, tracking: String },
     /// Note that a shipment reached the shopper.
     RecordDelivered { shipment_id: ShipmentId },
+    /// Note that units came back; at most as many of a variant as left.
+    TakeBack { units: ReturnedUnits },
     /// Close it when all is delivered and `captured` is the whole total; not yet so is no error.
     Complete { captured: Money },
 }

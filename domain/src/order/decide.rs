@@ -1,4 +1,4 @@
-//! What an order lets happen, except letting a part of it leave: that is in `dispatch`.
+//! What an order lets happen, except letting a part of it leave (`dispatch`) and come back (`returns`).
 
 use super::{CancelReason, Order, OrderCommand, OrderEvent, OrderRefusal, OrderStatus, Placement, StockHold};
 use crate::kernel::{self, Money, Quantity, VariantId, already, happened, refuse};
@@ -34,6 +34,7 @@ impl Order {
                 self.dispatch(shipment_id, lines, carrier, tracking)
             }
             OrderCommand::RecordDelivered { shipment_id } => self.record_delivered(shipment_id),
+            OrderCommand::TakeBack { units } => self.take_back(units),
             OrderCommand::Complete { captured } => self.complete(captured),
         }
     }

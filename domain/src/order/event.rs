@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::StockItem;
 use crate::kernel::{
-    CartId, CustomerId, LineId, Money, OrderId, Quantity, Sealed, ShipmentId, VariantId, event_types,
+    CartId, CustomerId, LineId, Money, OrderId, Quantity, ReturnId, Sealed, ShipmentId, VariantId,
+    event_types,
 };
 use crate::pricing::Quote;
 
@@ -78,6 +79,11 @@ pub enum OrderEvent {
     Delivered {
         shipment_id: ShipmentId,
     },
+    Returned {
+        return_id: ReturnId,
+        variant_id: VariantId,
+        quantity: Quantity,
+    },
     Completed {},
 }
 
@@ -88,5 +94,6 @@ event_types!(OrderEvent, "Order", {
     Cancelled = "1": "it will not be shipped; what was held and authorised is given back",
     Dispatched = "1": "a shipment may leave, and its part of the total is to be captured",
     Delivered = "1": "a shipment reached the shopper",
+    Returned = "1": "units that had left came back",
     Completed = "1": "everything was delivered and paid",
 });

@@ -1,7 +1,7 @@
 //! An order: what was bought, and how far it is. The order decides between a cancel and a dispatch.
 //!
-//! It knows what it promised and what left, never whether the money came or where the parcel is: those are
-//! the payment's and the shipment's own axes.
+//! It knows what it promised, what left and what came back, never whether the money came or where the parcel is: those
+//! are the payment's and the shipment's own axes.
 
 mod capture;
 mod command;
@@ -9,6 +9,7 @@ mod decide;
 mod dispatch;
 mod event;
 mod refusal;
+mod returns;
 mod samples;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
-    CartId, Currency, CustomerId, LineId, Money, OrderId, Quantity, Sealed, ShipmentId, aggregate,
+    CartId, Currency, CustomerId, LineId, Money, OrderId, Quantity, ReturnId, Sealed, ShipmentId, VariantId,
+    aggregate,
 };
 use crate::pricing::{Quote, QuotedLine};
 
@@ -34,6 +36,7 @@ pub struct Order {
     allocations: Vec<StockHold>,
     cancel_reason: Option<CancelReason>,
     dispatches: Vec<Dispatch>,
+    returns: Vec<ReturnedUnits>,
 }
 
 /// What was bought, by whom and for where; it never changes.
@@ -97,6 +100,17 @@ pub struct Dispatch {
     pub delivered: bool,
 }
 
+/// Units of a variant that came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReturnedUnits {
+    /// The return.
+    pub return_id: ReturnId,
+    /// What.
+    pub variant_id: VariantId,
+    /// How many.
+    pub quantity: Quantity,
+}
+
 impl Order {
     /// What was bought; nothing before it was placed.
     pub fn placement(&self) -> Option<&Placement> {
@@ -126,6 +140,11 @@ impl Order {
     /// The shipments that were let go, in that order.
     pub fn dispatches(&self) -> &[Dispatch] {
         &self.dispatches
+    }
+
+    /// What came back, in the order in which it was noted.
+    pub fn returns(&self) -> &[ReturnedUnits] {
+        &self.returns
     }
 
     /// What is to be paid for what left so far; nothing in no currency before it was placed.
@@ -202,6 +221,9 @@ impl Order {
                 for dispatch in self.dispatches.iter_mut().filter(|one| one.shipment_id == shipment_id) {
                     dispatch.delivered = true;
                 }
+            }
+            OrderEvent::Returned { return_id, variant_id, quantity } => {
+                self.returns.push(ReturnedUnits { return_id, variant_id, quantity });
             }
             OrderEvent::Completed {} => self.status = OrderStatus::Completed,
         }

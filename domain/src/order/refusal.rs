@@ -1,6 +1,6 @@
 //! Why an order says no.
 
-use crate::kernel::{LineId, MoneyError, Refusal, ShipmentId, TextError, VariantId};
+use crate::kernel::{LineId, MoneyError, Refusal, ReturnId, ShipmentId, TextError, VariantId};
 
 /// An order's refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,22 @@ pub enum OrderRefusal {
         /// The shipment.
         shipment_id: ShipmentId,
     },
+    /// More came back than left and is not back yet.
+    #[error("{remaining} units of variant {variant_id} can still come back, not {asked}")]
+    ReturnExceedsDispatched {
+        /// The variant.
+        variant_id: VariantId,
+        /// How many left and are not back.
+        remaining: u64,
+        /// How many were said to be back.
+        asked: u32,
+    },
+    /// The return was noted with other content.
+    #[error("return {return_id} was noted with other content")]
+    ReturnIdUsed {
+        /// The return.
+        return_id: ReturnId,
+    },
     /// A text is too long or holds what it may not.
     #[error(transparent)]
     Text(#[from] TextError),
@@ -98,6 +114,8 @@ impl Refusal for OrderRefusal {
             Self::DispatchExceedsOrdered { .. } => "DISPATCH_EXCEEDS_ORDERED",
             Self::ShipmentAlreadyDispatched { .. } => "SHIPMENT_ALREADY_DISPATCHED",
             Self::ShipmentNotFound { .. } => "SHIPMENT_NOT_FOUND",
+            Self::ReturnExceedsDispatched { .. } => "RETURN_EXCEEDS_DISPATCHED",
+            Self::ReturnIdUsed { .. } => "RETURN_ID_USED",
             Self::Text(_) => "TEXT_INVALID",
             Self::Money(MoneyError::CurrencyMismatch { .. }) => "CURRENCY_MISMATCH",
             Self::Money(MoneyError::OutOfRange | MoneyError::NotAnAmount) => "TOTAL_OUT_OF_RANGE",

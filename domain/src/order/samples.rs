@@ -3,7 +3,8 @@
 use super::{CancelReason, OrderEvent, ShippedLine, StockHold};
 use crate::inventory::StockItem;
 use crate::kernel::{
-    CartId, CodeError, CustomerId, LineId, LocationCode, Money, OrderId, ShipmentId, VariantId, sample,
+    CartId, CodeError, CustomerId, LineId, LocationCode, Money, OrderId, Quantity, ReturnId, ShipmentId,
+    VariantId, sample,
 };
 use crate::pricing::samples as pricing;
 
@@ -39,6 +40,11 @@ fn build() -> Result<Vec<OrderEvent>, CodeError> {
             to_capture: Money::new(3_468, pricing::CURRENCY),
         },
         OrderEvent::Delivered { shipment_id },
+        OrderEvent::Returned {
+            return_id: ReturnId::new(sample::id(0x41)),
+            variant_id,
+            quantity: Quantity::ONE,
+        },
         OrderEvent::Completed {},
     ])
 }

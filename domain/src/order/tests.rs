@@ -7,12 +7,12 @@ use proptest::prelude::*;
 
 use super::{
     CancelReason, FulfilmentStatus, Order, OrderCommand as Command, OrderEvent as Event,
-    OrderRefusal as Refused, OrderStatus, ShippedLine, StockHold, samples,
+    OrderRefusal as Refused, OrderStatus, ReturnedUnits, ShippedLine, StockHold, samples,
 };
 use crate::inventory::StockItem;
 use crate::kernel::{
-    CartId, CountryCode, Currency, LineId, LocationCode, Money, MoneyError, OrderId, Refusal, ShipmentId,
-    VariantId, sample,
+    CartId, CountryCode, Currency, LineId, LocationCode, Money, MoneyError, OrderId, Refusal, ReturnId,
+    ShipmentId, VariantId, sample,
 };
 use crate::pricing::{PricedLine, PricedVariant, Quote, ShippingQuote, TaxTreatment, samples as pricing};
 
@@ -100,6 +100,11 @@ fn dispatch(shipment: u16, lines: Vec<ShippedLine>) -> Command {
         carrier: "Royal Mail".to_owned(),
         tracking: "RM1".to_owned(),
     }
+}
+
+fn take_back(number: u16, of: u16, count: i64) -> Command {
+    let (return_id, quantity) = (ReturnId::new(sample::id(0x4000 + number)), sample::quantity(count));
+    Command::TakeBack { units: ReturnedUnits { return_id, variant_id: variant_id(of), quantity } }
 }
 
 fn cancel() -> Command {
@@ -236,6 +241,34 @@ fn an_order_is_confirmed_once() {
     let other = Command::Confirm { allocations: vec![hold("LEEDS", 0, 3), hold("LEEDS", 1, 1)] };
     assert_eq!(ask(&mut order, other), Err(Refused::AlreadyConfirmed));
     assert_eq!(ask(&mut order, Command::RecordReserved { holds: vec![hold("LON", 0, 3)] }), Ok(vec![]));
+}
+
+#[test]
+fn no_more_comes_back_than_left_and_the_refusal_says_how_much_still_can() {
+    let mut order = confirmed();
+    let exceeds =
+        |remaining, asked| Refused::ReturnExceedsDispatched { variant_id: variant_id(0), remaining, asked };
+    assert_eq!(ask(&mut order, take_back(1, 0, 1)), Err(exceeds(0, 1)), "nothing has left");
+    ask(&mut order, dispatch(1, vec![shipped(0, 1)])).expect("granted");
+    ask(&mut order, dispatch(2, vec![shipped(0, 2), shipped(1, 1)])).expect("granted");
+    assert_eq!(ask(&mut order, take_back(1, 0, 4)), Err(exceeds(3, 4)));
+    assert_eq!(ask(&mut order, take_back(1, 0, 2)).map(|events| events.len()), Ok(1));
+    assert_eq!(ask(&mut order, take_back(2, 0, 2)), Err(exceeds(1, 2)));
+    assert_eq!(exceeds(1, 2).code(), "RETURN_EXCEEDS_DISPATCHED");
+    ask(&mut order, take_back(2, 0, 1)).expect("granted");
+    ask(&mut order, take_back(3, 1, 1)).expect("the other line's are its own");
+    assert_eq!((order.returnable(variant_id(0)), order.returns().len()), (0, 3));
+}
+
+#[test]
+fn what_came_back_comes_back_once_however_often_it_is_told() {
+    let mut order = confirmed();
+    ask(&mut order, dispatch(1, vec![shipped(0, 3)])).expect("granted");
+    ask(&mut order, take_back(1, 0, 3)).expect("granted");
+    assert_eq!(ask(&mut order, take_back(1, 0, 3)), Ok(vec![]));
+    let used = Refused::ReturnIdUsed { return_id: ReturnId::new(sample::id(0x4001)) };
+    assert_eq!(ask(&mut order, take_back(1, 0, 1)), Err(used));
+    assert_eq!(Order::default().decide(take_back(1, 0, 1)), Err(Refused::NotFound));
 }
 
 #[test]

@@ -105,7 +105,8 @@ fn placed(event: &Envelope) -> Option<OrderRow> {
 
 fn order(row: &mut OrderRow, happened: &OrderEvent, event: &Envelope) -> Result<(), FoldError> {
     match happened {
-        OrderEvent::Placed { .. } | OrderEvent::StockReserved { .. } => {}
+        // What came back is told by the history, and what went back by the payment.
+        OrderEvent::Placed { .. } | OrderEvent::StockReserved { .. } | OrderEvent::Returned { .. } => {}
         OrderEvent::Confirmed { .. } => row.status = OrderStatus::Confirmed,
         OrderEvent::Cancelled { reason, .. } => {
             row.status = OrderStatus::Cancelled;

@@ -2,7 +2,7 @@
 //! ever sold that is not there.
 
 use daybook_domain::inventory::{InventoryCommand, InventoryRefusal, StockItem};
-use daybook_domain::order::StockHold;
+use daybook_domain::order::{OrderCommand, ReturnedUnits, StockHold};
 use daybook_domain::{OrderId, Quantity, ReturnId, ShipmentId, Timestamp, VariantId};
 use daybook_eventstore::CommandError;
 
@@ -89,7 +89,7 @@ pub(super) async fn ship(
     story.tell(&story.shop().inventory, &id, &step, ship).await
 }
 
-/// Takes returned units back in.
+/// Takes returned units back in, once the order has noted that they are back.
 pub(super) async fn restock(
     story: &Story<'_>,
     order_id: OrderId,
@@ -99,6 +99,14 @@ pub(super) async fn restock(
 ) -> Result<(), ImportError> {
     let item = StockItem { variant_id, location: story.location() };
     let (id, return_id) = (item.to_string(), ReturnId::derived(story.id, step));
+    let units = ReturnedUnits { return_id, variant_id, quantity };
+    let note = OrderCommand::TakeBack { units };
+    story.tell(&story.shop().orders, &order_id.to_string(), &note_step(step), note).await?;
     let restock = InventoryCommand::Return { item, order_id, return_id, quantity };
     story.tell(&story.shop().inventory, &id, step, restock).await
+}
+
+/// The step in which the order notes what this one restocks.
+pub(super) fn note_step(step: &str) -> String {
+    format!("note {step}")
 }

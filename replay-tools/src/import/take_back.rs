@@ -26,7 +26,7 @@ pub(super) async fn take_back(desk: &Desk, note: &Return) -> Result<(), ImportEr
             restocked.push((taken, line.listing.variant_id, step));
         }
     }
-    let steps = restocked.iter().map(|(_, _, step)| step.clone());
+    let steps = restocked.iter().flat_map(|(_, _, step)| [stock::note_step(step), step.clone()]);
     let steps = steps.chain(refunds.keys().flat_map(|order| [request_step(*order), record_step(*order)]));
     let told = (content(note), note.at);
     let story = Story::begin(desk, name(note.document), told, steps).await?;

@@ -12,13 +12,13 @@ use daybook_domain::payment::{Authorisation, PaymentCommand, PaymentStatus, Prog
 use daybook_domain::shipment::ShipmentStatus;
 use daybook_domain::{Clock, Currency, LocationCode, Money, OrderId, Quantity, ShipmentId};
 
-use crate::harness::shop::{TestShop, context, item};
+use crate::harness::shop::{TestShop, Wanted, context, item};
 use crate::harness::steps::{Mood, Steps};
 
-const NONE: [&str; 0] = [];
+pub(super) const NONE: [&str; 0] = [];
 
 /// The shipment that London opens for an order.
-fn parcel(order_id: OrderId) -> ShipmentId {
+pub(super) fn parcel(order_id: OrderId) -> ShipmentId {
     shipment_of(order_id, &LocationCode::try_new("LON").expect("a location"))
 }
 
@@ -30,7 +30,7 @@ impl TestShop {
     }
 
     /// Packs `units` of the first line, and lets the parcel leave.
-    async fn leave(&self, shipment_id: ShipmentId, units: i64) {
+    pub(super) async fn leave(&self, shipment_id: ShipmentId, units: i64) {
         self.pack(shipment_id, units).await;
         let dispatching = Dispatching { shipment_id, carrier: "Royal Mail".into(), tracking: "RM1".into() };
         dispatch_shipment(&self.shop, &context(), dispatching).await.expect("it may leave");
@@ -51,7 +51,12 @@ impl TestShop {
 /// An order of three that is confirmed and paid for.
 async fn confirmed(shop: &TestShop, steps: &mut Steps) -> OrderId {
     let lantern = shop.product(1_000, 5).await;
-    let order_id = shop.buy(&[lantern.times(3)], "card").await;
+    confirmed_of(shop, steps, lantern.times(3)).await
+}
+
+/// The same of this.
+pub(super) async fn confirmed_of(shop: &TestShop, steps: &mut Steps, wanted: Wanted) -> OrderId {
+    let order_id = shop.buy(&[wanted], "card").await;
     assert_eq!(steps.run().await, NONE);
     assert_eq!(shop.order(order_id).await.status(), OrderStatus::Confirmed);
     order_id

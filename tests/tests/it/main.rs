@@ -18,6 +18,7 @@ mod projections;
 mod reactions;
 mod rebuild;
 mod relay;
+mod returning;
 mod search;
 mod store;
 mod structure;

@@ -161,7 +161,7 @@ impl StockMutation {
         Ok(Some(change(ctx, input.item, command).await?.into()))
     }
 
-    /// Takes returned units back in.
+    /// Takes returned units back in, at most as many as left for the order and are not back yet.
     async fn stock_return(
         &self,
         ctx: &Context<'_>,
