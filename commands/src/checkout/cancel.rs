@@ -24,7 +24,7 @@ impl Checkout {
         reaction: &Reaction,
     ) -> Result<(), ProcessError> {
         let context = reaction.context("cancel", self.shop.clock.now());
-        let command = OrderCommand::Cancel { reason, holds };
+        let command = OrderCommand::Cancel { reason, holds, note: None };
         match ask(&self.shop.orders, &order_id.to_string(), command, &context).await? {
             // Called off before.
             Ok(told) if told.appended == 0 => self.compensate(order_id, reaction).await,
@@ -36,7 +36,8 @@ impl Checkout {
 
     /// The same for want of stock, with whatever else is decided at once.
     pub(super) fn call_off(&self, unit: &mut Unit<'_>, order_id: OrderId) -> Result<(), ProcessError> {
-        let command = OrderCommand::Cancel { reason: CancelReason::OutOfStock, holds: Vec::new() };
+        let (reason, holds) = (CancelReason::OutOfStock, Vec::new());
+        let command = OrderCommand::Cancel { reason, holds, note: None };
         must(unit.execute(&self.shop.orders, &order_id.to_string(), command)?)
     }
 
@@ -111,7 +112,10 @@ impl Checkout {
 
     async fn reopen_cart(&self, order: &PlacedOrder, reaction: &Reaction) -> Result<(), ProcessError> {
         match order.state.cancel_reason() {
-            Some(CancelReason::Customer | CancelReason::Staff) | None => return Ok(()),
+            Some(
+                CancelReason::Customer | CancelReason::Staff | CancelReason::Fraud | CancelReason::Other,
+            )
+            | None => return Ok(()),
             Some(CancelReason::OutOfStock | CancelReason::PaymentDeclined | CancelReason::PaymentExpired) => {
             }
         }

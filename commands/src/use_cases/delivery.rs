@@ -100,7 +100,7 @@ impl Address {
     }
 }
 
-fn line(field: &'static str, text: &str, min: usize, max: usize) -> Result<(), UseCaseError> {
+pub(super) fn line(field: &'static str, text: &str, min: usize, max: usize) -> Result<(), UseCaseError> {
     let fits = text.len() <= max * 4 && (min..=max).contains(&text.chars().count());
     if fits && !text.trim().is_empty() && !text.chars().any(char::is_control) {
         return Ok(());

@@ -121,6 +121,9 @@ pub(super) enum Unavailable {
     /// It is not an address that mail could go to.
     #[error("the e-mail address is not one")]
     Email,
+    /// Only the shop's people say this.
+    #[error("the {0} is for the shop's staff to give")]
+    ForStaff(&'static str),
     /// The person asked to be forgotten.
     #[error("the person was forgotten")]
     Forgotten,
@@ -137,6 +140,7 @@ impl Refusal for Unavailable {
             Self::TooManyLines { .. } => "TOO_MANY_LINES",
             Self::Text { .. } => "TEXT_INVALID",
             Self::Email => "EMAIL_INVALID",
+            Self::ForStaff(_) => "STAFF_ONLY",
             Self::Forgotten => "FORGOTTEN",
         }
     }

@@ -22,7 +22,7 @@ pub use delivery::{Address, Contact, set_delivery};
 pub use error::{Refused, UseCaseError};
 pub use merge::merge_carts;
 pub use notice::take_notice;
-pub use order::{Dispatching, cancel_order, dispatch_shipment};
+pub use order::{Cancelling, Dispatching, cancel_order, dispatch_shipment};
 pub use outcome::{Done, Scope};
 pub use payment::{capture_payment, refund_payment};
 pub use person::forget_person;

@@ -21,7 +21,7 @@ pub(crate) fn quantity(count: i64) -> Quantity {
 }
 
 /// Checks that every type of event has a sample, and that each reads back as it was written; returns the
-/// samples with the name of the type and version that each one is golden for.
+/// samples with the name of the type and version that each one is golden for, numbered where there are several.
 #[cfg(test)]
 pub(crate) fn checked<E>(types: &[super::EventType], samples: Vec<E>) -> Vec<(String, E)>
 where
@@ -35,6 +35,11 @@ where
         let written = serde_json::to_string(sample).expect("json");
         assert_eq!(serde_json::from_str::<E>(&written).expect("event"), *sample);
     }
-    let golden = |sample: &E| format!("{}_v{}", sample.event_type(), sample.event_version());
+    let mut names = std::collections::BTreeMap::new();
+    let mut golden = |sample: &E| {
+        let name = format!("{}_v{}", sample.event_type(), sample.event_version());
+        let number = names.entry(name.clone()).and_modify(|number| *number += 1).or_insert(1);
+        if *number == 1 { name } else { format!("{name}_{number}") }
+    };
     samples.into_iter().map(|sample| (golden(&sample), sample)).collect()
 }

@@ -24,8 +24,8 @@ pub enum OrderCommand {
     RecordReserved { holds: Vec<StockHold> },
     /// Promise it: the money is authorised and the stock allocated.
     Confirm { allocations: Vec<StockHold> },
-    /// Cancel it. `holds` are those not yet noted in the order.
-    Cancel { reason: CancelReason, holds: Vec<StockHold> },
+    /// Cancel it. `holds` are those not yet noted in the order; `note` is what staff say about why.
+    Cancel { reason: CancelReason, holds: Vec<StockHold>, note: Option<Sealed> },
     /// Let a shipment leave. The order is where a cancel and a dispatch race: one of them wins here.
     Dispatch { shipment_id: ShipmentId, lines: Vec<ShippedLine>, carrier: String, tracking: String },
     /// Note that a shipment reached the shopper.

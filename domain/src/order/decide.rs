@@ -1,7 +1,7 @@
 //! What an order lets happen, except letting a part of it leave (`dispatch`) and come back (`returns`).
 
 use super::{CancelReason, Order, OrderCommand, OrderEvent, OrderRefusal, OrderStatus, Placement, StockHold};
-use crate::kernel::{self, Money, Quantity, VariantId, already, happened, refuse};
+use crate::kernel::{self, Money, Quantity, Sealed, VariantId, already, happened, refuse};
 use crate::pricing::Quote;
 
 pub(super) type Decision = kernel::Decision<OrderEvent, OrderRefusal>;
@@ -29,7 +29,7 @@ impl Order {
             }),
             OrderCommand::RecordReserved { holds } => self.record_reserved(holds),
             OrderCommand::Confirm { allocations } => self.confirm(allocations),
-            OrderCommand::Cancel { reason, holds } => self.cancel(reason, holds),
+            OrderCommand::Cancel { reason, holds, note } => self.cancel(reason, holds, note),
             OrderCommand::Dispatch { shipment_id, lines, carrier, tracking } => {
                 self.dispatch(shipment_id, lines, carrier, tracking)
             }
@@ -88,7 +88,7 @@ impl Order {
         }
     }
 
-    fn cancel(&self, reason: CancelReason, holds: Vec<StockHold>) -> Decision {
+    fn cancel(&self, reason: CancelReason, holds: Vec<StockHold>, note: Option<Sealed>) -> Decision {
         self.placed()?;
         if self.status == OrderStatus::Cancelled {
             return already();
@@ -96,7 +96,7 @@ impl Order {
         if !self.dispatches.is_empty() {
             return refuse(OrderRefusal::AlreadyDispatched);
         }
-        happened(OrderEvent::Cancelled { reason, holds: self.all_holds(holds) })
+        happened(OrderEvent::Cancelled { reason, holds: self.all_holds(holds), note })
     }
 
     fn complete(&self, captured: Money) -> Decision {

@@ -43,6 +43,10 @@ pub enum CancelReason {
     PaymentDeclined,
     /// The payment did not come in time.
     PaymentExpired,
+    /// It looks like a fraud.
+    Fraud,
+    /// Anything else; the note may say what.
+    Other,
 }
 
 /// A fact about an order.
@@ -68,6 +72,8 @@ pub enum OrderEvent {
     Cancelled {
         reason: CancelReason,
         holds: Vec<StockHold>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Sealed>,
     },
     Dispatched {
         shipment_id: ShipmentId,
@@ -91,7 +97,7 @@ event_types!(OrderEvent, "Order", {
     Placed = "1": "a submitted cart became an order at its quoted total",
     StockReserved = "1": "every line's stock is held, to be paid for in time",
     Confirmed = "1": "the money is authorised and the stock promised: it will be shipped",
-    Cancelled = "1": "it will not be shipped; what was held and authorised is given back",
+    Cancelled = "1": "it will not be shipped; what was held and authorised is given back; `note`, if there is one, is what staff sealed about why",
     Dispatched = "1": "a shipment may leave, and its part of the total is to be captured",
     Delivered = "1": "a shipment reached the shopper",
     Returned = "1": "units that had left came back",

@@ -209,7 +209,7 @@ impl Order {
                 self.allocations = allocations;
                 self.status = OrderStatus::Confirmed;
             }
-            OrderEvent::Cancelled { reason, holds } => {
+            OrderEvent::Cancelled { reason, holds, .. } => {
                 self.holds = holds;
                 self.cancel_reason = Some(reason);
                 self.status = OrderStatus::Cancelled;

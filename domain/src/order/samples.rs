@@ -31,7 +31,8 @@ fn build() -> Result<Vec<OrderEvent>, CodeError> {
         },
         OrderEvent::StockReserved { holds: holds.clone() },
         OrderEvent::Confirmed { allocations: holds.clone() },
-        OrderEvent::Cancelled { reason: CancelReason::PaymentDeclined, holds },
+        OrderEvent::Cancelled { reason: CancelReason::PaymentDeclined, holds: holds.clone(), note: None },
+        OrderEvent::Cancelled { reason: CancelReason::Fraud, holds, note: Some(pricing::sealed("bm90ZQ")) },
         OrderEvent::Dispatched {
             shipment_id,
             lines: vec![ShippedLine { line_id: LineId::new(sample::id(0x61)), variant_id, quantity: two }],

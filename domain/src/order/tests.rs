@@ -108,7 +108,7 @@ fn take_back(number: u16, of: u16, count: i64) -> Command {
 }
 
 fn cancel() -> Command {
-    Command::Cancel { reason: CancelReason::Customer, holds: vec![] }
+    Command::Cancel { reason: CancelReason::Customer, holds: vec![], note: None }
 }
 
 fn delivered(shipment: u16) -> Command {
@@ -280,9 +280,10 @@ fn a_cancelled_order_names_everything_that_may_be_held() {
         Command::RecordReserved { holds: noted },
         Command::Confirm { allocations: vec![hold("LEEDS", 0, 3), hold("LON", 1, 2)] },
     ]);
-    let cancel = |given| Command::Cancel { reason: CancelReason::Staff, holds: given };
+    let note = Some(pricing::sealed("bm90ZQ"));
+    let cancel = |given| Command::Cancel { reason: CancelReason::Staff, holds: given, note: note.clone() };
     let holds = vec![hold("LON", 0, 3), hold("LON", 1, 2), hold("LEEDS", 0, 3), hold("YORK", 1, 1)];
-    let cancelled = Event::Cancelled { reason: CancelReason::Staff, holds };
+    let cancelled = Event::Cancelled { reason: CancelReason::Staff, holds, note: note.clone() };
     assert_eq!(ask(&mut order, cancel(vec![hold("YORK", 1, 1)])), Ok(vec![cancelled]));
     assert_eq!(order.status(), OrderStatus::Cancelled);
     assert_eq!(order.cancel_reason(), Some(CancelReason::Staff));
@@ -425,9 +426,12 @@ fn statuses_and_reasons_are_stored_by_these_names() {
         CancelReason::OutOfStock,
         CancelReason::PaymentDeclined,
         CancelReason::PaymentExpired,
+        CancelReason::Fraud,
+        CancelReason::Other,
     ];
     let reasons = reasons.map(json).join(" ");
-    assert_eq!(reasons, r#""customer" "staff" "out_of_stock" "payment_declined" "payment_expired""#);
+    let agreed = r#""customer" "staff" "out_of_stock" "payment_declined" "payment_expired" "fraud" "other""#;
+    assert_eq!(reasons, agreed);
 }
 
 /// Lines, shipping, and how the order leaves: per shipment, how many of each line are tried.

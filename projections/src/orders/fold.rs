@@ -12,7 +12,7 @@ use crate::runtime::{Envelope, FoldError, ReadModel};
 impl ReadModel for Orders {
     type Row = OrderRow;
     const SOURCES: &'static [&'static str] = &["Order", "Payment", "Shipment"];
-    const REVISION: i32 = 1;
+    const REVISION: i32 = 2;
 
     fn key(event: &Envelope) -> Option<String> {
         order_of(&event.event, event.aggregate_id())
@@ -81,6 +81,7 @@ fn placed(event: &Envelope) -> Option<OrderRow> {
         customer_id: *customer_id,
         status: OrderStatus::Placed,
         cancel_reason: None,
+        cancel_note: None,
         contact: contact.clone(),
         address: address.clone(),
         lines: lines.into_iter().map(|quoted| OrderLine { quoted, dispatched: 0 }).collect(),
@@ -108,9 +109,10 @@ fn order(row: &mut OrderRow, happened: &OrderEvent, event: &Envelope) -> Result<
         // What came back is told by the history, and what went back by the payment.
         OrderEvent::Placed { .. } | OrderEvent::StockReserved { .. } | OrderEvent::Returned { .. } => {}
         OrderEvent::Confirmed { .. } => row.status = OrderStatus::Confirmed,
-        OrderEvent::Cancelled { reason, .. } => {
+        OrderEvent::Cancelled { reason, note, .. } => {
             row.status = OrderStatus::Cancelled;
             row.cancel_reason = Some(*reason);
+            row.cancel_note.clone_from(note);
         }
         OrderEvent::Dispatched { shipment_id, lines, carrier, tracking, .. } => {
             for left in lines {

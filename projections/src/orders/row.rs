@@ -219,6 +219,8 @@ pub struct OrderRow {
     pub status: OrderStatus,
     /// Why it was cancelled.
     pub cancel_reason: Option<CancelReason>,
+    /// What staff noted about why, sealed.
+    pub cancel_note: Option<Sealed>,
     /// Who bought, sealed.
     pub contact: Sealed,
     /// Where to, sealed.

@@ -220,10 +220,11 @@ fn a_failed_refund_leaves_the_money_captured() {
 fn a_cancelled_order_says_why_and_its_money_is_let_go() {
     let mut events = vec![placed()];
     events.extend(authorised());
-    events.push(order(OrderEvent::Cancelled { reason: CancelReason::Customer, holds: Vec::new() }));
+    let (reason, note) = (CancelReason::Fraud, Some(sealed()));
+    events.push(order(OrderEvent::Cancelled { reason, holds: Vec::new(), note: note.clone() }));
     events.push(payment(PaymentEvent::Voided { order_id: order_id(), amount: pounds(1_668) }));
     let row = given(events);
-    assert_eq!(row.cancel_reason, Some(CancelReason::Customer));
+    assert_eq!((row.cancel_reason, &row.cancel_note), (Some(reason), &note));
     assert_eq!(row.payment_status(), PaymentStatus::Voided);
     assert_eq!(row.fulfilment_status(), FulfilmentStatus::Cancelled);
 }

@@ -59,7 +59,7 @@ impl TestShop {
     }
 
     pub(super) async fn cancel(&self, order_id: OrderId) -> Result<(), UseCaseError> {
-        cancel_order(&self.shop, &context(), Scope::All, order_id).await.map(drop)
+        cancel_order(&self.shop, &context(), Scope::All, order_id.into()).await.map(drop)
     }
 
     /// Nobody was charged: nothing is held at the gateway, and nothing was kept.

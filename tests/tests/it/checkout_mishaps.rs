@@ -150,7 +150,7 @@ async fn a_payment_that_was_requested_after_its_order_was_called_off_goes_back()
         let order_id = shop.buy(&[lantern], "card").await;
         steps.gateway.is(Mood::Silent);
         steps.run_until("OrderPlaced").await;
-        cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+        cancel_order(&shop.shop, &context(), Scope::All, order_id.into()).await.expect("nothing has left");
         steps.run().await;
         // The slower of two workers does not know yet.
         let payment_id = payment_of(order_id);
@@ -182,7 +182,7 @@ async fn what_a_late_run_took_for_an_order_that_was_called_off_goes_back() {
     // The slower of two workers knows the order as it is now, and hears no more of it.
     let behind = Steps::remembering(&shop);
     behind.shop.orders.recall(&order_id.to_string()).await.expect("the order");
-    cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+    cancel_order(&shop.shop, &context(), Scope::All, order_id.into()).await.expect("nothing has left");
     assert_eq!(steps.run().await, NONE);
     assert_eq!(behind.again("OrderPlaced").await, NONE);
     assert_eq!(steps.run().await, NONE);
@@ -195,7 +195,7 @@ async fn what_is_packed_in_part_while_the_order_is_called_off_opens_no_other_par
     let mut steps = Steps::of(&shop);
     let order_id = confirmed(&shop, &mut steps).await;
     let first = parcel(order_id);
-    cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+    cancel_order(&shop.shop, &context(), Scope::All, order_id.into()).await.expect("nothing has left");
     shop.pack(first, 1).await;
     assert_eq!(steps.run().await, NONE);
     assert_eq!(shop.shipment_status(first).await, ShipmentStatus::Cancelled);
@@ -231,7 +231,9 @@ async fn what_the_gateway_may_hold_is_asked_for_until_it_answers_and_then_goes_b
         let order_id = shop.buy(&[lantern], "card").await;
         steps.run().await;
         if called_off {
-            cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+            cancel_order(&shop.shop, &context(), Scope::All, order_id.into())
+                .await
+                .expect("nothing has left");
         }
         steps.after(TimeDelta::minutes(31)).await;
         assert_eq!(shop.order(order_id).await.status(), OrderStatus::Cancelled);
@@ -263,7 +265,7 @@ async fn money_that_the_gateway_would_not_give_back_is_asked_for_again_until_it_
             assert_eq!(steps.run().await, NONE);
         }
         steps.gateway.is(Mood::Refusing);
-        cancel_order(&shop.shop, &context(), Scope::All, order_id).await.expect("nothing has left");
+        cancel_order(&shop.shop, &context(), Scope::All, order_id.into()).await.expect("nothing has left");
         assert_eq!(steps.run().await, NONE);
         assert_eq!(steps.after(TimeDelta::seconds(2)).await, NONE);
         assert_eq!(steps.after(TimeDelta::seconds(3)).await, NONE);

@@ -90,7 +90,7 @@ async fn what_a_shopper_called_off_is_not_bought_again_by_submitting_the_cart_ag
         let (cart_id, expected_total) = shop.cart(&[lantern]).await;
         let order_id = shop.submit(cart_id, expected_total, "card_approve").await;
         shop.order_is(order_id, OrderStatus::Confirmed).await;
-        cancel_order(&shop.shop, &context(), scope, order_id).await.expect("nothing has left");
+        cancel_order(&shop.shop, &context(), scope, order_id.into()).await.expect("nothing has left");
         shop.stock_is(lantern, "LON", "the stock is free", |stock| stock.available() == 9).await;
         shop.worker_is_through().await;
         let submission = Submission { cart_id, payment_token: "card_approve".into(), expected_total };

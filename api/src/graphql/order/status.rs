@@ -80,6 +80,10 @@ pub(crate) enum OrderCancelReason {
     PaymentDeclined,
     /// The payment did not come in time.
     PaymentExpired,
+    /// It looks like a fraud.
+    Fraud,
+    /// Anything else.
+    Other,
 }
 
 /// How far a request to the gateway is.

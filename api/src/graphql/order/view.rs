@@ -10,6 +10,7 @@ use daybook_projections::orders::{OrderLine as Line, OrderRow};
 use super::history::{self, OrderEventConnection};
 use super::settlement::{self, OrderPayment};
 use super::status::{FulfilmentStatus, OrderCancelReason, OrderStatus, PaymentStatus};
+use crate::auth::Permission;
 use crate::graphql::context::request;
 use crate::graphql::error::ApiError;
 use crate::graphql::id::global;
@@ -97,6 +98,14 @@ impl Order {
     /// Why it was cancelled.
     async fn cancel_reason(&self) -> Option<OrderCancelReason> {
         self.0.cancel_reason.map(OrderCancelReason::from)
+    }
+
+    /// What staff noted about why it was cancelled; nothing for shoppers, and after the person was forgotten.
+    async fn cancel_staff_note(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
+        if !request(ctx).identity.may(Permission::ServeCustomers) {
+            return Ok(None);
+        }
+        person::open::<String, _>(ctx, self.0.cancel_note.as_ref()).await
     }
 
     /// What was bought.

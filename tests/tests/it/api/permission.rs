@@ -146,6 +146,43 @@ async fn a_history_tells_shoppers_what_happened_and_only_auditors_what_was_paid_
 }
 
 #[tokio::test]
+async fn why_an_order_was_called_off_is_told_to_all_and_what_staff_noted_to_staff() {
+    let front = Front::open().await;
+    let _projector = front.projector(&["orders"]);
+    let product = front.shop.product(1_000, 5).await;
+    let order_id = front.shop.buy(&[product], "card_approve").await;
+    let _worker = front.shop.worker(&[]);
+    front.shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let id = global("Order", &order_id.to_string());
+    let cancel = "mutation ($id: ID!, $reason: OrderCancelReason, $note: String) {
+        orderCancel(orderId: $id, reason: $reason, staffNote: $note) {
+            order { cancelReason cancelStaffNote } userErrors { code field } } }";
+    let with = |reason: &str, note: Option<&str>| json!({ "id": id, "reason": reason, "note": note });
+    for (asked, field) in [(with("FRAUD", None), "reason"), (with("CUSTOMER", Some("x")), "staffNote")] {
+        let refused = front.data(cancel, asked).await["orderCancel"]["userErrors"].take();
+        assert_eq!(refused, json!([{ "code": "STAFF_ONLY", "field": [field] }]));
+    }
+    let [support, auditor] = ["support", "auditor"].map(|role| token(role, "x"));
+    let as_support = As { token: Some(&support), ..As::default() };
+    let done = front.data_as(as_support, cancel, with("FRAUD", Some("Ada is not Ada"))).await;
+    let order = &done["orderCancel"]["order"];
+    assert_eq!(*order, json!({ "cancelReason": "FRAUD", "cancelStaffNote": "Ada is not Ada" }), "{done}");
+
+    let read = "query ($id: ID!) { order(id: $id) { cancelReason cancelStaffNote } }";
+    let as_auditor = As { token: Some(&auditor), ..As::default() };
+    for who in [As::default(), as_auditor] {
+        let seen = front.data_as(who, read, json!({ "id": id })).await["order"].take();
+        assert_eq!(seen, json!({ "cancelReason": "FRAUD", "cancelStaffNote": null }));
+    }
+    let history = "query ($id: ID!) { order(id: $id) { history(first: 50) { nodes { type payload } } } }";
+    let told =
+        front.data_as(as_auditor, history, json!({ "id": id })).await["order"]["history"]["nodes"].take();
+    let cancelled = told.as_array().expect("a list").iter().find(|event| event["type"] == "OrderCancelled");
+    assert_eq!(cancelled.expect("it is told")["payload"]["Cancelled"]["reason"], "fraud");
+    assert!(!told.to_string().contains("Ada is not Ada"));
+}
+
+#[tokio::test]
 async fn who_had_a_person_forgotten_is_on_record_and_twice_is_once() {
     let front = Front::open().await;
     let product = front.shop.product(1_000, 5).await;

@@ -212,7 +212,8 @@ pub(super) fn placed(order_id: OrderId) -> DomainEvent {
 }
 
 pub(super) fn cancelled() -> DomainEvent {
-    DomainEvent::Order(OrderEvent::Cancelled { reason: CancelReason::Customer, holds: Vec::new() })
+    let (reason, holds) = (CancelReason::Customer, Vec::new());
+    DomainEvent::Order(OrderEvent::Cancelled { reason, holds, note: None })
 }
 
 fn encode(fact: &DomainEvent) -> (String, String) {
