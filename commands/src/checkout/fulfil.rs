@@ -102,8 +102,7 @@ impl Checkout {
         Ok(())
     }
 
-    /// Takes what is due for all that left so far. What is not held any more cannot be taken: that is a refusal nobody
-    /// has an answer to, so that the reaction is put off and somebody looks.
+    /// Takes what is due for all that left so far, as far as it is held; the payment says what is missing.
     async fn capture(
         &self,
         order_id: OrderId,

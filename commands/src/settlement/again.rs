@@ -43,6 +43,7 @@ impl Refused {
             | PaymentEvent::Conflicted { .. }
             | PaymentEvent::CaptureRequested { .. }
             | PaymentEvent::Captured { .. }
+            | PaymentEvent::CaptureFellShort { .. }
             | PaymentEvent::CancellationRequested { .. }
             | PaymentEvent::VoidRequested { .. }
             | PaymentEvent::Voided { .. }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_es::Aggregate;
+use daybook_domain::Money;
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::payment::{
     Authorisation, Payment, PaymentCommand, PaymentEvent, PaymentRequest, Progress as Movement,
@@ -164,6 +165,21 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
     captures.chain(voids).chain(refunds).chain(extras).collect()
 }
 
+/// What cannot be taken any more, if the event says that.
+fn shortfall(reaction: &Reaction) -> Option<Money> {
+    let DomainEvent::Payment(PaymentEvent::CaptureFellShort { shortfall, .. }) = &reaction.event else {
+        return None;
+    };
+    Some(*shortfall)
+}
+
+/// Asking again gets nobody anything: somebody is told, and the payment goes on saying it.
+fn note_shortfall(shortfall: Money, reaction: &Reaction) {
+    metrics::counter!("daybook_payment_shortfalls_total").increment(1);
+    tracing::error!(payment = reaction.aggregate_id, correlation_id = %reaction.correlation_id(), %shortfall,
+        currency = shortfall.currency().code(), "less is held than is due; somebody must see to the rest");
+}
+
 #[async_trait]
 impl Process for Settlement {
     fn name(&self) -> &'static str {
@@ -189,11 +205,15 @@ impl Process for Settlement {
                     | PaymentEvent::ExtraVoidRequested { .. }
             )
         );
-        let concerns = asked || Refused::by(reaction).is_some();
+        let concerns = asked || Refused::by(reaction).is_some() || shortfall(reaction).is_some();
         concerns.then(|| reaction.aggregate_id.parse().ok()).flatten()
     }
 
     async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
+        if let Some(shortfall) = shortfall(reaction) {
+            note_shortfall(shortfall, reaction);
+            return Ok(Progress::Done);
+        }
         match Refused::by(reaction) {
             Some((refused, _)) => self.note_refused(refused, reaction).await.map(|()| Progress::Done),
             None => self.settle(reaction).await,

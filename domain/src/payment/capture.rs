@@ -40,15 +40,23 @@ impl Payment {
     }
 
     /// Whatever was asked for before, by whomever, and did not fail counts: told twice, late or in another order, no
-    /// more is asked for than is due.
+    /// more is asked for than is due. What is not held any more cannot be taken by asking again: what is held is taken, and
+    /// the rest is on record for a person.
     pub(super) fn capture_due(&self, capture_id: Uuid, due: Money) -> Decision {
-        self.requested()?.check_currency(due)?;
+        let request = self.requested()?;
+        request.check_currency(due)?;
         let asked = self.captures.iter().filter(|one| one.progress != Progress::Failed);
         let missing = asked.fold(due.minor(), |left, one| left.saturating_sub(one.amount.minor()));
         if missing <= 0 || self.capture(capture_id).is_some() {
             return already();
         }
-        self.request_capture(capture_id, Money::new(missing, due.currency()))
+        let held = self.capturable().minor().clamp(0, missing);
+        let mut events = self.request_capture(capture_id, Money::new(held, due.currency()))?;
+        let shortfall = Money::new(missing - held, due.currency());
+        if shortfall.minor() > self.shortfall().minor() {
+            events.push(PaymentEvent::CaptureFellShort { order_id: request.order_id, shortfall });
+        }
+        Ok(events)
     }
 
     pub(super) fn record_captured(&self, capture_id: Uuid, amount: Money) -> Decision {

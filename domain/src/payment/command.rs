@@ -26,7 +26,7 @@ pub enum PaymentCommand {
     Expire { at: Timestamp },
     /// Take a part of what is held.
     RequestCapture { capture_id: Uuid, amount: Money },
-    /// Take what is missing of `due`, the sum of all that is due so far.
+    /// Take what is missing of `due`, the sum of all that is due so far, as far as it is held.
     CaptureDue { capture_id: Uuid, due: Money },
     /// The gateway took it.
     RecordCaptured { capture_id: Uuid, amount: Money },

@@ -56,6 +56,10 @@ pub enum PaymentEvent {
         amount: Money,
         code: String,
     },
+    CaptureFellShort {
+        order_id: OrderId,
+        shortfall: Money,
+    },
     CancellationRequested {
         order_id: OrderId,
     },
@@ -124,6 +128,7 @@ impl PaymentEvent {
             | Self::CaptureRequested { order_id, .. }
             | Self::Captured { order_id, .. }
             | Self::CaptureFailed { order_id, .. }
+            | Self::CaptureFellShort { order_id, .. }
             | Self::CancellationRequested { order_id, .. }
             | Self::VoidRequested { order_id, .. }
             | Self::Voided { order_id, .. }
@@ -149,6 +154,7 @@ event_types!(PaymentEvent, "Payment", {
     CaptureRequested = "1": "the gateway is to be asked to take this part of the authorised amount",
     Captured = "1": "the gateway took it, or with a conflict another amount",
     CaptureFailed = "1": "the gateway refused to take it",
+    CaptureFellShort = "1": "so much of what is due is not held any more and cannot be taken: somebody must see to it",
     CancellationRequested = "1": "the order was cancelled while the gateway had not answered: whatever it answers goes back",
     VoidRequested = "1": "the gateway is to be asked to let the uncaptured rest go",
     Voided = "1": "the gateway let it go",

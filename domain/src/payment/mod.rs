@@ -42,6 +42,8 @@ pub struct Payment {
     /// Whether whatever is held or comes in goes back.
     cancelled: bool,
     captures: Vec<Capture>,
+    /// What is due and not held, when that was ever so.
+    shortfall: Option<Money>,
     voids: Vec<Void>,
     refunds: Vec<Refund>,
     extras: Vec<Extra>,
@@ -183,6 +185,11 @@ impl Payment {
         &self.captures
     }
 
+    /// What is due and cannot be taken, because it is not held any more.
+    pub fn shortfall(&self) -> Money {
+        self.shortfall.unwrap_or(Money::zero(self.currency()))
+    }
+
     /// The voids, in the order in which they were asked for.
     pub fn voids(&self) -> &[Void] {
         &self.voids
@@ -272,6 +279,7 @@ impl Payment {
             PaymentEvent::CaptureFailed { capture_id, amount, .. } => {
                 self.note_capture(capture_id, amount, Progress::Failed);
             }
+            PaymentEvent::CaptureFellShort { shortfall, .. } => self.shortfall = Some(shortfall),
             PaymentEvent::CancellationRequested { .. } => self.cancelled = true,
             PaymentEvent::VoidRequested { amount, .. } => {
                 self.cancelled = true;

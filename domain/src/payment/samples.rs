@@ -51,6 +51,7 @@ fn captures() -> Vec<PaymentEvent> {
         PaymentEvent::CaptureRequested { order_id, capture_id, amount },
         PaymentEvent::Captured { order_id, capture_id, amount, captured_total: amount },
         PaymentEvent::CaptureFailed { order_id, capture_id, amount, code: "processing_error".to_owned() },
+        PaymentEvent::CaptureFellShort { order_id, shortfall: money(2_218) },
     ]
 }
 

@@ -69,6 +69,10 @@ fn capture_due(number: u16, due: i64) -> Command {
     Command::CaptureDue { capture_id: capture_id(number), due: gbp(due) }
 }
 
+fn fell_short(shortfall: i64) -> Event {
+    Event::CaptureFellShort { order_id: order_id(), shortfall: gbp(shortfall) }
+}
+
 fn captured(number: u16, amount: i64) -> Command {
     Command::RecordCaptured { capture_id: capture_id(number), amount: gbp(amount) }
 }
@@ -419,13 +423,33 @@ fn a_capture_that_failed_is_made_up_for_by_the_next() {
 }
 
 #[test]
-fn what_is_due_and_not_held_any_more_is_refused_aloud() {
+fn what_is_due_and_not_held_any_more_is_on_record_once_and_never_asked_for() {
     let mut let_go = given([request(), held(100), voided()]);
-    let refused = Refused::CaptureExceedsAuthorised { remaining: gbp(0), asked: gbp(60) };
-    assert_eq!(ask(&mut let_go, capture_due(1, 60)), Err(refused));
-    assert_eq!(ask(&mut let_go, capture_due(1, 0)), NOTHING);
+    assert_eq!(ask(&mut let_go, capture_due(1, 60)), Ok(vec![fell_short(60)]));
+    assert_eq!(ask(&mut let_go, capture_due(1, 60)), NOTHING);
+    assert_eq!(ask(&mut let_go, capture_due(2, 100)), Ok(vec![fell_short(100)]));
+    assert_eq!(ask(&mut let_go, capture_due(1, 60)), NOTHING, "told late");
+    assert_eq!(ask(&mut let_go, capture_due(3, 0)), NOTHING);
+    assert_eq!((let_go.shortfall(), let_go.captured()), (gbp(100), gbp(0)));
     let due = Command::CaptureDue { capture_id: capture_id(1), due: Money::new(1, Currency::EUR) };
     assert_eq!(ask(&mut let_go, due).map_err(|refused| refused.code()), Err("CURRENCY_MISMATCH"));
+}
+
+#[test]
+fn what_is_still_held_is_taken_when_less_is_held_than_is_due() {
+    let mut payment = given([request(), held(100), capture_due(1, 40), voided(), capture_failed(1)]);
+    assert_eq!(payment.capturable(), gbp(40));
+    assert_eq!(ask(&mut payment, capture_due(2, 100)), Ok(vec![capture_requested(2, 40), fell_short(60)]));
+    assert_eq!(ask(&mut payment, capture_due(2, 100)), NOTHING);
+    ask(&mut payment, capture_failed(2)).expect("granted");
+    assert_eq!(
+        ask(&mut payment, capture_due(3, 100)),
+        Ok(vec![capture_requested(3, 40)]),
+        "no more is missing"
+    );
+    ask(&mut payment, captured(3, 40)).expect("granted");
+    assert_eq!(ask(&mut payment, capture_due(4, 100)), NOTHING);
+    assert_eq!((payment.captured(), payment.shortfall()), (gbp(40), gbp(60)));
 }
 
 #[test]
@@ -694,6 +718,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => Just(declined()),
         1 => (800..1_000_i64).prop_map(expire),
         6 => (0..4_u16, amount()).prop_map(|(number, amount)| capture(number, amount)),
+        3 => (0..4_u16, amount()).prop_map(|(number, due)| capture_due(number, due)),
         6 => (0..4_u16, amount()).prop_map(|(number, amount)| captured(number, amount)),
         2 => (0..4_u16).prop_map(capture_failed),
         1 => (0..3_u16).prop_map(cancel),

@@ -91,6 +91,7 @@ fn placed(event: &Envelope) -> Option<OrderRow> {
             authorised: nothing,
             captured: nothing,
             refunded: nothing,
+            shortfall: nothing,
             voided: false,
             outcome: None,
             action_url: None,

@@ -18,6 +18,7 @@ pub(super) const fn order_of(event: &PaymentEvent) -> OrderId {
         | PaymentEvent::CaptureRequested { order_id, .. }
         | PaymentEvent::Captured { order_id, .. }
         | PaymentEvent::CaptureFailed { order_id, .. }
+        | PaymentEvent::CaptureFellShort { order_id, .. }
         | PaymentEvent::CancellationRequested { order_id }
         | PaymentEvent::VoidRequested { order_id, .. }
         | PaymentEvent::Voided { order_id, .. }
@@ -66,6 +67,7 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
             let capture = capture(payment, *capture_id)?;
             (capture.progress, capture.failure) = (Progress::Failed, Some(code.clone()));
         }
+        PaymentEvent::CaptureFellShort { shortfall, .. } => payment.shortfall = *shortfall,
         PaymentEvent::CancellationRequested { .. }
         | PaymentEvent::VoidRequested { .. }
         | PaymentEvent::VoidFailed { .. }

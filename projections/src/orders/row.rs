@@ -169,6 +169,8 @@ pub struct PaymentView {
     pub captured: Money,
     /// What went back.
     pub refunded: Money,
+    /// What is due and cannot be taken, because it is not held any more.
+    pub shortfall: Money,
     /// Whether the uncaptured rest was let go.
     pub voided: bool,
     /// How it ended or what it waits for, when that is not told by the amounts.

@@ -22,6 +22,8 @@ pub(crate) struct OrderPayment {
     captured: MoneyV2,
     /// What went back.
     refunded: MoneyV2,
+    /// What is due for what left and cannot be taken, because the gateway does not hold it any more. Somebody must see to it.
+    shortfall: MoneyV2,
     /// Where the shopper takes a second step with the bank, when one is needed.
     action_url: Option<String>,
     /// Why the gateway refused.
@@ -76,6 +78,7 @@ impl From<&OrderRow> for OrderPayment {
             authorised: payment.authorised.into(),
             captured: payment.captured.into(),
             refunded: payment.refunded.into(),
+            shortfall: payment.shortfall.into(),
             action_url: payment.action_url.clone(),
             decline_code: payment.decline_code.clone(),
             captures: payment.captures.iter().map(Capture::from).collect(),
