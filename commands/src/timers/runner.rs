@@ -1,4 +1,6 @@
-//! Firing timers when they are due. Any number of runners share the work; none fires what another holds.
+//! Firing timers when they are due. Any number of runners share the work; none fires what another holds. Timers of one
+//! kind are fired together and apart from those of others, so that what waits for somebody, as for a gateway that does not
+//! answer, holds up only its own kind.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -6,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use daybook_domain::Timestamp;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -19,10 +22,12 @@ use super::book::{CHANNEL, Timer, Timers};
 pub(super) const SAFETY_INTERVAL: Duration = Duration::from_secs(1);
 /// The least time between two looks that found nothing to fire, while other runners hold what is due.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
-/// How many timers are taken at a time.
+/// How many timers of a kind are taken at a time.
 const BATCH: usize = 64;
 /// How many of them are in hand at once.
 const AT_ONCE: usize = 16;
+/// Of how many kinds timers are in hand at once: each takes a connection meanwhile.
+const KINDS: usize = 4;
 /// How long a handler may take; after that the timer has failed and is fired again later.
 const HANDLER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -32,7 +37,8 @@ struct Due {
 }
 
 impl Timers {
-    /// Fires timers as they become due, until `stop`; what is in hand then is finished.
+    /// Fires timers as they become due, until `stop`; what is in hand then is finished. One batch of each kind is in hand
+    /// at a time.
     pub async fn run<H, F, E>(&self, handler: H, stop: CancellationToken)
     where
         H: Fn(Timer) -> F,
@@ -45,7 +51,7 @@ impl Timers {
         }
     }
 
-    /// Fires what is due now, at most one batch; returns how many were taken.
+    /// Fires what is due now, of whatever kind, at most one batch; returns how many were taken.
     ///
     /// # Errors
     /// When the database fails; what was fired then fires again.
@@ -55,8 +61,17 @@ impl Timers {
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
+        self.fire_batch(handler, None).await
+    }
+
+    async fn fire_batch<H, F, E>(&self, handler: &H, kind: Option<&str>) -> Result<usize, sqlx::Error>
+    where
+        H: Fn(Timer) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
         let mut tx = self.pool.begin().await?;
-        let due = take(&mut tx, self.clock.now()).await?;
+        let due = take(&mut tx, self.clock.now(), kind).await?;
         let taken = due.len();
         // The rows stay locked meanwhile, so nobody else fires them, and a crash gives them back at once.
         let ends: Vec<(Uuid, Option<i32>)> = futures::stream::iter(due)
@@ -75,38 +90,62 @@ impl Timers {
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
+        let (mut batches, mut busy) = (FuturesUnordered::new(), Vec::<String>::new());
         while !stop.is_cancelled() {
-            let pause = match self.look(handler).await {
-                Ok(pause) => pause,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "timers could not be fired");
-                    SAFETY_INTERVAL
-                }
-            };
             tokio::select! {
-                () = self.bell.wait(pause) => {}
+                Some(ended) = batches.next() => busy.retain(|kind| *kind != ended),
+                due = self.next_due(&busy), if busy.len() < KINDS => if let Some(kind) = due {
+                    busy.push(kind.clone());
+                    batches.push(self.fire_kind(handler, kind));
+                },
                 () = stop.cancelled() => {}
             }
         }
+        while batches.next().await.is_some() {}
     }
 
-    /// Fires what is due; returns how long it is until more will be.
-    async fn look<H, F, E>(&self, handler: &H) -> Result<Duration, sqlx::Error>
+    /// The next kind of which a timer is due, beside those that are in hand; nothing when it is time to look again.
+    async fn next_due(&self, busy: &[String]) -> Option<String> {
+        let pause = match self.next(busy).await {
+            Ok(Some((kind, Duration::ZERO))) => return Some(kind),
+            Ok(Some((_, ahead))) => ahead.min(SAFETY_INTERVAL),
+            Ok(None) => SAFETY_INTERVAL,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "timers could not be looked at");
+                SAFETY_INTERVAL
+            }
+        };
+        self.bell.wait(pause).await;
+        None
+    }
+
+    /// The kind of the next timer that is not of a busy kind, and how long it is until then.
+    async fn next(&self, busy: &[String]) -> Result<Option<(String, Duration)>, sqlx::Error> {
+        let next: Option<(String, Timestamp)> =
+            sqlx::query_as("SELECT kind, next_at FROM timers WHERE kind <> ALL($1) ORDER BY next_at LIMIT 1")
+                .bind(busy)
+                .fetch_optional(&self.pool)
+                .await?;
+        let now = self.clock.now();
+        Ok(next.map(|(kind, next_at)| (kind, (next_at - now).to_std().unwrap_or_default())))
+    }
+
+    /// Fires a batch of a kind; returns the kind once it is to be looked at again.
+    async fn fire_kind<H, F, E>(&self, handler: &H, kind: String) -> String
     where
         H: Fn(Timer) -> F,
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
-        let next: Option<Timestamp> =
-            sqlx::query_scalar("SELECT min(next_at) FROM timers").fetch_one(&self.pool).await?;
-        let Some(next) = next else { return Ok(SAFETY_INTERVAL) };
-        if let Ok(ahead) = (next - self.clock.now()).to_std()
-            && !ahead.is_zero()
-        {
-            return Ok(ahead.min(SAFETY_INTERVAL));
+        match self.fire_batch(handler, Some(&kind)).await {
+            Ok(0) => tokio::time::sleep(SHORTEST_PAUSE).await,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, kind, "timers could not be fired");
+                tokio::time::sleep(SAFETY_INTERVAL).await;
+            }
         }
-        let taken = self.fire_due(handler).await?;
-        Ok(if taken == 0 { SHORTEST_PAUSE } else { Duration::ZERO })
+        kind
     }
 
     /// Fires one timer; returns the number of its failures in a row when it failed.
@@ -164,13 +203,15 @@ impl Timers {
     }
 }
 
-async fn take(tx: &mut PgConnection, now: Timestamp) -> Result<Vec<Due>, sqlx::Error> {
+async fn take(tx: &mut PgConnection, now: Timestamp, kind: Option<&str>) -> Result<Vec<Due>, sqlx::Error> {
     let rows = sqlx::query(
         "SELECT timer_id, due_at, kind, subject, payload, attempts FROM timers
-         WHERE next_at <= $1 ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+         WHERE next_at <= $1 AND ($3::text IS NULL OR kind = $3)
+         ORDER BY next_at LIMIT $2 FOR UPDATE SKIP LOCKED",
     )
     .bind(now)
     .bind(i64::try_from(BATCH).unwrap_or(i64::MAX))
+    .bind(kind)
     .fetch_all(tx)
     .await?;
     rows.iter().map(decode).collect()

@@ -191,6 +191,38 @@ async fn a_runner_that_dies_with_a_timer_in_hand_gives_it_back() {
 }
 
 #[tokio::test]
+async fn timers_that_wait_for_somebody_hold_up_none_of_another_kind() {
+    let database = Database::events().await;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let timers = Timers::new(database.pool.clone(), Arc::clone(&clock));
+    let stuck = || Timer { kind: "gateway".to_owned(), ..timer(&*clock, -1) };
+    timers.schedule(&(0..200).map(|_| stuck()).collect::<Vec<_>>()).await.expect("they are written down");
+    let (fired, waiting) = (Fired::default(), Fired::default());
+    let handler = |timer: Timer| {
+        let stuck = timer.kind == "gateway";
+        if stuck {
+            waiting.record(&timer)
+        } else {
+            fired.record(&timer)
+        }
+        async move { if stuck { pending().await } else { Ok::<(), Infallible>(()) } }
+    };
+    let stop = CancellationToken::new();
+    let others: Vec<Timer> =
+        (0..3).map(|n| Timer { kind: format!("hold-{n}"), ..timer(&*clock, n) }).collect();
+    let fires = async {
+        timers.schedule(&others).await.expect("they are written down");
+        let done = async || (fired.all() == ids(&others)).then_some(());
+        eventually(SOON, "the others are fired", || done()).await;
+    };
+    tokio::select! {
+        () = timers.run(handler, stop) => panic!("nobody stopped it"),
+        () = fires => {}
+    }
+    assert!((1..=16).contains(&waiting.all().len()), "{} at once", waiting.all().len());
+}
+
+#[tokio::test]
 async fn a_running_runner_hears_of_new_timers_and_ends_when_told() {
     let database = Database::events().await;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
