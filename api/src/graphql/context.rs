@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::error::ApiError;
 use super::scalar::Position;
+use super::services::services;
 use crate::auth::{Identity, Permission, Role};
 
 /// The name space of the command ids that follow from idempotency keys.
@@ -56,7 +57,8 @@ pub(crate) fn request<'a>(ctx: &Context<'a>) -> &'a RequestContext {
 /// The circumstances of the command that this mutation gives, when the client may give it.
 ///
 /// Its id follows from the client and the idempotency key: the same key is the same command, for ever. The
-/// fingerprint covers the mutation's name, its arguments and the client.
+/// fingerprint covers the mutation's name, its arguments and the client. It is keyed, since an argument may be anybody's
+/// e-mail address.
 pub(crate) fn command(
     ctx: &Context<'_>,
     permission: Permission,
@@ -125,7 +127,8 @@ fn fingerprint(ctx: &Context<'_>, actor: &str) -> Result<Fingerprint, ApiError> 
         canonical.push_str(name);
         write_canonical(value, &mut canonical);
     }
-    Ok(Fingerprint::of(&[field.name().as_bytes(), canonical.as_bytes(), actor.as_bytes()]))
+    let parts = [field.name().as_bytes(), canonical.as_bytes(), actor.as_bytes()];
+    Ok(services(ctx).shop.vault.fingerprint(&parts))
 }
 
 /// Writes a value so that the order in which a client named an object's fields does not matter.

@@ -24,7 +24,8 @@ const QUEUE: usize = 4_096;
 /// How long an append may take, from the queue to the last retry of its batch.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// SHA-256 of a command's input: the same command id with another fingerprint is refused.
+/// SHA-256 of a command's input: the same command id with another fingerprint is refused. An input with personal data
+/// in it gets a keyed one from the vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 

@@ -1,17 +1,21 @@
-//! AES-256-GCM with a random nonce in front: the only code that touches key bytes.
+//! AES-256-GCM with a random nonce in front, and HMAC-SHA-256: the only code that touches key bytes.
 
 use std::sync::Arc;
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::VaultError;
+use crate::append::Fingerprint;
 
 /// An AES-256-GCM key.
 pub(super) struct Key(LessSafeKey);
 
 /// The length of a key, in bytes.
 const KEY_LEN: usize = 32;
+/// What the key of fingerprints is derived for. It never changes: another one would know no earlier input again.
+const FINGERPRINTS: &[u8] = b"daybook input fingerprints";
 
 impl Key {
     fn new(bytes: &[u8]) -> Result<Self, VaultError> {
@@ -44,7 +48,12 @@ fn random<const N: usize>() -> Result<[u8; N], VaultError> {
 
 /// The master key that wraps every subject's key. It is configuration, and never stored in the database.
 #[derive(Clone)]
-pub struct VaultKey(Arc<Key>);
+pub struct VaultKey(Arc<Master>);
+
+struct Master {
+    key: Key,
+    fingerprints: hmac::Key,
+}
 
 impl std::fmt::Debug for VaultKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -58,11 +67,21 @@ impl VaultKey {
     /// # Errors
     /// When the cipher refuses them.
     pub fn try_new(bytes: &[u8; KEY_LEN]) -> Result<Self, VaultError> {
-        Ok(Self(Arc::new(Key::new(bytes)?)))
+        let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, bytes), FINGERPRINTS);
+        let fingerprints = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        Ok(Self(Arc::new(Master { key: Key::new(bytes)?, fingerprints })))
     }
 
     pub(super) fn key(&self) -> &Key {
-        &self.0
+        &self.0.key
+    }
+
+    /// The fingerprint that only whoever has the master key can make of this one.
+    pub(super) fn keyed(&self, Fingerprint(plain): Fingerprint) -> Fingerprint {
+        let tag = hmac::sign(&self.0.fingerprints, &plain);
+        let mut keyed = [0; 32];
+        keyed.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        Fingerprint(keyed)
     }
 }
 

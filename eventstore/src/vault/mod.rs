@@ -21,6 +21,7 @@ use sqlx::{PgPool, Row};
 
 use self::cipher::DataKey;
 pub use self::cipher::VaultKey;
+use crate::append::Fingerprint;
 
 /// How many subjects' keys stay in memory. A key destroyed elsewhere is used at most [`KEY_LIFETIME`] longer.
 const CACHED_KEYS: usize = 10_000;
@@ -109,6 +110,12 @@ impl Vault {
     /// A vault in this database, under this master key.
     pub fn new(pool: PgPool, master: VaultKey) -> Self {
         Self { pool, master, keys: Arc::new(Cache::new(CACHED_KEYS)) }
+    }
+
+    /// The fingerprint of an input with personal data in it, of these parts in this order. Without the master key nobody
+    /// can confirm a guess of the input by it; with the same one, equal inputs have equal fingerprints for ever.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
+        self.master.keyed(Fingerprint::of(parts))
     }
 
     /// Seals a value for a subject, who gets a key with the first one.

@@ -32,6 +32,24 @@ async fn the_same_key_is_told_the_same_and_with_another_input_refused() {
 }
 
 #[tokio::test]
+async fn what_a_client_said_is_confirmed_by_no_fingerprint_without_the_vaults_key() {
+    let [vault, other_vault, token_key] = ["08", "0a", "0b"].map(|byte| byte.repeat(32));
+    let key = unique("key-of-a-guest");
+    let fingerprint = async |settings: &[(&str, &str)]| {
+        let front = Front::open_with(settings).await;
+        let who = As { key: Some(&key), ..As::default() };
+        front.data_as(who, CREATE, json!({ "currency": "GBP" })).await;
+        let kept = sqlx::query_scalar("SELECT fingerprint FROM commands");
+        let kept: Vec<u8> = kept.fetch_one(&front.shop.events.pool).await.expect("a command");
+        kept
+    };
+    let first = fingerprint(&[("VAULT_KEY", &vault)]).await;
+    let tokens_changed = fingerprint(&[("VAULT_KEY", &vault), ("TOKEN_KEY", &token_key)]).await;
+    assert_eq!(first, tokens_changed, "the same input is the same whoever signs tokens");
+    assert_ne!(first, fingerprint(&[("VAULT_KEY", &other_vault)]).await);
+}
+
+#[tokio::test]
 async fn a_cart_that_is_submitted_twice_at_once_is_one_order() {
     let front = Front::open().await;
     let product = front.shop.product(1_000, 5).await;
