@@ -139,8 +139,14 @@ pub(super) async fn find(shop: &Shop, scope: Scope, cart_id: CartId) -> Result<A
 /// The cart as it is on the primary, when it is in the scope.
 pub(super) async fn load(shop: &Shop, scope: Scope, cart_id: CartId) -> Result<Arc<Cart>, UseCaseError> {
     let cart = shop.carts.load(&cart_id.to_string()).await?.state;
+    check_scope(&cart, scope)?;
+    Ok(cart)
+}
+
+/// A cart that is not in the scope is as good as none.
+pub(super) fn check_scope(cart: &Cart, scope: Scope) -> Result<(), UseCaseError> {
     let ours = cart.terms().is_some_and(|terms| scope.covers(terms.customer_id));
-    if ours { Ok(cart) } else { Err(no_cart()) }
+    if ours { Ok(()) } else { Err(no_cart()) }
 }
 
 fn no_cart() -> UseCaseError {

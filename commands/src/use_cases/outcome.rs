@@ -1,9 +1,9 @@
-//! What every operation has in common: how far it reached, for whom it may be done, and how one of several steps
-//! gets a command id of its own.
+//! What every operation has in common: how far it reached, for whom it may be done, and how one command is put to several
+//! aggregates.
 
 use std::sync::Arc;
 
-use daybook_domain::{CommandId, CustomerId};
+use daybook_domain::CustomerId;
 use daybook_eventstore::{CommandContext, CommandError, Executed, Position, Together, Unit};
 use serde::de::DeserializeOwned;
 
@@ -51,16 +51,6 @@ impl Scope {
             Self::Of(customer) => owner.is_none() || owner == customer,
         }
     }
-}
-
-/// The circumstances of the `step`th command of an operation: the first has the operation's own id, so that the
-/// same id with another input is noticed, and every other one an id that always follows from it.
-pub(super) fn step(context: &CommandContext, step: usize) -> CommandContext {
-    let mut context = context.clone();
-    if step > 0 {
-        context.command_id = CommandId::derived(context.command_id.uuid(), &format!("step {step}"));
-    }
-    context
 }
 
 /// Executes one command on as many aggregates as `decide` turns to: all of it takes effect, or none of it.

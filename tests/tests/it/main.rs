@@ -12,6 +12,7 @@ mod giving_back;
 mod harness;
 mod import;
 mod isolation;
+mod merging;
 mod operator;
 mod process;
 mod projections;
