@@ -2,6 +2,7 @@
 //! to JetStream. It knows streams, versions and positions, and never what an event means.
 
 mod append;
+mod begin_tx;
 mod bounded;
 mod checkpoint;
 mod checkpoints;
@@ -24,6 +25,7 @@ mod wake;
 
 pub use append::{Append, Appended, Appender, Chain, Fingerprint, Part, Pending};
 pub use checkpoint::Checkpoint;
+pub use begin_tx::begin_tx;
 pub use checkpoints::Checkpoints;
 pub use command::{CommandContext, CommandError, Executed};
 pub use cqrs::{CqrsStore, LoadedAggregate};

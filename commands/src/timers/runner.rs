@@ -8,6 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use daybook_domain::Timestamp;
+use daybook_eventstore::begin_tx;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use sqlx::postgres::PgRow;
@@ -70,7 +71,7 @@ impl Timers {
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = begin_tx(&self.pool).await?;
         let due = take(&mut tx, self.clock.now(), kind).await?;
         let taken = due.len();
         // The rows stay locked meanwhile, so nobody else fires them, and a crash gives them back at once.

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use daybook_eventstore::{Checkpoint, EventHash, Position};
+use daybook_eventstore::{Checkpoint, EventHash, Position, begin_tx};
 use meilisearch_sdk::client::{Client, SwapIndexes};
 use meilisearch_sdk::documents::DocumentsQuery;
 use meilisearch_sdk::errors::{Error, ErrorCode};
@@ -176,7 +176,7 @@ impl<M: Indexed> MeiliTarget<M> {
         version: i32,
         from: &Checkpoint,
     ) -> Result<(Transaction<'static, Postgres>, Version, Place), TargetError> {
-        let mut tx = self.register.begin().await?;
+        let mut tx = begin_tx(&self.register).await?;
         let row = versions::lock(&mut tx, self.name, version).await?;
         let row = row.filter(|row| row.status != Status::Retired).ok_or(TargetError::Fenced)?;
         let place = self.place_at(version, from).await?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use daybook_eventstore::{Checkpoint, Position};
+use daybook_eventstore::{Checkpoint, Position, begin_tx};
 use sqlx::{Acquire, PgConnection, PgPool};
 
 use super::error::TargetError;
@@ -76,7 +76,7 @@ impl<M: Tabled> PostgresTarget<M> {
         work: &Work<'_>,
         refused: &HashMap<&str, String>,
     ) -> Result<Done<M::Row>, TargetError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = begin_tx(&self.pool).await?;
         if work.purpose != Purpose::Live {
             // A crash may lose the last batches, rows and checkpoint alike, and they are applied again.
             sqlx::query("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
@@ -117,7 +117,7 @@ impl<M: Tabled> PostgresTarget<M> {
 
     /// Which keys' rows the database refuses, and why; found by writing them one by one, and undone.
     async fn refused<'a>(&self, work: &'a Work<'_>) -> Result<HashMap<&'a str, String>, TargetError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = begin_tx(&self.pool).await?;
         let folded = Self::fold(&mut tx, work, &HashMap::new(), &HashMap::new()).await?;
         let mut refused = HashMap::new();
         for key in &folded {

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use daybook_eventstore::{Checkpoint, EventHash, Position};
+use daybook_eventstore::{Checkpoint, EventHash, Position, begin_tx};
 use fred::clients::Client;
 use fred::interfaces::{HashesInterface, KeysInterface, LuaInterface};
 use sqlx::{PgConnection, PgPool};
@@ -145,7 +145,7 @@ impl<M: ReadModel> RedisTarget<M> {
     /// Notes in the register what is parked, in a transaction of its own.
     async fn settle(&self, version: i32, parked: &[Parked], retried: &[Position]) -> Result<(), TargetError> {
         self.forget(version);
-        let mut tx = self.register.begin().await?;
+        let mut tx = begin_tx(&self.register).await?;
         parked::settle(&mut tx, (self.name, version), parked, retried).await?;
         tx.commit().await?;
         Ok(())

@@ -7,7 +7,7 @@ use sqlx::{Acquire, PgConnection, PgPool};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use daybook_eventstore::Checkpoint;
+use daybook_eventstore::{Checkpoint, begin_tx};
 
 use super::error::{RuntimeError, TargetError};
 use super::target::Target;
@@ -30,7 +30,7 @@ pub(crate) async fn begin(
     switch_when_ready: bool,
     needed: impl Fn(&[Version]) -> bool + Send,
 ) -> Result<Option<i32>, RuntimeError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
     let known = versions::list(&mut *tx, name).await?;
     if !needed(&known) {
@@ -72,7 +72,7 @@ pub(crate) async fn switch(
     name: &str,
     version: i32,
 ) -> Result<(), RuntimeError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
     let live = lock_live(&mut tx, name).await?;
     let deadline = Instant::now() + HOLD.max(target.slow());
@@ -103,7 +103,7 @@ pub(crate) async fn discard(
     name: &str,
     version: i32,
 ) -> Result<(), RuntimeError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
     let found = versions::lock(&mut tx, name, version).await?;
     if found.is_none_or(|row| row.status == Status::Live) {
@@ -118,7 +118,7 @@ pub(crate) async fn discard(
 
 /// Lets a retired version catch up, to take over when it has.
 pub(crate) async fn revive(pool: &PgPool, name: &str, version: i32) -> Result<(), RuntimeError> {
-    let mut tx = pool.begin().await?;
+    let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
     versions::set_status(&mut tx, (name, version), Status::Building, true).await?;
     versions::announce(&mut tx, name).await?;

@@ -25,3 +25,4 @@ mod store;
 mod structure;
 mod timers;
 mod together;
+mod transaction;

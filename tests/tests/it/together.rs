@@ -9,7 +9,7 @@ use daybook_domain::{OrderId, Quantity, Timestamp, VariantId};
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::{
     CommandContext, CommandError, EventStore, Fingerprint, LogReader, Repository, SnapshotPolicy, StoreError,
-    Together, Unit, Upcasters,
+    Together, Unit, Upcasters, begin_tx,
 };
 use futures::future::join_all;
 
@@ -216,7 +216,7 @@ async fn what_changed_between_looking_and_queueing_is_looked_at_again() {
     process.receive(&seen, 1).await;
     Process::new(&database).receive(&mine, 1).await;
     // While the head is held, what is queued behind the first append goes into one batch.
-    let mut holder = database.pool.begin().await.expect("a transaction");
+    let mut holder = begin_tx(&database.pool).await.expect("a transaction");
     sqlx::query("SELECT position FROM log_head FOR UPDATE").execute(&mut *holder).await.expect("the head");
     let decided = AtomicUsize::new(0);
     let first = process.receive(&other, 1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use daybook_domain::{Clock, Currency, Money, OrderId, PaymentId, Timestamp};
+use daybook_eventstore::begin_tx;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction};
 use uuid::Uuid;
@@ -105,7 +106,7 @@ impl SimulatedBooks {
         reference: &str,
         result: ActionResult,
     ) -> Result<Option<ChargeStatus>, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = begin_tx(&self.pool).await?;
         let Some(mut charge) = lock(&mut tx, reference).await? else { return Ok(None) };
         if let Some(outcome) = charge.complete(result) {
             let notice = GatewayNotice {
@@ -182,7 +183,7 @@ impl SimulatedBooks {
         &self,
         request: &Request,
     ) -> Result<Known<Transaction<'static, Postgres>>, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = begin_tx(&self.pool).await?;
         let fresh = sqlx::query(
             "INSERT INTO simulated_gateway.requests (idempotency_key, input, answer) VALUES ($1, $2, '')
              ON CONFLICT DO NOTHING",
