@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use daybook_eventstore::Listener;
 use sqlx::PgPool;
-use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 
 /// How long to wait before listening again after the connection failed.
@@ -38,12 +38,11 @@ impl Bell {
     }
 
     async fn follow_once(&self, pool: &PgPool, channel: &str) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen(channel).await?;
+        let mut listener = Listener::listen(&pool.connect_options(), channel).await?;
         // What was notified while nobody listened.
         self.ring();
         loop {
-            listener.recv().await?;
+            listener.heard().await?;
             self.ring();
         }
     }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::PgListener;
 use sqlx::{PgPool, Row};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::event::Position;
+use crate::listener::Listener;
 
 /// The channel that the append function notifies.
 const CHANNEL: &str = "daybook_events";
@@ -38,7 +38,8 @@ impl Drop for Wanted {
 }
 
 impl Wake {
-    /// Listens on the primary, while anybody wants to be woken, until the returned handle is aborted.
+    /// Listens on the primary that the pool leads to, while anybody wants to be woken, until the returned handle is
+    /// aborted.
     pub fn listen(pool: PgPool) -> (Self, JoinHandle<()>) {
         let (tell, seen) = watch::channel(0);
         let (wanted, wants) = watch::channel(0);
@@ -77,9 +78,8 @@ async fn follow(pool: PgPool, tell: watch::Sender<Position>, mut wants: watch::R
         if tokio::time::timeout(HESITATION, nobody).await.is_ok() {
             continue;
         }
-        if let Err(lost) = listen_once(&pool, &tell, &mut wants).await {
-            let lost = lost.map(|error| error.to_string());
-            tracing::warn!(error = lost, "lost the log's notifications; listening again");
+        if let Err(error) = listen_once(&pool, &tell, &mut wants).await {
+            tracing::warn!(%error, "lost the log's notifications; listening again");
             tokio::time::sleep(RECONNECT).await;
         }
     }
@@ -90,18 +90,14 @@ async fn listen_once(
     pool: &PgPool,
     tell: &watch::Sender<Position>,
     wants: &mut watch::Receiver<usize>,
-) -> Result<(), Option<sqlx::Error>> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
+) -> Result<(), sqlx::Error> {
+    let mut listener = Listener::listen(&pool.connect_options(), CHANNEL).await?;
     // What was appended while nobody listened.
-    let head = sqlx::query("SELECT position FROM log_head").fetch_one(&mut listener).await?;
+    let head = listener.fetch_one("SELECT position FROM log_head").await?;
     tell.send_replace(head.try_get(0)?);
     loop {
         tokio::select! {
-            told = listener.try_recv() => {
-                let told = told?.ok_or(None)?;
-                tell.send_replace(told.payload().parse().unwrap_or(0));
-            }
+            told = listener.heard() => drop(tell.send_replace(told?.parse().unwrap_or(0))),
             _ = wants.wait_for(|wanted| *wanted == 0) => return Ok(()),
         }
     }

@@ -35,9 +35,9 @@ impl Configuration {
         check(&names)?;
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
         Ok(Self {
-            // Each projector reads, and one connection listens.
+            // Each projector reads; some room for when they all ask at once. What listens is beside the pool.
             events: (settings.required(keys::EVENTS_URL)?, settings.or(keys::EVENTS_POOL, count + 2)?),
-            // Each projector listens, writes two versions, and holds one back while the other takes over; one
+            // Each projector writes two versions, and holds one back while the other takes over, with one to spare; one
             // connection looks at the register.
             read: (settings.required(keys::READ_URL)?, settings.or(keys::READ_POOL, 4 * count + 1)?),
             nats: settings.optional(keys::NATS_URL)?,

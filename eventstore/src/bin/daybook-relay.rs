@@ -11,7 +11,7 @@ const STREAM: &str = "DAYBOOK";
 const STREAM_BYTES: i64 = 1 << 30;
 const STREAM_HOURS: u32 = 72;
 const REPUBLISH: u32 = 10_000;
-/// One connection listens and one reads.
+/// One connection reads, and one is asked whether the log is there; the one that listens is beside the pool.
 const POOL: u32 = 3;
 
 fn main() -> ExitCode {

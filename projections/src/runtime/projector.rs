@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daybook_eventstore::Listener;
 use daybook_eventstore::process::{Need, Readiness};
-use sqlx::postgres::PgListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -72,8 +72,7 @@ impl Projector {
 
     /// Keeps a follower on each version that needs one; ends only by failing.
     async fn supervise(&self, pause: &mut Duration) -> Result<std::convert::Infallible, RuntimeError> {
-        let mut changes = PgListener::connect_with(&self.context.read).await?;
-        changes.listen(CHANNEL).await?;
+        let mut changes = Listener::listen(&self.context.read.connect_options(), CHANNEL).await?;
         let mut followers = Followers::new();
         let mut running = HashMap::new();
         loop {
@@ -90,7 +89,7 @@ impl Projector {
                 running.entry(version).or_insert_with(|| followers.spawn(self.follow(version)));
             }
             tokio::select! {
-                told = changes.recv() => drop(told?),
+                told = changes.heard() => drop(told?),
                 () = tokio::time::sleep(SAFETY_INTERVAL) => *pause = BACKOFF.0,
                 Some(ended) = followers.join_next() => {
                     // One that was told to stop has nothing to say.

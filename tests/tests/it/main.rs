@@ -26,3 +26,4 @@ mod structure;
 mod timers;
 mod together;
 mod transaction;
+mod wake;
