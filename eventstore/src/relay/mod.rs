@@ -6,6 +6,7 @@ mod publish;
 mod resume;
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const BATCH: usize = 512;
 /// The pauses after failures.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How soon the leadership is had that nobody else has.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What a relay is told.
 #[derive(Debug, Clone)]
@@ -94,16 +97,11 @@ impl Relay {
     pub async fn run(mut self, shutdown: CancellationToken) {
         let _woken = self.wake.want();
         let serve = async {
-            self.flag.standby();
             loop {
-                let mut leadership =
-                    Leadership::acquire(&self.config.events, &format!("relay {}", self.stream.name())).await;
+                let mut leadership = self.stand_by().await;
                 progress::leading(true);
                 tokio::select! {
-                    () = leadership.lost() => {
-                        tracing::warn!("lost the leadership: standing by");
-                        self.flag.standby();
-                    }
+                    () = leadership.lost() => tracing::warn!("lost the leadership: standing by"),
                     () = self.publish_on() => tracing::warn!("giving the leadership up"),
                 }
                 progress::leading(false);
@@ -113,6 +111,18 @@ impl Relay {
             () = serve => {}
             () = shutdown.cancelled() => {}
         }
+    }
+
+    /// Waits for the leadership, ready to take over. Whoever has it at once is not: it may have given it up a moment ago,
+    /// and nobody else wanted it.
+    async fn stand_by(&self) -> Leadership {
+        let work = format!("relay {}", self.stream.name());
+        let mut acquiring = pin!(Leadership::acquire(&self.config.events, &work));
+        tokio::select! {
+            leadership = &mut acquiring => return leadership,
+            () = tokio::time::sleep(AT_ONCE) => self.flag.standby(),
+        }
+        acquiring.await
     }
 
     /// Publishes, beginning anew from what the stream says after each failure, until nothing helps: then another

@@ -39,22 +39,24 @@ async fn ask(address: &str, path: &str) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.expect("a text"))
 }
 
+/// A relay that tells operators how it is.
+fn relay(database: &Database, stream: &str, nats: &str) -> Process {
+    let settings = [
+        ("EVENTS_URL", database.url.as_str()),
+        ("NATS_URL", nats),
+        ("NATS_STREAM", stream),
+        ("NATS_STREAM_BYTES", "1048576"),
+        ("OPS_LISTEN", "127.0.0.1:0"),
+        ("LOG_FORMAT", "text"),
+    ];
+    Process::start("daybook-relay", &[], &settings)
+}
+
 #[tokio::test]
 async fn an_operator_sees_what_is_missing_and_what_is_measured() {
     let database = Database::events().await;
     let stream = unique("TEST");
-    let with_nats = |nats| {
-        let settings = [
-            ("EVENTS_URL", database.url.as_str()),
-            ("NATS_URL", nats),
-            ("NATS_STREAM", &stream),
-            ("NATS_STREAM_BYTES", "1048576"),
-            ("OPS_LISTEN", "127.0.0.1:0"),
-            ("LOG_FORMAT", "text"),
-        ];
-        Process::start("daybook-relay", &[], &settings)
-    };
-    let without = with_nats("nats://127.0.0.1:1");
+    let without = relay(&database, &stream, "nats://127.0.0.1:1");
     let address = operators_address(&without).await;
     assert_eq!(ask(&address, "/healthz").await, (200, "alive\n".to_owned()));
     eventually(SOON, "the stream is the only thing missing", || async {
@@ -67,12 +69,33 @@ async fn an_operator_sees_what_is_missing_and_what_is_measured() {
     .await;
 
     // The first leads until it has given up.
-    let with = with_nats(&servers().nats);
+    let with = relay(&database, &stream, &servers().nats);
     let address = operators_address(&with).await;
     eventually(SOON, "the relay is ready and measures its lag", || async {
         let ready = ask(&address, "/readyz").await.0 == 200;
         let measured = ask(&address, "/metrics").await.1.contains("daybook_relay_lag_positions 0");
         (ready && measured).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_relay_that_gave_up_stands_by_and_is_ready_to() {
+    let (database, stream) = (Database::events().await, unique("TEST"));
+    let cut_off = relay(&database, &stream, "nats://127.0.0.1:1");
+    let without = operators_address(&cut_off).await;
+    eventually(SOON, "it leads", || async {
+        ask(&without, "/metrics").await.1.contains("daybook_relay_leader 1").then_some(())
+    })
+    .await;
+    let other = relay(&database, &stream, &servers().nats);
+    let with = operators_address(&other).await;
+    eventually(SOON, "the other one leads", || async {
+        ask(&with, "/metrics").await.1.contains("daybook_relay_leader 1").then_some(())
+    })
+    .await;
+    eventually(SOON, "it is ready to take over", || async {
+        (ask(&without, "/readyz").await.0 == 200).then_some(())
     })
     .await;
 }
