@@ -55,7 +55,8 @@ pub struct Feed {
     wanted: Option<Wanted>,
     /// When to read the database, because the stream should have delivered by then.
     overdue: Option<Instant>,
-    /// Up to where the database was read to its end.
+    /// What the log had told of when the database was last read to its end. It is compared and never counted on: a log
+    /// that was restored tells of less than before.
     seen: Position,
     /// How many events came from where.
     from_stream: Counter,
@@ -205,10 +206,10 @@ impl Feed {
         }
     }
 
-    /// The position that the log has told of, unless the database had nothing more when it was asked.
+    /// The position that the log has told of, unless the database had nothing more when it was asked then.
     fn told(&self) -> Position {
         Some(self.wake.position().max(self.log.head()))
-            .filter(|told| *told > self.seen)
+            .filter(|told| *told != self.seen)
             .unwrap_or(self.at.position)
     }
 

@@ -92,6 +92,40 @@ async fn a_log_that_is_restored_under_a_feed_is_noticed() {
     assert!(matches!(next, Err(StoreError::LogDiverged { position: 3, .. })), "{next:?}");
 }
 
+#[tokio::test]
+async fn a_feed_of_a_log_that_became_shorter_is_not_starved_by_what_it_was_told_before() {
+    let database = Database::events().await;
+    let writer = Writer::new(&database);
+    let last = writer.append(2_000).await;
+    let nowhere = ServiceUrl::parse("nats://127.0.0.1:1").expect("a URL");
+    let stream = EventStream::connect(&nowhere, "DAYBOOK", "tests").await.expect("a URL of NATS");
+    let source = FeedSource { stream: Some(stream), ..source(&database) };
+    // It goes on listening, so that nobody asks anew where the log is.
+    let mut before = from_the_start(source.clone(), "before").await;
+    follow(&mut before, last, 1_000).await;
+    eventually(SOON, "it was told", || async { (source.wake.position() == last).then_some(()) }).await;
+
+    let restore = "SET session_replication_role = replica;
+        DELETE FROM events WHERE position > 5;
+        UPDATE log_head SET epoch = gen_random_uuid(), position = 5;
+        RESET session_replication_role";
+    database.pool.execute(restore).await.expect("an earlier state");
+    let here = Checkpoint::head(&source.reader).await.expect("the log has a head");
+    let mut after = Feed::open(source, "after", &here).await.expect("the same log");
+    // Nothing comes from the stream, and the log is never silent for long.
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    let writing = async {
+        loop {
+            pace.tick().await;
+            writer.append(1).await;
+        }
+    };
+    tokio::select! {
+        never = writing => never,
+        () = follow(&mut after, 7, 100) => {}
+    }
+}
+
 /// The log and the stream.
 async fn streaming(database: &Database, stream: &TestStream) -> FeedSource {
     FeedSource { stream: Some(stream.handle().await), ..source(database) }
