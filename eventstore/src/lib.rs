@@ -34,7 +34,7 @@ pub use error::StoreError;
 pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId};
 pub use feed::{Feed, FeedSource, Live, Route, Watch};
 pub use listener::Listener;
-pub use migrate::migrate;
+pub use migrate::{migrate, run_migrations};
 pub use reader::{LogHead, LogReader};
 pub use relay::{Relay, RelayConfig};
 pub use repository::{Loaded, Repository, Together, Unit};

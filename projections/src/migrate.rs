@@ -1,5 +1,6 @@
 //! Bringing the read database to this program's schema.
 
+use daybook_eventstore::run_migrations;
 use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 
@@ -9,5 +10,5 @@ use sqlx::migrate::MigrateError;
 /// # Errors
 /// When the database fails, or was brought further by a newer program.
 pub async fn migrate(pool: &PgPool) -> Result<(), MigrateError> {
-    sqlx::migrate!("../migrations/read").run(pool).await
+    run_migrations(pool, &sqlx::migrate!("../migrations/read")).await
 }

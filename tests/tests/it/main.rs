@@ -13,6 +13,7 @@ mod harness;
 mod import;
 mod isolation;
 mod merging;
+mod migrating;
 mod operator;
 mod process;
 mod projections;
