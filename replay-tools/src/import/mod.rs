@@ -76,7 +76,7 @@ enum What {
 struct OnlineRetail {
     /// The file
     file: PathBuf,
-    /// Import this many lines from the beginning, and the rest of the invoice that the last of them is in
+    /// Import this many lines from the beginning, and the rest of the invoice that is open then
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     lines: Option<u64>,
     /// Write the rejected lines, each with its number and the reason, to this file

@@ -16,6 +16,7 @@ use super::source::Lines;
 /// What is read, and from where on it is to take effect.
 pub(super) struct Reading {
     pub(super) file: PathBuf,
+    /// After how many lines to end, with the rest of the invoice that is open then.
     pub(super) limit: Option<u64>,
     /// Everything up to this line has taken effect.
     pub(super) done: u64,
@@ -26,10 +27,13 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads until the end, or until nobody takes plans any more: then there is no outcome.
     pub(super) fn run(self, units: &mpsc::Sender<Unit>) -> Result<Option<Outcome>, ImportError> {
-        let mut lines = Lines::open(&self.file, self.limit)?;
+        let mut lines = Lines::open(&self.file)?;
         let mut rejects = self.rejects.as_deref().map(Rejects::create).transpose()?;
         let mut planner = Planner::default();
         while let Some((number, record)) = lines.next()? {
+            if self.limit.is_some_and(|limit| number > limit) && !planner.may_go_on_with(record) {
+                break;
+            }
             let read = planner.read(record);
             if let (Some(reason), Some(rejects)) = (read.rejected, rejects.as_mut()) {
                 rejects.write(number, reason, record)?;

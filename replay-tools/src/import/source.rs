@@ -9,7 +9,7 @@ use liblzma::read::XzDecoder;
 use ring::digest::{Context, SHA256};
 
 use super::error::ImportError;
-use super::line::{HEADER, is_header, text};
+use super::line::{HEADER, is_header};
 
 /// What an xz file begins with (The .xz File Format, 2.1.1.1).
 const XZ_MAGIC: &[u8] = b"\xfd7zXZ\0";
@@ -59,14 +59,11 @@ pub(super) struct Lines {
     reader: Reader<Box<dyn Read + Send>>,
     record: ByteRecord,
     read: u64,
-    /// After how many lines to end, with the rest of the invoice that the last of them is in.
-    limit: Option<u64>,
-    last_invoice: Vec<u8>,
 }
 
 impl Lines {
     /// Opens the file, which must begin with the header.
-    pub(super) fn open(path: &Path, limit: Option<u64>) -> Result<Self, ImportError> {
+    pub(super) fn open(path: &Path) -> Result<Self, ImportError> {
         let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(open(path)?);
         let mut record = ByteRecord::new();
         let found = reader.read_byte_record(&mut record);
@@ -74,20 +71,15 @@ impl Lines {
         if !found || !is_header(&record) {
             return Err(ImportError::NoHeader { path: path.to_owned(), header: HEADER.join(",") });
         }
-        Ok(Self { path: path.to_owned(), reader, record, read: 0, limit, last_invoice: Vec::new() })
+        Ok(Self { path: path.to_owned(), reader, record, read: 0 })
     }
 
     /// The next line and its number, from 1.
     pub(super) fn next(&mut self) -> Result<Option<(u64, &ByteRecord)>, ImportError> {
         let found = self.reader.read_byte_record(&mut self.record);
         let found = found.map_err(|source| ImportError::NotCsv { path: self.path.clone(), source })?;
-        let invoice = text(self.record.get(0).unwrap_or_default());
-        let is_beyond = self.limit.is_some_and(|limit| self.read >= limit);
-        if !found || (is_beyond && invoice.as_bytes() != self.last_invoice.as_slice()) {
+        if !found {
             return Ok(None);
-        }
-        if self.limit.is_some() {
-            self.last_invoice = invoice.as_bytes().to_vec();
         }
         self.read += 1;
         Ok(Some((self.read, &self.record)))

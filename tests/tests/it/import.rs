@@ -257,6 +257,22 @@ async fn a_slice_is_the_beginning_of_the_whole() {
 }
 
 #[tokio::test]
+async fn a_slice_that_ends_between_the_lines_of_an_invoice_has_all_of_it() {
+    let importing = Importing::new().await;
+    let lines = "\
+90001,20001,RED MUG,6,2010-12-01T08:26:00,2.55,501,United Kingdom
+what is this
+90001,20002,TIN,2,2010-12-01T08:26:00,1.25,501,United Kingdom
+90002,20001,RED MUG,4,2010-12-01T09:00:00,2.55,501,United Kingdom
+";
+    let file = importing.file(lines);
+    let slice = importing.run(&file, &["--lines", "2"]).await;
+    assert_eq!((&slice["lines"], &slice["sales"]["money"]), (&3.into(), &"17.80".into()));
+    let report = importing.run(&file, &[]).await;
+    assert_eq!((&report["lines"], &report["sales"]["money"]), (&4.into(), &"28.00".into()));
+}
+
+#[tokio::test]
 async fn an_invoice_that_says_something_else_than_before_is_not_imported_over_it() {
     let importing = Importing::new().await;
     let line = "90001,20001,RED MUG,6,2010-12-01T08:26:00,2.55,501,United Kingdom\n";

@@ -96,7 +96,7 @@ pub(super) fn parse(record: &ByteRecord) -> Result<Line, Reason> {
 }
 
 /// A field's text without the space around it. What is not UTF-8 is what Excel writes: Latin-1.
-pub(super) fn text(field: &[u8]) -> Cow<'_, str> {
+fn text(field: &[u8]) -> Cow<'_, str> {
     let field = field.trim_ascii();
     std::str::from_utf8(field)
         .map_or_else(|_| Cow::Owned(field.iter().map(|byte| char::from(*byte)).collect()), Cow::Borrowed)

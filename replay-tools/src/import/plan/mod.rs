@@ -65,6 +65,13 @@ impl Planner {
         read
     }
 
+    /// Whether an invoice is open that this line may belong to, or lie between the lines of: that it has ended is told by
+    /// the first line of another one.
+    pub(super) fn may_go_on_with(&self, record: &ByteRecord) -> bool {
+        let Some(open) = &self.open else { return false };
+        line::parse(record).map_or(true, |line| line.invoice == open.invoice())
+    }
+
     /// The plan for the invoice that the file ended with, if there is one, and what it all came to.
     pub(super) fn finish(mut self) -> (Option<Unit>, Outcome) {
         let unit = self.close(self.read);
