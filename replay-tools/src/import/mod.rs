@@ -115,12 +115,14 @@ pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode,
     let reading = Reading { file: options.file, limit: options.lines, done, rejects: options.rejects };
     let outcome = take_effect(&mut driver, reading).await?;
     let Some(outcome) = outcome.filter(|_| !stop.is_cancelled()) else {
-        interrupted();
-        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+        return Ok(interrupted());
     };
     driver.checkpoint.advance(outcome.tally.lines).await?;
     let took = started.elapsed();
-    let said = verify(settings, &desk.shop, &store, &outcome).await?;
+    let said = tokio::select! {
+        said = verify(settings, &desk.shop, &store, &outcome) => said?,
+        () = stop.cancelled() => return Ok(interrupted()),
+    };
     let before = done.min(outcome.tally.lines);
     let report = Report::new(&identity.sha256, &outcome.tally, said, (before, desk.appended(), took));
     report.show();
@@ -187,8 +189,9 @@ fn stop_on_signal() -> Result<CancellationToken, std::io::Error> {
 }
 
 #[expect(clippy::print_stderr, reason = "it is for whoever stopped the import")]
-fn interrupted() {
+fn interrupted() -> ExitCode {
     eprintln!("stopped; run it again to go on");
+    ExitCode::from(EXIT_INTERRUPTED)
 }
 
 /// What every id of the import follows from.

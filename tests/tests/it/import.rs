@@ -273,6 +273,26 @@ what is this
 }
 
 #[tokio::test]
+async fn an_import_can_be_stopped_while_it_compares_the_money() {
+    let importing = Importing::new().await;
+    let file = importing.file(&many(10));
+    // Nobody keeps the read model, which is waited for.
+    let mut import = importing.begin(&file, &[]);
+    eventually(SOON, "every line has taken effect", || async {
+        let done: Option<i64> = sqlx::query_scalar("SELECT lines_done FROM imports")
+            .fetch_optional(&importing.events.pool)
+            .await
+            .expect("the table of imports");
+        (done == Some(32)).then_some(())
+    })
+    .await;
+    import.terminate();
+    assert_eq!(import.ended(SOON).await.code(), Some(130), "{}", import.output());
+    let again = importing.run(&file, &[]).await;
+    assert_eq!((&again["events"], &again["lines_before"]), (&0.into(), &32.into()));
+}
+
+#[tokio::test]
 async fn an_invoice_that_says_something_else_than_before_is_not_imported_over_it() {
     let importing = Importing::new().await;
     let line = "90001,20001,RED MUG,6,2010-12-01T08:26:00,2.55,501,United Kingdom\n";
