@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::checkpoint::Checkpoint;
 use super::error::ImportError;
+use super::patience::Patience;
 use super::plan::{Unit, Work};
 use super::story::Desk;
 use super::{sell, take_back};
@@ -54,14 +55,14 @@ impl Driver {
                     }
                 }
                 unit = units.recv(), if goes_on && underway.tasks.len() < self.in_flight => match unit {
-                    Some(unit) => underway.begin(&self.desk, unit),
+                    Some(unit) => underway.begin(&self.desk, unit, &self.stop),
                     None => break,
                 },
                 else => break,
             }
             through = underway.through().unwrap_or(through);
             if saved.elapsed() >= EVERY && through > 0 {
-                self.checkpoint.advance(through).await?;
+                self.checkpoint.advance(through, &self.stop).await?;
                 saved = Instant::now();
             }
         }
@@ -71,26 +72,23 @@ impl Driver {
             }
         }
         through = underway.through().unwrap_or(through);
-        self.checkpoint.advance(through).await?;
+        self.checkpoint.advance(through, &self.stop).await?;
         underway.failure.map_or(Ok(()), Err)
     }
 }
 
 impl Underway {
-    fn begin(&mut self, desk: &Arc<Desk>, unit: Unit) {
+    fn begin(&mut self, desk: &Arc<Desk>, unit: Unit, stop: &CancellationToken) {
         self.begun.insert(unit.end, false);
         let (done, next) = oneshot::channel();
         let before = unit.work.customer().and_then(|customer| self.customers.insert(customer, next));
-        let desk = Arc::clone(desk);
+        let (desk, stop) = (Arc::clone(desk), stop.clone());
         self.tasks.spawn(async move {
             if let Some(before) = before {
                 // When it failed, the import stops, and what rests on it must not begin.
                 before.await.map_err(|_| ImportError::Stopped)?;
             }
-            match &unit.work {
-                Work::Sale(sale) => sell::sell(&desk, sale).await?,
-                Work::Return(note) => take_back::take_back(&desk, note).await?,
-            }
+            take_effect(&desk, &unit.work, &stop).await?;
             // Nobody may wait for it.
             let _ = done.send(());
             Ok(unit)
@@ -123,5 +121,20 @@ impl Underway {
             first.remove();
         }
         through
+    }
+}
+
+/// Has a plan take effect; begins it anew when the database was away, since what is sent again changes nothing.
+async fn take_effect(desk: &Desk, work: &Work, stop: &CancellationToken) -> Result<(), ImportError> {
+    let mut patience = Patience::new(stop);
+    loop {
+        let taken = match work {
+            Work::Sale(sale) => sell::sell(desk, sale).await,
+            Work::Return(note) => take_back::take_back(desk, note).await,
+        };
+        match taken {
+            Ok(()) => return Ok(()),
+            Err(failure) => patience.outlast(failure).await?,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod drive;
 mod error;
 mod line;
 mod list;
+mod patience;
 mod plan;
 mod read;
 mod reject;
@@ -31,7 +32,7 @@ use clap::{Args, Subcommand};
 use daybook_commands::{Shop, ShopConfig};
 use daybook_domain::{CustomerId, LocationCode};
 use daybook_eventstore::EventStore;
-use daybook_eventstore::process::config::{ConfigError, Settings, keys};
+use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
 use daybook_eventstore::process::{self, Failure, SystemClock, SystemIds};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -43,6 +44,7 @@ use crate::bar::Bar;
 use checkpoint::Checkpoint;
 use drive::Driver;
 use error::ImportError;
+use patience::Patience;
 use plan::{Outcome, Unit};
 use read::Reading;
 use report::Report;
@@ -93,11 +95,11 @@ struct OnlineRetail {
 /// Imports a file, or goes on where an earlier run of the same file was.
 pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode, Failure> {
     let What::OnlineRetail(options) = import.what;
-    let config = ShopConfig::load(settings)?;
+    let (config, read) = (ShopConfig::load(settings)?, settings.optional(keys::READ_URL)?);
     let opened = config.connect(NAME, Arc::new(SystemClock), Arc::new(SystemIds));
     let file = options.file.clone();
     let identity = tokio::task::spawn_blocking(move || Identity::of(&file)).await??;
-    let (checkpoint, done) = Checkpoint::take(&opened.pool, identity.sha256).await?;
+    let (checkpoint, done) = Checkpoint::take(opened.pool, identity.sha256).await?;
 
     let location = location(&opened.shop)?;
     let store = opened.store;
@@ -117,10 +119,10 @@ pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode,
     let Some(outcome) = outcome.filter(|_| !stop.is_cancelled()) else {
         return Ok(interrupted());
     };
-    driver.checkpoint.advance(outcome.tally.lines).await?;
+    driver.checkpoint.advance(outcome.tally.lines, &stop).await?;
     let took = started.elapsed();
     let said = tokio::select! {
-        said = verify(settings, &desk.shop, &store, &outcome) => said?,
+        said = verify(read.as_ref(), &desk.shop, &store, (&outcome, &stop)) => said?,
         () = stop.cancelled() => return Ok(interrupted()),
     };
     let before = done.min(outcome.tally.lines);
@@ -144,16 +146,30 @@ async fn take_effect(driver: &mut Driver, reading: Reading) -> Result<Option<Out
 
 /// What the events and, when there is one that has caught up, the read model say of the money.
 async fn verify(
-    settings: &Settings,
+    read: Option<&PgUrl>,
     shop: &Shop,
     store: &EventStore,
-    outcome: &Outcome,
-) -> Result<(Booked, Option<Booked>), Failure> {
-    let books = Books::new(&outcome.accounts);
+    (outcome, interrupt): (&Outcome, &CancellationToken),
+) -> Result<(Booked, Option<Booked>), ImportError> {
+    let (books, mut patience) = (Books::new(&outcome.accounts), Patience::new(interrupt));
+    loop {
+        match compare(read, shop, store, &books).await {
+            Ok(said) => return Ok(said),
+            Err(failure) => patience.outlast(failure).await?,
+        }
+    }
+}
+
+async fn compare(
+    read: Option<&PgUrl>,
+    shop: &Shop,
+    store: &EventStore,
+    books: &Books,
+) -> Result<(Booked, Option<Booked>), ImportError> {
     let events = books.against_events(shop).await?;
-    let Some(read) = settings.optional(keys::READ_URL)? else { return Ok((events, None)) };
+    let Some(read) = read else { return Ok((events, None)) };
     let head = store.reader().head().await?.position;
-    let read_model = books.against_read_model(process::pool(&read, 2, NAME), head).await?;
+    let read_model = books.against_read_model(process::pool(read, 2, NAME), head).await?;
     Ok((events, read_model.ok()))
 }
 

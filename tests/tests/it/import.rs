@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Database, Process, eventually, unique};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::harness::{Database, Process, Proxy, eventually, unique};
 
 /// How long an import of a test may take.
 const SOON: Duration = Duration::from_mins(2);
@@ -48,6 +50,8 @@ what is this#garbled
 /// An import into databases of its own.
 struct Importing {
     events: Database,
+    /// Where the programs reach it.
+    events_url: String,
     read: Database,
     folder: PathBuf,
 }
@@ -56,7 +60,8 @@ impl Importing {
     async fn new() -> Self {
         let folder = std::env::temp_dir().join(unique("import"));
         std::fs::create_dir(&folder).expect("a folder");
-        Self { events: Database::events().await, read: Database::read().await, folder }
+        let events = Database::events().await;
+        Self { events_url: events.url.clone(), events, read: Database::read().await, folder }
     }
 
     fn file(&self, lines: &str) -> PathBuf {
@@ -67,7 +72,7 @@ impl Importing {
 
     fn start(&self, program: &str, arguments: &[&str]) -> Process {
         let settings = [
-            ("EVENTS_URL", self.events.url.as_str()),
+            ("EVENTS_URL", self.events_url.as_str()),
             ("READ_URL", self.read.url.as_str()),
             ("VAULT_KEY", VAULT_KEY),
             ("LOG", "warn"),
@@ -290,6 +295,34 @@ async fn an_import_can_be_stopped_while_it_compares_the_money() {
     assert_eq!(import.ended(SOON).await.code(), Some(130), "{}", import.output());
     let again = importing.run(&file, &[]).await;
     assert_eq!((&again["events"], &again["lines_before"]), (&0.into(), &32.into()));
+}
+
+#[tokio::test]
+async fn an_import_outlasts_an_outage_of_the_database() {
+    let (mut importing, whole) = (Importing::new().await, Importing::new().await);
+    let lines = many(300);
+    let expected = whole.run(&whole.file(&lines), &[]).await;
+    let options = PgConnectOptions::clone(&importing.events.pool.connect_options());
+    let proxy = Proxy::to(([127, 0, 0, 1], options.get_port()).into()).await;
+    let (server, through) = (format!(":{}/", options.get_port()), format!(":{}/", proxy.port));
+    importing.events_url = importing.events.url.replace(&server, &through);
+
+    let mut import = importing.begin(&importing.file(&lines), &["--in-flight", "4"]);
+    eventually(SOON, "some of it has happened", || async {
+        (importing.position().await > 500).then_some(())
+    })
+    .await;
+    proxy.cut();
+    eventually(SOON, "the outage is noticed", || async {
+        import.output().contains("the database is away").then_some(())
+    })
+    .await;
+    proxy.mend();
+    let ended = import.ended(SOON).await;
+    assert!(ended.success(), "{ended}: {}", import.output());
+    assert_eq!(importing.story().await, whole.story().await);
+    let report = importing.run(&importing.file(&lines), &[]).await;
+    assert_eq!((&report["events"], &report["events_say"]), (&0.into(), &expected["events_say"]));
 }
 
 #[tokio::test]
