@@ -1,15 +1,19 @@
 //! The processes Daybook consists of, and the environment that configures them. Starts nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::failure::Result;
 use crate::home::Secrets;
 use crate::ports::Ports;
-use crate::process::Launch;
+use crate::process::{Launch, Signal};
 use crate::servers::{Addresses, Site};
 
 /// The program that migrates, imports and replays.
 pub const REPLAY: &str = "daybook-replay";
+
+/// How long a process may take to stop before it is killed: longer than it promises to, on a machine that is busy.
+pub const GRACE: Duration = Duration::from_secs(25);
 
 /// One process of Daybook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +103,8 @@ impl Environment {
             .command(&programs.join(process.program))
             .args(process.projection)
             .env("DAYBOOK_OPS_LISTEN", format!("127.0.0.1:{port}"))
-            .log_to(&site.log(process.name));
+            .log_to(&site.log(process.name))
+            .stop_with(Signal::TERM, GRACE);
         let launch = if process.program == "daybook-api" {
             launch.env("DAYBOOK_LISTEN", format!("127.0.0.1:{}", self.api_port))
         } else {

@@ -10,7 +10,7 @@ use crate::progress::Step;
 use crate::workspace::Workspace;
 
 /// Longer than all the graces of a stop together.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Stops what runs; nothing running is fine.
 pub fn run() -> Result<()> {

@@ -19,6 +19,8 @@ use super::{ops, telemetry};
 const GRACE: Duration = Duration::from_secs(15);
 /// How long what is left of a process's tasks may take after its main part has ended.
 const REMAINS: Duration = Duration::from_secs(2);
+/// How long a process takes at most to end after it was told to: whoever starts it kills it no earlier.
+pub const LONGEST_END: Duration = GRACE.saturating_add(REMAINS);
 /// What a process exits with when its configuration is wrong.
 const EXIT_CONFIG: u8 = 2;
 

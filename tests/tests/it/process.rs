@@ -6,6 +6,11 @@ use crate::harness::{Database, Process, eventually, servers, unique};
 
 const SOON: Duration = Duration::from_secs(30);
 
+#[test]
+fn a_supervisor_is_more_patient_than_a_process_may_be_slow() {
+    assert!(xtask::daybook::GRACE > daybook_eventstore::process::LONGEST_END);
+}
+
 #[tokio::test]
 async fn a_missing_value_is_one_line_and_exit_code_2() {
     let mut process = Process::start("daybook-relay", &[], &[]);

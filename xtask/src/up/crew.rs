@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::daybook::GRACE;
 use crate::failure::{Failure, Result};
 use crate::home::{Kind, Recorded};
 use crate::probe::Probe;
@@ -15,8 +16,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LONG_LIFE: Duration = Duration::from_secs(30);
 /// So many deaths in a row while starting mean that it will never be ready.
 const HOPELESS: u32 = 5;
-/// How long Daybook's own processes may take to stop, all together.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// One process under the supervisor.
 #[derive(Debug)]

@@ -4,11 +4,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::daybook::GRACE;
 use crate::home::{Recorded, State};
 use crate::process::{Signal, is_alive, signal};
-
-/// How long a leftover may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// Stops what is left of the last start, the last one started first.
 pub(super) fn stop(state: &State) {
