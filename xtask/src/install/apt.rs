@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Result};
 use crate::interrupt::Interrupt;
+use crate::process::is_alive;
 use crate::progress::Step;
 use crate::tools::{Tool, on_path};
 
@@ -17,7 +18,7 @@ use super::{ask, plan, run};
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const CLUSTERS: &str = "/etc/postgresql-common/createcluster.d/daybook.conf";
 /// How we know our own files again after a run that was killed.
-const MARK: &str = "# Written by `cargo xtask` while it installs packages; safe to remove.";
+const MARK: &str = "# Written by `cargo xtask` while it installs packages; safe to remove";
 
 /// Installs the packages of these servers.
 pub(super) fn install(missing: &[Tool], sudo: bool, interrupt: &Interrupt) -> Result<()> {
@@ -36,14 +37,23 @@ pub(super) fn install(missing: &[Tool], sudo: bool, interrupt: &Interrupt) -> Re
     }
     let units = plan::units_to_disable(missing, was_there);
     {
-        let _no_start = Restraint::place(POLICY, "755", &format!("#!/bin/sh\n{MARK}\nexit 101\n"), sudo)?;
+        let mark = format!("{MARK} after process {}", std::process::id());
+        let _no_start = Restraint::place(POLICY, "755", &format!("#!/bin/sh\n{mark}\nexit 101\n"), sudo)?;
         let _no_cluster =
-            Restraint::place(CLUSTERS, "644", &format!("{MARK}\ncreate_main_cluster = off\n"), sudo)?;
+            Restraint::place(CLUSTERS, "644", &format!("{mark}\ncreate_main_cluster = off\n"), sudo)?;
         run(&plan::apt_install(sudo, &packages))?;
     }
     disable(&units, sudo);
     step.done("");
     Ok(())
+}
+
+/// Removes what a run that was killed has left: while it is there, no package starts its service.
+pub(super) fn clean_up(sudo: bool) {
+    for file in [POLICY, CLUSTERS].into_iter().filter(|file| is_left_behind(Path::new(file))) {
+        eprintln!("  removing {file}, which an installation of ours left when it was killed");
+        remove(file, sudo);
+    }
 }
 
 fn was_there(package: &str) -> bool {
@@ -90,10 +100,24 @@ impl Restraint {
 
 impl Drop for Restraint {
     fn drop(&mut self) {
-        if self.ours && run(&plan::as_root(self.sudo, &["rm", "-f", self.file])).is_err() {
-            eprintln!("  please remove {}: it keeps packages from starting their services", self.file);
+        if self.ours {
+            remove(self.file, self.sudo);
         }
     }
+}
+
+fn remove(file: &str, sudo: bool) {
+    if run(&plan::as_root(sudo, &["rm", "-f", file])).is_err() {
+        eprintln!("  please remove {file}: it keeps packages from starting their services");
+    }
+}
+
+/// Whether it is ours, and the process that wrote it is gone.
+fn is_left_behind(file: &Path) -> bool {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let Some((_, writer)) = text.split_once(MARK) else { return false };
+    let writer = writer.lines().next().and_then(|line| line.split(' ').next_back()?.parse().ok());
+    writer.is_none_or(|pid| !is_alive(pid))
 }
 
 fn is_of_someone_else(file: &Path) -> bool {
@@ -116,5 +140,23 @@ mod tests {
         assert!(is_of_someone_else(&file));
         fs::write(&file, format!("#!/bin/sh\n{MARK}\nexit 101\n")).expect("a file");
         assert!(!is_of_someone_else(&file));
+    }
+
+    #[test]
+    fn only_what_a_killed_run_left_is_cleaned_up() {
+        let folder = crate::servers::Scratch::new().expect("a scratch folder");
+        let file = folder.site().home.join("policy-rc.d");
+        let is_left = |text: &str| {
+            fs::write(&file, text).expect("a file");
+            is_left_behind(&file)
+        };
+        assert!(!is_left_behind(&folder.site().home.join("none")));
+        assert!(!is_left("#!/bin/sh\nexit 101\n"), "someone else's");
+        assert!(
+            !is_left(&format!("#!/bin/sh\n{MARK} after process {}\nexit 101\n", std::process::id())),
+            "in use"
+        );
+        assert!(is_left(&format!("#!/bin/sh\n{MARK} after process {}\nexit 101\n", i32::MAX)));
+        assert!(is_left(&format!("#!/bin/sh\n{MARK}.\nexit 101\n")), "nobody's");
     }
 }

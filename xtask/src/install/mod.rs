@@ -20,11 +20,15 @@ use plan::Manager;
 /// Takes the interrupt so that it is listened for by now: a Ctrl-C that ended this program while apt runs
 /// would leave its restraints behind.
 pub fn ensure(interrupt: &Interrupt) -> Result<()> {
+    let manager = manager();
+    if let Some(Manager::Apt { sudo }) = manager {
+        apt::clean_up(sudo);
+    }
     let missing: Vec<Tool> = TOOLS.into_iter().filter(|tool| tool.get().is_err()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    match manager() {
+    match manager {
         Some(Manager::Apt { sudo }) => apt::install(&missing, sudo, interrupt)?,
         Some(Manager::Homebrew) => homebrew(&missing)?,
         None => return Err(Failure::new(plan::ask_a_person(&missing))),
