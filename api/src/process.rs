@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::Tokens;
 use crate::graphql::{Extent, Reads, Services, schema, sdl};
-use crate::http::{Api, Limits, Webhooks, router};
+use crate::http::{self, Api, Limits, Webhooks, router};
 
 /// Where clients are served when the configuration does not say.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -98,14 +98,15 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
     let services = Services { shop: open.shop, reads, search, live };
-    let api = Api::new(schema(services), config.tokens, context.ids.clone(), Limits::default());
+    let limits = Limits::default();
+    let api = Api::new(schema(services), config.tokens, context.ids.clone(), limits);
     let mut routes = router(api, webhooks);
     if !config.ops_elsewhere {
         routes = routes.merge(ops::router(context.readiness.clone(), context.metrics.clone()));
     }
     let listener = TcpListener::bind(config.listen).await?;
     tracing::info!(address = %listener.local_addr()?, "serving clients");
-    axum::serve(listener, routes).with_graceful_shutdown(context.shutdown.cancelled_owned()).await?;
+    http::serve(listener, routes, limits, context.shutdown).await;
     Ok(())
 }
 

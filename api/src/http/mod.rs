@@ -10,9 +10,11 @@ mod origin;
 mod params;
 mod respond;
 mod router;
+mod serve;
 mod webhook;
 mod websocket;
 mod wire;
 
 pub use router::{Api, Limits, router};
+pub(crate) use serve::serve;
 pub use webhook::Webhooks;

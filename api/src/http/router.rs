@@ -22,6 +22,10 @@ use crate::graphql::{Documents, ShopSchema};
 /// The bounds of an API process.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// How many connections are open at once, beside those that became a WebSocket; one more waits to be accepted.
+    pub connections: usize,
+    /// How long a connection stays open on which no request is worked on: longer than a request may take.
+    pub silence: Duration,
     /// How many requests, and queries and mutations over a WebSocket, are worked on at once; one more is told to come back.
     pub concurrent: usize,
     /// How long each of them may take.
@@ -34,7 +38,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrent: 1_024, timeout: Duration::from_secs(20), sockets: 2_000, subscriptions: 50 }
+        Self {
+            connections: 4_096,
+            silence: Duration::from_mins(1),
+            concurrent: 1_024,
+            timeout: Duration::from_secs(20),
+            sockets: 2_000,
+            subscriptions: 50,
+        }
     }
 }
 
