@@ -1,7 +1,8 @@
 //! Search in the read database: full text with every word as a beginning; when that finds nothing, the words are
 //! corrected by those that there are.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use daybook_domain::ProductId;
@@ -18,24 +19,49 @@ use crate::read::{ReadDb, ReadError};
 const FRESH: Duration = Duration::from_secs(10);
 /// How many words of a query are looked for.
 const MOST_WORDS: usize = 16;
+/// How many corrections are remembered.
+const MOST_CORRECTED: usize = 1_024;
 
 /// The engine.
 #[derive(Debug, Clone)]
 pub struct PostgresSearch {
     db: ReadDb,
-    words: Arc<Mutex<Option<Known>>>,
+    known: Arc<Mutex<Lately>>,
 }
 
-/// All words of the products for sale, and since when they are known.
-#[derive(Debug)]
+/// The words that there are, and when they were asked for; nothing before.
+type Lately = Option<(Instant, Arc<Known>)>;
+
+/// All words of the products for sale.
+#[derive(Debug, Default)]
 struct Known {
-    since: Instant,
-    words: Arc<Vec<String>>,
+    words: Vec<String>,
+    /// What was typed, and what it may have meant: many make the same mistake, and looking through all words takes long.
+    corrected: std::sync::Mutex<HashMap<String, Option<String>>>,
+}
+
+impl Known {
+    /// The word that `typed` may have meant; nothing when words begin with it, or none is near.
+    fn better(&self, typed: &str) -> Option<String> {
+        let corrected = || self.corrected.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(better) = corrected().get(typed) {
+            return better.clone();
+        }
+        let is_known = self.words.iter().any(|known| known.starts_with(typed));
+        let better = if is_known { None } else { nearest(typed, self.words.iter().map(String::as_str)) };
+        let better = better.map(str::to_owned);
+        let mut corrected = corrected();
+        if corrected.len() >= MOST_CORRECTED {
+            corrected.clear();
+        }
+        corrected.insert(typed.to_owned(), better.clone());
+        better
+    }
 }
 
 impl PostgresSearch {
     pub(super) fn new(db: ReadDb) -> Self {
-        Self { db, words: Arc::default() }
+        Self { db, known: Arc::default() }
     }
 
     pub(super) async fn search(&self, request: &SearchRequest) -> Result<SearchResult, ReadError> {
@@ -118,29 +144,31 @@ impl PostgresSearch {
     /// The words with those corrected that nothing begins with; nothing when there is nothing to correct.
     async fn corrected(&self, typed: &[String]) -> Result<Option<Vec<String>>, ReadError> {
         let known = self.known().await?;
-        let mut changed = false;
-        let corrected = typed.iter().map(|word| {
-            let is_known = known.iter().any(|known| known.starts_with(word.as_str()));
-            let better = if is_known { None } else { nearest(word, known.iter().map(String::as_str)) };
-            changed |= better.is_some();
-            better.unwrap_or(word).to_owned()
-        });
-        let corrected: Vec<String> = corrected.collect();
-        Ok(changed.then_some(corrected))
+        let better: Vec<Option<String>> = typed.iter().map(|word| known.better(word)).collect();
+        let changed = better.iter().any(Option::is_some);
+        let corrected =
+            better.into_iter().zip(typed).map(|(better, typed)| better.unwrap_or_else(|| typed.clone()));
+        Ok(changed.then(|| corrected.collect()))
     }
 
-    /// All words of the products for sale; asked for at most every few seconds, by one caller at a time.
-    async fn known(&self) -> Result<Arc<Vec<String>>, ReadError> {
-        let mut known = self.words.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < FRESH) {
-            return Ok(Arc::clone(&known.words));
-        }
+    /// All words of the products for sale; asked for at most every few seconds, by one caller at a time. Those of a moment
+    /// ago will do when they cannot be had.
+    async fn known(&self) -> Result<Arc<Known>, ReadError> {
+        let mut known = self.known.lock().await;
+        let before = match known.as_ref() {
+            Some((asked, known)) if asked.elapsed() < FRESH => return Ok(Arc::clone(known)),
+            before => before.map(|(_, known)| Arc::clone(known)),
+        };
         let statement =
             "SELECT word FROM ts_stat('SELECT vector FROM live.search_documents WHERE published')";
-        let words = self.db.within(sqlx::query_scalar(statement).fetch_all(self.db.pool())).await?;
-        let words = Arc::new(words);
-        *known = Some(Known { since: Instant::now(), words: Arc::clone(&words) });
-        Ok(words)
+        let words = self.db.within(sqlx::query_scalar(statement).fetch_all(self.db.pool())).await;
+        let now = match (words, before) {
+            (Ok(words), _) => Arc::new(Known { words, ..Known::default() }),
+            (Err(_), Some(before)) => before,
+            (Err(error), None) => return Err(error),
+        };
+        *known = Some((Instant::now(), Arc::clone(&now)));
+        Ok(now)
     }
 }
 
@@ -159,4 +187,23 @@ fn words(text: &str) -> Vec<String> {
 /// have no characters that mean anything in it.
 fn beginnings(words: &[String], weight: &str) -> String {
     words.iter().map(|word| format!("{word}:*{weight}")).collect::<Vec<_>>().join(" & ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_that_many_make_is_looked_up_once() {
+        let known = Known { words: vec!["lantern".to_owned(), "cup".to_owned()], ..Known::default() };
+        for typed in ["lamtern", "lamtern", "lant", "nothing"] {
+            let better = known.better(typed);
+            assert_eq!(better.as_deref(), Some("lantern").filter(|_| typed == "lamtern"), "{typed}");
+        }
+        assert_eq!(known.corrected.lock().expect("nobody panicked").len(), 3);
+        for number in 0..2 * MOST_CORRECTED {
+            known.better(&format!("typo{number}"));
+        }
+        assert!(known.corrected.lock().expect("nobody panicked").len() <= MOST_CORRECTED);
+    }
 }
