@@ -12,6 +12,7 @@ mod giving_back;
 mod harness;
 mod import;
 mod isolation;
+mod leadership;
 mod merging;
 mod migrating;
 mod operator;

@@ -7,7 +7,7 @@ use daybook_eventstore::process::SystemIds;
 use daybook_projections::orders::query::{HistoryPart, OrderFilter, by_ids, history, history_lengths, list};
 use daybook_projections::orders::{OrderRow, OrderStatus};
 use daybook_projections::read::PageRequest;
-use daybook_projections::runtime::{RuntimeError, Status};
+use daybook_projections::runtime::{RuntimeError, Status, Version};
 use sqlx::Executor;
 
 use super::shop::{SOON, Shop, cancelled, placed};
@@ -278,14 +278,13 @@ async fn a_projector_whose_checkpoint_was_moved_steps_down_and_nothing_is_applie
     assert!(before.iter().all(|row| after.contains(row)), "events applied again change nothing");
 }
 
-#[tokio::test]
-async fn a_log_that_became_another_is_followed_by_a_new_version() {
-    let shop = Shop::open().await;
+/// The new version that readers see once the log has become another one while nobody followed it.
+async fn follows_anew(shop: &Shop, becomes_another: &str) -> Version {
     let projector = shop.project("orders");
     let (_, head) = shop.place_orders(10).await;
     shop.live_at("orders", head).await;
     drop(projector);
-    shop.events.pool.execute("UPDATE log_head SET epoch = gen_random_uuid()").await.expect("a new epoch");
+    shop.events.pool.execute(becomes_another).await.expect("another log");
     let _projector = shop.project("orders");
     let live = eventually(SOON, "the new version is live", || async {
         let versions = shop.admin.versions("orders").await.expect("the register");
@@ -293,5 +292,23 @@ async fn a_log_that_became_another_is_followed_by_a_new_version() {
     })
     .await;
     assert_eq!(live.checkpoint.position, head);
-    assert_eq!(all(&shop).await.len(), 10);
+    assert_eq!(all(shop).await.len(), 10);
+    live
+}
+
+#[tokio::test]
+async fn a_log_that_became_another_is_followed_by_a_new_version() {
+    let shop = Shop::open().await;
+    follows_anew(&shop, "UPDATE log_head SET epoch = gen_random_uuid()").await;
+}
+
+#[tokio::test]
+async fn a_log_with_another_past_is_followed_by_a_new_version_though_nobody_renewed_the_epoch() {
+    let shop = Shop::open().await;
+    let restore = "SET session_replication_role = replica;
+        UPDATE events SET event_id = gen_random_uuid() WHERE position = (SELECT position FROM log_head);
+        RESET session_replication_role";
+    let live = follows_anew(&shop, restore).await;
+    let last = shop.log().find(live.checkpoint.position).await.expect("the log").expect("its last event");
+    assert_eq!(live.checkpoint.hash, last.hash());
 }

@@ -76,6 +76,11 @@ impl Shop {
         }
     }
 
+    /// The log.
+    pub(super) fn log(&self) -> &LogReader {
+        &self.context.log.reader
+    }
+
     /// A projector, until the guard is dropped.
     pub(super) fn project(&self, name: &str) -> DropGuard {
         let projector = Projector::try_new(self.context.clone(), name, &self.targets).expect("a read model");
