@@ -1,5 +1,7 @@
 //! Two carts that become one, whatever happens meanwhile.
 
+use std::collections::BTreeMap;
+
 use daybook_commands::use_cases::{NewCart, NewLine, Scope, create_cart, merge_carts};
 use daybook_domain::cart::CartStatus;
 use daybook_domain::{CartId, Currency, CustomerId, IdSource, Quantity};
@@ -12,7 +14,7 @@ impl TestShop {
     /// A cart of `units` of this.
     async fn filled(&self, lantern: Wanted, units: i64, customer_id: Option<CustomerId>) -> CartId {
         let quantity = Quantity::try_new(units).expect("a quantity");
-        let line = NewLine { variant: lantern.variant, quantity, attributes: Default::default() };
+        let line = NewLine { variant: lantern.variant, quantity, attributes: BTreeMap::new() };
         let new = NewCart { customer_id, currency: Currency::GBP, lines: vec![line] };
         create_cart(&self.shop, &context(), new).await.expect("a cart").value.0
     }
@@ -53,8 +55,7 @@ async fn what_is_put_into_a_cart_while_it_is_merged_is_in_the_other_or_refused()
     let lantern = shop.product(1_000, 5).await;
     for _ in 0..20 {
         let (from, into) = (shop.filled(lantern, 2, None).await, shop.filled(lantern, 3, None).await);
-        let line =
-            NewLine { variant: lantern.variant, quantity: Quantity::ONE, attributes: Default::default() };
+        let line = NewLine { variant: lantern.variant, quantity: Quantity::ONE, attributes: BTreeMap::new() };
         let (merging, adding) = (context(), context());
         let (merged, added) = tokio::join!(
             merge_carts(&shop.shop, &merging, Scope::All, (from, into)),

@@ -201,23 +201,23 @@ async fn timers_that_wait_for_somebody_hold_up_none_of_another_kind() {
     let handler = |timer: Timer| {
         let stuck = timer.kind == "gateway";
         if stuck {
-            waiting.record(&timer)
+            waiting.record(&timer);
         } else {
-            fired.record(&timer)
+            fired.record(&timer);
         }
         async move { if stuck { pending().await } else { Ok::<(), Infallible>(()) } }
     };
     let stop = CancellationToken::new();
     let others: Vec<Timer> =
         (0..3).map(|n| Timer { kind: format!("hold-{n}"), ..timer(&*clock, n) }).collect();
-    let fires = async {
+    let meanwhile = async {
         timers.schedule(&others).await.expect("they are written down");
         let done = async || (fired.all() == ids(&others)).then_some(());
-        eventually(SOON, "the others are fired", || done()).await;
+        eventually(SOON, "the others are fired", done).await;
     };
     tokio::select! {
         () = timers.run(handler, stop) => panic!("nobody stopped it"),
-        () = fires => {}
+        () = meanwhile => {}
     }
     assert!((1..=16).contains(&waiting.all().len()), "{} at once", waiting.all().len());
 }
