@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use daybook_commands::{OpenShop, ShopConfig};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
-use daybook_eventstore::process::{self, Context, Failure, Need, ops};
+use daybook_eventstore::process::{self, Context, Cores, Failure, Need, ops};
 use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
 use daybook_projections::orders;
 use daybook_projections::read::{Hot, ReadDb, ReplicaWatch, hot};
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--print-schema") {
         return print_schema();
     }
-    process::run("daybook-api", Config::load, serve)
+    process::run("daybook-api", Cores::All, Config::load, serve)
 }
 
 #[expect(clippy::print_stdout, reason = "it was asked to print")]

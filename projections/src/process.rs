@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
-use daybook_eventstore::process::{self, Context, Failure, Need, pool};
+use daybook_eventstore::process::{self, Context, Cores, Failure, Need, pool};
 use daybook_eventstore::{EventStream, FeedSource, LogReader, Wake};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ const STREAM: &str = "DAYBOOK";
 
 /// Runs the process with its arguments, the names.
 pub fn run(names: Vec<String>) -> ExitCode {
-    process::run("daybook-projector", |settings| Configuration::load(settings, names), project)
+    process::run("daybook-projector", Cores::One, |settings| Configuration::load(settings, names), project)
 }
 
 struct Configuration {

@@ -14,5 +14,5 @@ mod system;
 pub use leadership::Leadership;
 pub use pool::{pool, pool_for_queries};
 pub use readiness::{Dependency, Flag, Need, Readiness, Report};
-pub use run::{Context, Failure, LONGEST_END, run};
+pub use run::{Context, Cores, Failure, LONGEST_END, run};
 pub use system::{SystemClock, SystemIds};

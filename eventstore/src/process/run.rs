@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use daybook_domain::{Clock, IdSource};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -50,26 +51,44 @@ impl std::fmt::Debug for Context {
     }
 }
 
+/// How many of the machine's cores a process uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cores {
+    /// One: for what does one thing after another, and would spend more on waking other threads than on the work.
+    One,
+    /// All: for what does many things at once.
+    All,
+}
+
 /// Runs a process to its end. `configure` takes from the configuration (and the arguments) all that the process
 /// needs, so that what is wrong is told before anything starts; `main` is to return soon after `shutdown` is
 /// cancelled.
 pub fn run<C, F>(
     name: &'static str,
-    configure: impl FnOnce(&Settings) -> Result<C, ConfigError>,
-    main: impl FnOnce(C, Context) -> F,
+    cores: Cores,
+    configure: impl FnOnce(&Settings) -> Result<C, ConfigError> + Send + 'static,
+    main: impl FnOnce(C, Context) -> F + Send + 'static,
 ) -> ExitCode
 where
-    F: Future<Output = Result<(), Failure>>,
+    C: Send + 'static,
+    F: Future<Output = Result<(), Failure>> + Send + 'static,
 {
     // Another provider may have been installed by a test that runs a process inside itself.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = match cores {
+        Cores::One => Builder::new_current_thread(),
+        Cores::All => Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(name, &error.into()),
     };
-    let code = match runtime.block_on(live(name, configure, main)) {
-        Ok(code) => code,
-        Err(failure) => failed(name, &failure),
+    // As a task it is run where its input and output arrive, and not on a thread that must be woken for each of them.
+    let lived = runtime.block_on(async { tokio::spawn(live(name, configure, main)).await });
+    let code = match lived {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => failed(name, &failure),
+        Err(panicked) => failed(name, &panicked.into()),
     };
     runtime.shutdown_timeout(REMAINS);
     code
