@@ -26,6 +26,9 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// How far apart live batches begin at least. A batch costs a commit however small it is, so under load events wait for
 /// each other this long: too short for anybody who waits for what they wrote, and after a pause nobody waits at all.
 const PACE: Duration = Duration::from_millis(8);
+/// How long events that are nothing to the read model wait for one that is, since moving the checkpoint alone costs a
+/// commit too. So long does a reader wait more who demands a position that the read model has nothing of.
+const UNREAD: Duration = Duration::from_millis(25);
 /// How often a version far behind looks where the head is.
 const HEAD_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a busy version tells the register where it is, when its target keeps the checkpoint elsewhere.
@@ -155,7 +158,7 @@ impl Follower {
         loop {
             let patience = if progress.is_noted() { IDLE_INTERVAL } else { NOTE_INTERVAL };
             if let Ok(events) = tokio::time::timeout(patience, feed.next(progress.size)).await {
-                return Ok(events?);
+                return self.gather(events?, feed, progress).await;
             }
             if !progress.is_noted() {
                 self.note(progress).await?;
@@ -168,6 +171,28 @@ impl Follower {
             progress.caught_up = false;
             self.settle(progress, progress.head.0).await?;
         }
+    }
+
+    /// The events, and more of them as long as none is anything to the read model.
+    async fn gather(
+        &self,
+        mut events: Vec<RecordedEvent>,
+        feed: &mut Feed,
+        progress: &Progress,
+    ) -> Result<Vec<RecordedEvent>, RuntimeError> {
+        let until = tokio::time::Instant::now() + UNREAD;
+        let mut looked_at = 0;
+        while progress.caught_up
+            && events.len() < progress.size
+            && !events[looked_at..].iter().any(|event| self.target.reads(&event.aggregate_type))
+        {
+            looked_at = events.len();
+            match tokio::time::timeout_at(until, feed.next(progress.size - looked_at)).await {
+                Ok(more) => events.extend(more?),
+                Err(_elapsed) => break,
+            }
+        }
+        Ok(events)
     }
 
     async fn apply(

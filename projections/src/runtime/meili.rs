@@ -299,6 +299,10 @@ impl<M: Indexed> Target for MeiliTarget<M> {
         M::REVISION
     }
 
+    fn reads(&self, aggregate_type: &str) -> bool {
+        M::SOURCES.contains(&aggregate_type)
+    }
+
     fn slow(&self) -> Duration {
         SLOW
     }

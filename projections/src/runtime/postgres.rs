@@ -152,6 +152,10 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         M::REVISION
     }
 
+    fn reads(&self, aggregate_type: &str) -> bool {
+        M::SOURCES.contains(&aggregate_type)
+    }
+
     async fn create(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
         let schema = self.schema(version);
         // One may be left from before the read model was kept elsewhere.

@@ -176,6 +176,10 @@ impl<M: ReadModel> Target for RedisTarget<M> {
         M::REVISION
     }
 
+    fn reads(&self, aggregate_type: &str) -> bool {
+        M::SOURCES.contains(&aggregate_type)
+    }
+
     async fn create(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {
         // Another installation's, that used this Redis before.
         self.wipe(version).await

@@ -58,6 +58,9 @@ pub(crate) trait Target: Send + Sync {
     /// The revision of the code that folds it.
     fn revision(&self) -> i32;
 
+    /// Whether it reads the events of such aggregates at all.
+    fn reads(&self, aggregate_type: &str) -> bool;
+
     /// How long a batch may take until it counts as too large for this machine.
     fn slow(&self) -> Duration {
         Duration::from_millis(500)

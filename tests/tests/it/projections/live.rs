@@ -115,20 +115,33 @@ async fn a_live_batch_is_written_by_the_statement_that_moves_the_checkpoint() {
     equals_its_rebuild(&shop).await;
 }
 
+/// The most batches that a hundred of such events may make of the time they take, beginning so many milliseconds apart.
+async fn share_batches(shop: &Shop, apart: u128, happen: impl AsyncFn() -> Position) {
+    spy(shop).await;
+    let began = Instant::now();
+    let mut head = 0;
+    for _ in 0..100 {
+        head = happen().await;
+    }
+    shop.live_at("orders", head).await;
+    let (batches, took) = (spied(shop, "projections").await.len(), began.elapsed());
+    assert!(batches as u128 <= took.as_millis() / apart + 1, "{batches} batches in {took:?}");
+}
+
 #[tokio::test]
 async fn events_that_pour_in_share_batches() {
     let shop = Shop::open().await;
     let _projector = shop.project("orders");
     remembered(&shop).await;
-    spy(&shop).await;
-    let began = Instant::now();
-    let mut head = 0;
-    for _ in 0..100 {
-        (_, head) = take_cart(&shop, None).await;
-    }
-    shop.live_at("orders", head).await;
-    let (batches, took) = (spied(&shop, "projections").await.len(), began.elapsed());
-    assert!(batches as u128 <= took.as_millis() / 8 + 1, "{batches} batches in {took:?}");
+    share_batches(&shop, 8, async || shop.place_orders(1).await.1).await;
+}
+
+#[tokio::test]
+async fn events_of_others_wait_for_one_that_changes_a_row() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    remembered(&shop).await;
+    share_batches(&shop, 25, async || take_cart(&shop, None).await.1).await;
 }
 
 /// Marks an order's row behind the follower's back, lets the order go on, and tells whether the mark is still there.
