@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use daybook_domain::cart::{Cart, CartCommand, MAX_LINES};
-use daybook_domain::pricing::{PricedVariant, TaxTreatment};
-use daybook_domain::{CartId, Currency, CustomerId, LineId, Quantity};
-use daybook_eventstore::CommandContext;
+use daybook_domain::pricing::TaxTreatment;
+use daybook_domain::{CartId, Currency, CustomerId, LineId, Quantity, Timestamp};
+use daybook_eventstore::{CommandContext, Together, Unit};
 use serde_json::json;
 
 use super::error::{Unavailable, UseCaseError};
-use super::outcome::{Done, Scope, recorded};
+use super::outcome::{Done, Scope, recorded, together};
 use super::pricing::{self, VariantRef};
 use crate::shop::Shop;
 
@@ -51,20 +51,28 @@ pub async fn create_cart(
     new: NewCart,
 ) -> Result<Done<(CartId, Arc<Cart>)>, UseCaseError> {
     let NewCart { customer_id, currency, lines } = new;
-    let priced = if lines.is_empty() { Vec::new() } else { price(shop, context, currency, &lines).await? };
     let cart_id = CartId::generate(shop.ids.as_ref());
-    let mut commands =
-        vec![CartCommand::Create { cart_id, customer_id, currency, tax: TaxTreatment::Standard }];
-    commands.extend(add_commands(shop, lines, priced));
     let (id, outcome) = (cart_id.to_string(), json!({ "cart_id": cart_id }).to_string());
-    shop.carts.presume_new(&id).await;
-    let created = shop.carts.execute_all(&id, &commands, context, &outcome).await?;
-    let Created { cart_id } = recorded(&created.outcome)?;
-    let mut done: Done<Arc<Cart>> = created.into();
-    if done.replayed {
-        done.value = shop.carts.load(&cart_id.to_string()).await?.state;
+    let create = CartCommand::Create { cart_id, customer_id, currency, tax: TaxTreatment::Standard };
+    let lines = with_ids(shop, lines);
+    pricing::have_at_hand(shop, lines.iter().map(|(_, line)| line.variant)).await?;
+    let created = together(shop, context, &outcome, |unit| {
+        let cart = unit.create(&shop.carts, &id, create.clone())?;
+        let cart = cart.map_err(|refusal| UseCaseError::refused(&refusal))?;
+        let added = add_commands(shop, unit, &lines, (currency, context.occurred_at))?;
+        ask_all(shop, unit, &id, cart, added)
+    })
+    .await?;
+    match created {
+        Together::Done { position, decided } => {
+            Ok(Done { value: (cart_id, decided), position: Some(position), replayed: false })
+        }
+        Together::Replayed { position, outcome } => {
+            let Created { cart_id } = recorded(&outcome)?;
+            let cart = shop.carts.load(&cart_id.to_string()).await?.state;
+            Ok(Done { value: (cart_id, cart), position: Some(position), replayed: true })
+        }
     }
-    Ok(done.map(|cart| (cart_id, cart)))
 }
 
 /// Puts lines into a cart, at today's prices.
@@ -79,17 +87,13 @@ pub async fn add_lines(
     lines: Vec<NewLine>,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
     check_count(lines.len())?;
-    let cart = find(shop, scope, cart_id).await?;
-    let currency = cart.terms().ok_or_else(no_cart)?.currency;
-    match price(shop, context, currency, &lines).await {
-        Ok(priced) => run(shop, context, cart_id, &add_commands(shop, lines, priced)).await,
-        // What was bought before may not be for sale any more, but a repetition is told what happened then.
-        Err(refused @ UseCaseError::Refused(_)) => {
-            let before = shop.carts.replay(&cart_id.to_string(), context).await?;
-            before.map(Done::from).ok_or(refused)
-        }
-        Err(failed) => Err(failed),
-    }
+    let lines = with_ids(shop, lines);
+    pricing::have_at_hand(shop, lines.iter().map(|(_, line)| line.variant)).await?;
+    let added = on_cart(shop, context, (scope, cart_id), "{}", |unit, cart| {
+        let currency = cart.terms().ok_or_else(no_cart)?.currency;
+        add_commands(shop, unit, &lines, (currency, context.occurred_at))
+    });
+    Ok(added.await?.map(|(_, cart)| cart))
 }
 
 /// Gives lines other quantities; nothing takes the line out.
@@ -104,13 +108,13 @@ pub async fn change_lines(
     changes: Vec<(LineId, Option<Quantity>)>,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
     check_count(changes.len())?;
-    find(shop, scope, cart_id).await?;
     let command = |(line_id, quantity)| match quantity {
         Some(quantity) => CartCommand::ChangeQuantity { line_id, quantity },
         None => CartCommand::RemoveLine { line_id },
     };
     let commands: Vec<CartCommand> = changes.into_iter().map(command).collect();
-    run(shop, context, cart_id, &commands).await
+    let done = on_cart(shop, context, (scope, cart_id), "{}", |_, _| Ok(commands.clone()));
+    Ok(done.await?.map(|(_, cart)| cart))
 }
 
 /// Takes lines out.
@@ -153,14 +157,45 @@ fn no_cart() -> UseCaseError {
     UseCaseError::refused(&Unavailable::NotFound("cart"))
 }
 
-/// Asks several things of a cart, all or nothing.
-async fn run(
+/// Asks of a cart in the scope what `decide` finds, all of it or nothing: it is given the cart as it is, and whatever else
+/// it turns to must still be so when this takes effect. Says what was recorded as the outcome.
+pub(super) async fn on_cart(
     shop: &Shop,
     context: &CommandContext,
-    cart_id: CartId,
-    commands: &[CartCommand],
-) -> Result<Done<Arc<Cart>>, UseCaseError> {
-    Ok(shop.carts.execute_all(&cart_id.to_string(), commands, context, "{}").await?.into())
+    (scope, cart_id): (Scope, CartId),
+    outcome: &str,
+    decide: impl Fn(&mut Unit<'_>, &Cart) -> Result<Vec<CartCommand>, UseCaseError> + Sync,
+) -> Result<Done<(String, Arc<Cart>)>, UseCaseError> {
+    let id = cart_id.to_string();
+    let asked = together(shop, context, outcome, |unit| {
+        let cart = unit.state(&shop.carts, &id)?;
+        check_scope(&cart, scope)?;
+        let commands = decide(unit, &cart)?;
+        ask_all(shop, unit, &id, cart, commands)
+    });
+    match asked.await? {
+        Together::Done { position, decided } => {
+            Ok(Done { value: (outcome.to_owned(), decided), position: Some(position), replayed: false })
+        }
+        Together::Replayed { position, outcome } => {
+            let cart = load(shop, scope, cart_id).await?;
+            Ok(Done { value: (outcome, cart), position: Some(position), replayed: true })
+        }
+    }
+}
+
+/// The cart after these commands.
+fn ask_all(
+    shop: &Shop,
+    unit: &mut Unit<'_>,
+    id: &str,
+    mut cart: Arc<Cart>,
+    commands: Vec<CartCommand>,
+) -> Result<Arc<Cart>, UseCaseError> {
+    for command in commands {
+        cart = unit.execute(&shop.carts, id, command)?.map_err(|refusal| UseCaseError::refused(&refusal))?;
+    }
+    Ok(cart)
 }
 
 fn check_count(lines: usize) -> Result<(), UseCaseError> {
@@ -171,27 +206,23 @@ fn check_count(lines: usize) -> Result<(), UseCaseError> {
     }
 }
 
-/// The prices of lines, all of them or why not.
-async fn price(
-    shop: &Shop,
-    context: &CommandContext,
-    currency: Currency,
-    lines: &[NewLine],
-) -> Result<Vec<PricedVariant>, UseCaseError> {
-    let variants: Vec<VariantRef> = lines.iter().map(|line| line.variant).collect();
-    let prices = pricing::prices(shop, &variants, currency, context.occurred_at).await?;
-    let about = |(index, price): (usize, Result<_, UseCaseError>)| {
-        price.map_err(|refused| refused.about(&["lines", &index.to_string(), "merchandiseId"]))
-    };
-    prices.into_iter().enumerate().map(about).collect()
+fn with_ids(shop: &Shop, lines: Vec<NewLine>) -> Vec<(LineId, NewLine)> {
+    lines.into_iter().map(|line| (LineId::generate(shop.ids.as_ref()), line)).collect()
 }
 
-fn add_commands(shop: &Shop, lines: Vec<NewLine>, prices: Vec<PricedVariant>) -> Vec<CartCommand> {
-    let add = |(line, item): (NewLine, PricedVariant)| CartCommand::AddLine {
-        line_id: LineId::generate(shop.ids.as_ref()),
-        item,
-        quantity: line.quantity,
-        attributes: line.attributes,
-    };
-    lines.into_iter().zip(prices).map(add).collect()
+/// What puts these lines into a cart at today's prices; or why one of them has none.
+fn add_commands(
+    shop: &Shop,
+    unit: &mut Unit<'_>,
+    lines: &[(LineId, NewLine)],
+    today: (Currency, Timestamp),
+) -> Result<Vec<CartCommand>, UseCaseError> {
+    let mut commands = Vec::with_capacity(lines.len());
+    for (index, (line_id, line)) in lines.iter().enumerate() {
+        let item = pricing::price(shop, unit, line.variant, today)
+            .map_err(|refused| refused.about(&["lines", &index.to_string(), "merchandiseId"]))?;
+        let NewLine { quantity, attributes, .. } = line.clone();
+        commands.push(CartCommand::AddLine { line_id: *line_id, item, quantity, attributes });
+    }
+    Ok(commands)
 }

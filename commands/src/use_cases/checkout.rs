@@ -5,13 +5,13 @@ use std::sync::Arc;
 use daybook_domain::cart::{Cart, CartCommand};
 use daybook_domain::pricing::{PricedVariant, ShippingOffer, ShippingQuote, shipping_rate, shipping_rates};
 use daybook_domain::{CartId, Money, OrderId, ShippingMethod, Timestamp};
-use daybook_eventstore::CommandContext;
+use daybook_eventstore::{CommandContext, Unit};
 use serde_json::json;
 
-use super::cart::load;
+use super::cart::{find, on_cart};
 use super::error::{Unavailable, UseCaseError};
 use super::outcome::{Done, Scope, recorded};
-use super::pricing::{VariantRef, available_prices};
+use super::pricing::{self, VariantRef};
 use crate::shop::Shop;
 
 /// The ways of shipping that can be chosen for a cart: none before it is known where to deliver to.
@@ -33,9 +33,10 @@ pub async fn choose_shipping(
     cart_id: CartId,
     method: ShippingMethod,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
-    let cart = load(shop, scope, cart_id).await?;
-    let command = CartCommand::ChooseShipping { offer: offer(&cart, &method)? };
-    Ok(shop.carts.execute(&cart_id.to_string(), command, context, "{}").await?.into())
+    let chosen = on_cart(shop, context, (scope, cart_id), "{}", |_, cart| {
+        Ok(vec![CartCommand::ChooseShipping { offer: offer(cart, &method)? }])
+    });
+    Ok(chosen.await?.map(|(_, cart)| cart))
 }
 
 /// Gives a cart today's prices.
@@ -48,10 +49,13 @@ pub async fn reprice_cart(
     scope: Scope,
     cart_id: CartId,
 ) -> Result<Done<Arc<Cart>>, UseCaseError> {
-    let cart = load(shop, scope, cart_id).await?;
-    let (prices, shipping) = today(shop, &cart, context.occurred_at).await?;
-    let command = CartCommand::Reprice { prices, shipping };
-    Ok(shop.carts.execute(&cart_id.to_string(), command, context, "{}").await?.into())
+    let cart = find(shop, scope, cart_id).await?;
+    pricing::have_at_hand(shop, variants(&cart)).await?;
+    let repriced = on_cart(shop, context, (scope, cart_id), "{}", |unit, cart| {
+        let (prices, shipping) = today(shop, unit, cart, context.occurred_at)?;
+        Ok(vec![CartCommand::Reprice { prices, shipping }])
+    });
+    Ok(repriced.await?.map(|(_, cart)| cart))
 }
 
 /// What a shopper buys a cart with.
@@ -81,34 +85,50 @@ pub async fn submit_cart(
     submission: Submission,
 ) -> Result<Done<(OrderId, Arc<Cart>)>, UseCaseError> {
     let Submission { cart_id, payment_token, expected_total } = submission;
-    let cart = load(shop, scope, cart_id).await?;
     let at = context.occurred_at;
-    // Today's prices count only once the quote has run out.
-    let expired = cart.quote().is_ok_and(|quote| quote.has_expired(at));
-    let (current, current_shipping) =
-        if expired { today(shop, &cart, at).await? } else { (Vec::new(), None) };
+    let has_expired = |cart: &Cart| cart.quote().is_ok_and(|quote| quote.has_expired(at));
+    let cart = find(shop, scope, cart_id).await?;
+    if has_expired(&cart) {
+        pricing::have_at_hand(shop, variants(&cart)).await?;
+    }
     let order_id = OrderId::generate(shop.ids.as_ref());
-    let command =
-        CartCommand::Submit { order_id, payment_token, expected_total, current, current_shipping, at };
     let outcome = json!({ "order_id": order_id }).to_string();
-    let executed = shop.carts.execute(&cart_id.to_string(), command, context, &outcome).await?;
-    let Submitted { order_id } = recorded(&executed.outcome)?;
-    Ok(Done::from(executed).map(|cart| (order_id, cart)))
+    let submitted = on_cart(shop, context, (scope, cart_id), &outcome, |unit, cart| {
+        // Today's prices count only once the quote has run out.
+        let (current, current_shipping) =
+            if has_expired(cart) { today(shop, unit, cart, at)? } else { (Vec::new(), None) };
+        let payment_token = payment_token.clone();
+        Ok(vec![CartCommand::Submit {
+            order_id,
+            payment_token,
+            expected_total,
+            current,
+            current_shipping,
+            at,
+        }])
+    });
+    let Done { value: (outcome, cart), position, replayed } = submitted.await?;
+    let Submitted { order_id } = recorded(&outcome)?;
+    Ok(Done { value: (order_id, cart), position, replayed })
 }
 
 /// Today's prices of what is in a cart, as far as it is still for sale.
-async fn today(
+fn today(
     shop: &Shop,
+    unit: &mut Unit<'_>,
     cart: &Cart,
     now: Timestamp,
 ) -> Result<(Vec<PricedVariant>, Option<ShippingOffer>), UseCaseError> {
     let Some(terms) = cart.terms() else { return Ok((Vec::new(), None)) };
-    let variant =
-        |item: &PricedVariant| VariantRef { product_id: item.product_id, variant_id: item.variant_id };
-    let variants: Vec<VariantRef> = cart.lines().iter().map(|line| variant(&line.item)).collect();
-    let prices = available_prices(shop, &variants, terms.currency, now).await?;
+    let prices = pricing::available_prices(shop, unit, variants(cart), (terms.currency, now))?;
     let shipping = cart.shipping().and_then(|chosen| offer(cart, &chosen.method).ok());
     Ok((prices, shipping))
+}
+
+fn variants(cart: &Cart) -> impl Iterator<Item = VariantRef> {
+    let variant =
+        |item: &PricedVariant| VariantRef { product_id: item.product_id, variant_id: item.variant_id };
+    cart.lines().iter().map(move |line| variant(&line.item))
 }
 
 fn offer(cart: &Cart, method: &ShippingMethod) -> Result<ShippingOffer, UseCaseError> {

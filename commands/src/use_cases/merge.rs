@@ -32,7 +32,7 @@ pub async fn merge_carts(
     })
     .await?;
     let cart = shop.carts.load(&into.to_string()).await?.state;
-    Ok(done.map(|()| cart))
+    Ok(Done::from(done).map(|_| cart))
 }
 
 fn tell(shop: &Shop, unit: &mut Unit<'_>, cart: CartId, command: CartCommand) -> Result<(), UseCaseError> {

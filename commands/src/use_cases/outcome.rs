@@ -28,6 +28,20 @@ impl<T> Done<T> {
     }
 }
 
+impl<T> From<Together<T>> for Done<Option<T>> {
+    /// Of a repetition it is not known any more what was decided.
+    fn from(together: Together<T>) -> Self {
+        match together {
+            Together::Done { position, decided } => {
+                Self { value: Some(decided), position: Some(position), replayed: false }
+            }
+            Together::Replayed { position, .. } => {
+                Self { value: None, position: Some(position), replayed: true }
+            }
+        }
+    }
+}
+
 impl<A> From<Executed<A>> for Done<Arc<A>> {
     fn from(executed: Executed<A>) -> Self {
         Self { value: executed.state, position: Some(executed.position), replayed: executed.replayed }
@@ -54,19 +68,14 @@ impl Scope {
 }
 
 /// Executes one command on as many aggregates as `decide` turns to: all of it takes effect, or none of it.
-pub(super) async fn together(
+pub(super) async fn together<T: Send>(
     shop: &Shop,
     context: &CommandContext,
     outcome: &str,
-    decide: impl Fn(&mut Unit<'_>) -> Result<(), UseCaseError> + Sync,
-) -> Result<Done<()>, UseCaseError> {
+    decide: impl Fn(&mut Unit<'_>) -> Result<T, UseCaseError> + Sync,
+) -> Result<Together<T>, UseCaseError> {
     match shop.store.together(context, outcome, decide).await {
-        Ok(Together::Done { position, decided }) => {
-            Ok(Done { value: decided, position: Some(position), replayed: false })
-        }
-        Ok(Together::Replayed { position, .. }) => {
-            Ok(Done { value: (), position: Some(position), replayed: true })
-        }
+        Ok(done) => Ok(done),
         Err(CommandError::Refused(error)) => Err(error),
         Err(CommandError::KeyReused) => Err(UseCaseError::KeyReused),
         Err(CommandError::Conflict) => Err(UseCaseError::Conflict),

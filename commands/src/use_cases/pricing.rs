@@ -1,13 +1,13 @@
 //! Today's prices, from the products on the primary.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::Duration;
 use daybook_domain::pricing::PricedVariant;
-use daybook_domain::product::Product;
 use daybook_domain::{Currency, IdError, ProductId, Timestamp, VariantId};
+use daybook_eventstore::Unit;
 
 use super::error::{Unavailable, UseCaseError};
 use crate::shop::Shop;
@@ -39,46 +39,47 @@ impl FromStr for VariantRef {
     }
 }
 
-/// The prices of these variants, in the order asked for, each with why there is none: one statement, whatever
-/// their number.
-pub(super) async fn prices(
+/// Sees to it that the products of these variants are at hand when their prices are looked up.
+pub(super) async fn have_at_hand(
     shop: &Shop,
-    variants: &[VariantRef],
-    currency: Currency,
-    now: Timestamp,
-) -> Result<Vec<Result<PricedVariant, UseCaseError>>, UseCaseError> {
-    let mut products: BTreeMap<ProductId, Option<std::sync::Arc<Product>>> =
-        variants.iter().map(|variant| (variant.product_id, None)).collect();
-    let ids: Vec<String> = products.keys().map(ToString::to_string).collect();
+    variants: impl Iterator<Item = VariantRef>,
+) -> Result<(), UseCaseError> {
+    let products: BTreeSet<ProductId> = variants.map(|variant| variant.product_id).collect();
+    let ids: Vec<String> = products.iter().map(ToString::to_string).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    for (slot, loaded) in products.values_mut().zip(shop.products.load_many(&ids).await?) {
-        *slot = Some(loaded.state);
-    }
-    let price = |variant: &VariantRef| {
-        let product = products.get(&variant.product_id).and_then(Option::as_deref);
-        price(product, *variant, currency, now)
-    };
-    Ok(variants.iter().map(price).collect())
+    Ok(shop.products.have_at_hand(&ids).await?)
 }
 
 /// The prices of those of these variants that have one.
-pub(super) async fn available_prices(
+pub(super) fn available_prices(
     shop: &Shop,
-    variants: &[VariantRef],
-    currency: Currency,
-    now: Timestamp,
+    unit: &mut Unit<'_>,
+    variants: impl Iterator<Item = VariantRef>,
+    (currency, now): (Currency, Timestamp),
 ) -> Result<Vec<PricedVariant>, UseCaseError> {
-    Ok(prices(shop, variants, currency, now).await?.into_iter().filter_map(Result::ok).collect())
+    let mut available = Vec::new();
+    for variant in variants {
+        match price(shop, unit, variant, (currency, now)) {
+            Ok(priced) => available.push(priced),
+            Err(UseCaseError::Refused(_)) => {}
+            Err(failed) => return Err(failed),
+        }
+    }
+    Ok(available)
 }
 
-fn price(
-    product: Option<&Product>,
+/// Today's price of a variant. That its product is still as it was seen is a condition of what is decided with it.
+pub(super) fn price(
+    shop: &Shop,
+    unit: &mut Unit<'_>,
     wanted: VariantRef,
-    currency: Currency,
-    now: Timestamp,
+    (currency, now): (Currency, Timestamp),
 ) -> Result<PricedVariant, UseCaseError> {
+    let product = unit.state(&shop.products, &wanted.product_id.to_string())?;
     let not_for_sale = || UseCaseError::refused(&Unavailable::NotForSale(wanted));
-    let product = product.filter(|product| product.is_published()).ok_or_else(not_for_sale)?;
+    if !product.is_published() {
+        return Err(not_for_sale());
+    }
     let variant = product.variant(wanted.variant_id).ok_or_else(not_for_sale)?;
     let unit_price = variant.price_in(currency).ok_or_else(|| {
         UseCaseError::refused(&Unavailable::NotSoldIn { sku: variant.sku.clone(), currency: currency.code() })

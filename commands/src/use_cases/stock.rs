@@ -70,7 +70,7 @@ pub async fn return_stock(
     })
     .await?;
     let stock = shop.inventory.load(&id).await?.state;
-    Ok(done.map(|()| stock))
+    Ok(Done::from(done).map(|_| stock))
 }
 
 fn not_returned(refusal: &OrderRefusal) -> UseCaseError {

@@ -40,12 +40,16 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(batch: &[&'a Append]) -> Self {
         let mut columns = Self::default();
-        // The last command of each chain so far, by the chain's address.
+        // The last command of each chain so far that changes something, by the chain's address.
         let mut chains: HashMap<usize, i32> = HashMap::new();
         for (index, append) in (1_i32..).zip(batch) {
             let mut parts = i32::try_from(append.parts.len()).unwrap_or(i32::MAX);
             for part in &append.parts {
-                let follows = chains.insert(part.chain.address(), index).unwrap_or(0);
+                let chain = part.chain.address();
+                let follows = chains.get(&chain).copied().unwrap_or(0);
+                if !part.is_condition() {
+                    chains.insert(chain, index);
+                }
                 columns.push(index, std::mem::take(&mut parts), follows, append, part);
             }
         }

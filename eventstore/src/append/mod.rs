@@ -73,9 +73,21 @@ impl Append {
         self.parts.iter().any(|part| part.chain.is_broken())
     }
 
-    /// Notes that nothing can be decided on this command any more.
+    /// Notes that nothing can be decided on what this command would have changed.
     fn break_off(&self) {
+        self.parts.iter().filter(|part| !part.is_condition()).for_each(|part| part.chain.break_off());
+    }
+
+    /// Notes that nothing can be decided any more on all that this command was decided on: some of it is not so.
+    fn doubt(&self) {
         self.parts.iter().for_each(|part| part.chain.break_off());
+    }
+}
+
+impl Part {
+    /// Whether it only has to hold. Nothing rests on it, so it fails nobody else.
+    const fn is_condition(&self) -> bool {
+        self.events.is_empty()
     }
 }
 

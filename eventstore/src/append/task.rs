@@ -58,7 +58,8 @@ fn select(taken: &mut Vec<Queued>, held_back: &mut Vec<Queued>) -> Vec<Queued> {
             || touched().any(|(_, chain)| waiting.contains(&chain))
             || touched().any(|(stream, chain)| chains.get(&stream).is_some_and(|first| *first != chain))
         {
-            waiting.extend(parts.iter().map(|part| part.chain.address()));
+            let changed = parts.iter().filter(|part| !part.is_condition());
+            waiting.extend(changed.map(|part| part.chain.address()));
             held_back.push(queued);
         } else {
             let touched: Vec<(u64, usize)> = touched().collect();
@@ -135,8 +136,12 @@ async fn try_until(
 }
 
 fn answer(queued: Queued, outcome: Result<Appended, StoreError>) {
-    if !matches!(outcome, Ok(Appended::Done { .. })) {
-        queued.append.break_off();
+    match &outcome {
+        Ok(Appended::Done { .. }) => {}
+        Ok(Appended::Conflict) => queued.append.doubt(),
+        Ok(Appended::Replayed { .. } | Appended::Mismatch | Appended::Unfounded) | Err(_) => {
+            queued.append.break_off();
+        }
     }
     let label = match &outcome {
         Ok(Appended::Done { .. }) => "done",

@@ -61,6 +61,21 @@ where
         Ok(recalled.into_iter().filter_map(|known| known.or_else(|| loaded.next())).collect())
     }
 
+    /// Sees to it that these aggregates are in memory, in whatever state: one statement for those that are not, before a
+    /// decision turns to each of them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn have_at_hand(&self, ids: &[&str]) -> Result<(), StoreError> {
+        let mut missing = Vec::new();
+        for id in ids {
+            if self.slot(id).lock().await.committed().is_none() {
+                missing.push(*id);
+            }
+        }
+        if missing.is_empty() { Ok(()) } else { self.load_many(&missing).await.map(drop) }
+    }
+
     /// A state that the aggregate had once, if this process remembers one: for what never changes about it.
     pub async fn remembered(&self, id: &str) -> Option<Arc<A>> {
         let slot = self.cache.get(id)?;

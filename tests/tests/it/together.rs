@@ -242,3 +242,32 @@ async fn what_changed_between_looking_and_queueing_is_looked_at_again() {
     assert!(taken.is_ok());
     assert!(!won, "what it rests on was taken");
 }
+
+// On one thread and with everything in memory, both are queued before the appender looks.
+#[tokio::test]
+async fn what_many_only_look_at_makes_none_of_them_depend_on_another() {
+    let database = Database::events().await;
+    let process = Process::new(&database);
+    let (seen, mine, other) = (some_item(), some_item(), some_item());
+    for item in [&seen, &mine, &other] {
+        process.receive(item, 2).await;
+    }
+    let look_and_hold = async |item: &StockItem, context: &CommandContext, decided: &AtomicUsize| {
+        let order_id = some_order();
+        let decide = |unit: &mut Unit<'_>| {
+            decided.fetch_add(1, Ordering::Relaxed);
+            unit.state(&process.stock, &seen.to_string())?;
+            process.hold_one(unit, item, order_id)
+        };
+        process.store.together(context, "null", decide).await.expect("it is there")
+    };
+    let (again, another) = (context(), context());
+    let (ignored, decided) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    look_and_hold(&mine, &again, &ignored).await;
+    let (repeated, done) =
+        tokio::join!(look_and_hold(&mine, &again, &ignored), look_and_hold(&other, &another, &decided));
+    assert!(matches!(repeated, Together::Replayed { .. }));
+    assert!(matches!(done, Together::Done { .. }));
+    // Twice to find out what it turns to, and once in earnest.
+    assert_eq!(decided.load(Ordering::Relaxed), 3);
+}
