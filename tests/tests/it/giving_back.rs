@@ -2,10 +2,10 @@
 
 use daybook_commands::related::{rest_of, shipment_of};
 use daybook_commands::use_cases::{
-    Scope, Submission, UseCaseError, cancel_order, pack_shipment, submit_cart,
+    Cancelling, Scope, Submission, UseCaseError, cancel_order, pack_shipment, submit_cart,
 };
 use daybook_domain::Quantity;
-use daybook_domain::order::OrderStatus;
+use daybook_domain::order::{CancelReason, OrderStatus};
 use daybook_domain::payment::PaymentStatus;
 use daybook_domain::shipment::ShipmentStatus;
 use futures::future::join_all;
@@ -82,15 +82,17 @@ async fn when_an_order_is_called_off_every_parcel_of_it_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_shopper_called_off_is_not_bought_again_by_submitting_the_cart_again() {
+async fn what_was_called_off_on_purpose_is_not_bought_again_by_submitting_the_cart_again() {
     let shop = TestShop::open().await;
     let _worker = shop.worker(&[]);
     let lantern = shop.product(1_000, 9).await;
-    for scope in [Scope::All, Scope::Of(None)] {
+    let by_staff = [None, Some(CancelReason::Fraud), Some(CancelReason::Other)].map(|why| (Scope::All, why));
+    for (scope, reason) in by_staff.into_iter().chain([(Scope::Of(None), None)]) {
         let (cart_id, expected_total) = shop.cart(&[lantern]).await;
         let order_id = shop.submit(cart_id, expected_total, "card_approve").await;
         shop.order_is(order_id, OrderStatus::Confirmed).await;
-        cancel_order(&shop.shop, &context(), scope, order_id.into()).await.expect("nothing has left");
+        let cancelling = Cancelling { reason, ..order_id.into() };
+        cancel_order(&shop.shop, &context(), scope, cancelling).await.expect("nothing has left");
         shop.stock_is(lantern, "LON", "the stock is free", |stock| stock.available() == 9).await;
         shop.worker_is_through().await;
         let submission = Submission { cart_id, payment_token: "card_approve".into(), expected_total };
