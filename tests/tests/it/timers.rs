@@ -150,6 +150,25 @@ async fn a_timer_that_fails_fires_again_after_growing_pauses() {
 }
 
 #[tokio::test]
+async fn a_timer_whose_handler_panics_fires_again_and_costs_its_neighbours_nothing() {
+    let database = Database::events().await;
+    let (clock, timers) = timers(&database);
+    let (bad, good) = (timer(&*clock, 0), timer(&*clock, 0));
+    timers.schedule(&[bad.clone(), good.clone()]).await.expect("they are written down");
+    let fired = Fired::default();
+    let handler = |timer: Timer| {
+        fired.record(&timer);
+        assert!(timer.timer_id != bad.timer_id || fired.all()[&timer.timer_id] > 1, "a bug");
+        std::future::ready(Ok::<(), Infallible>(()))
+    };
+    assert_eq!(timers.fire_due(&handler).await.expect("the database answers"), 2);
+    assert_eq!(left(&database).await, 1, "its neighbour is done");
+    clock.advance(TimeDelta::seconds(1));
+    assert_eq!(timers.fire_due(&handler).await.expect("the database answers"), 1);
+    assert_eq!(left(&database).await, 0);
+}
+
+#[tokio::test]
 async fn runners_share_the_work_and_none_fires_what_another_holds() {
     let database = Database::events().await;
     let (clock, timers) = timers(&database);
