@@ -80,7 +80,11 @@ async fn follow(mut feed: Feed, read: mpsc::Sender<Result<Vec<(RecordedEvent, Ch
         let epoch = feed.checkpoint().epoch;
         let batch = feed.next(BATCH).await.map(|events| {
             let stand = |e: &RecordedEvent| Checkpoint { epoch, position: e.position, hash: e.hash() };
-            events.into_iter().map(|event| (event.clone(), stand(&event))).collect()
+            let with_stand = |event: RecordedEvent| {
+                let stand = stand(&event);
+                (event, stand)
+            };
+            events.into_iter().map(with_stand).collect()
         });
         let failed = batch.is_err();
         if read.send(batch).await.is_err() || failed {
