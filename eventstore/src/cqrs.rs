@@ -97,7 +97,7 @@ impl<A: Aggregate> cqrs_es::EventStore<A> for CqrsStore<A> {
                     metadata: metadata.clone(),
                 })
                 .collect()),
-            Appended::Conflict | Appended::Unfounded | Appended::Mismatch => {
+            Appended::Conflict { .. } | Appended::Unfounded | Appended::Mismatch => {
                 Err(AggregateError::AggregateConflict)
             }
         }

@@ -51,6 +51,7 @@ pub async fn create_cart(
     new: NewCart,
 ) -> Result<Done<(CartId, Arc<Cart>)>, UseCaseError> {
     let NewCart { customer_id, currency, lines } = new;
+    check_most(lines.len())?;
     let cart_id = CartId::generate(shop.ids.as_ref());
     let (id, outcome) = (cart_id.to_string(), json!({ "cart_id": cart_id }).to_string());
     let create = CartCommand::Create { cart_id, customer_id, currency, tax: TaxTreatment::Standard };
@@ -199,11 +200,15 @@ fn ask_all(
 }
 
 fn check_count(lines: usize) -> Result<(), UseCaseError> {
-    match lines {
-        0 => Err(UseCaseError::refused(&Unavailable::NoLines)),
-        _ if lines > MAX_LINES => Err(UseCaseError::refused(&Unavailable::TooManyLines { max: MAX_LINES })),
-        _ => Ok(()),
+    if lines == 0 { Err(UseCaseError::refused(&Unavailable::NoLines)) } else { check_most(lines) }
+}
+
+/// Each of them is an event, also where they are all of one variant.
+fn check_most(lines: usize) -> Result<(), UseCaseError> {
+    if lines <= MAX_LINES {
+        return Ok(());
     }
+    Err(UseCaseError::refused(&Unavailable::TooManyLines { max: MAX_LINES }))
 }
 
 fn with_ids(shop: &Shop, lines: Vec<NewLine>) -> Vec<(LineId, NewLine)> {
@@ -217,6 +222,7 @@ fn add_commands(
     lines: &[(LineId, NewLine)],
     today: (Currency, Timestamp),
 ) -> Result<Vec<CartCommand>, UseCaseError> {
+    pricing::turn_to(shop, unit, lines.iter().map(|(_, line)| line.variant))?;
     let mut commands = Vec::with_capacity(lines.len());
     for (index, (line_id, line)) in lines.iter().enumerate() {
         let item = pricing::price(shop, unit, line.variant, today)

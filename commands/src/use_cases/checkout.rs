@@ -125,7 +125,7 @@ fn today(
     Ok((prices, shipping))
 }
 
-fn variants(cart: &Cart) -> impl Iterator<Item = VariantRef> {
+fn variants(cart: &Cart) -> impl Iterator<Item = VariantRef> + Clone {
     let variant =
         |item: &PricedVariant| VariantRef { product_id: item.product_id, variant_id: item.variant_id };
     cart.lines().iter().map(move |line| variant(&line.item))

@@ -44,19 +44,33 @@ pub(super) async fn have_at_hand(
     shop: &Shop,
     variants: impl Iterator<Item = VariantRef>,
 ) -> Result<(), UseCaseError> {
-    let products: BTreeSet<ProductId> = variants.map(|variant| variant.product_id).collect();
-    let ids: Vec<String> = products.iter().map(ToString::to_string).collect();
+    let ids: Vec<String> = products(variants).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     Ok(shop.products.have_at_hand(&ids).await?)
+}
+
+/// Turns to the products of these variants, all at once.
+pub(super) fn turn_to(
+    shop: &Shop,
+    unit: &mut Unit<'_>,
+    variants: impl Iterator<Item = VariantRef>,
+) -> Result<(), UseCaseError> {
+    Ok(unit.states(&shop.products, products(variants)).map(drop)?)
+}
+
+fn products(variants: impl Iterator<Item = VariantRef>) -> impl Iterator<Item = String> {
+    let products: BTreeSet<ProductId> = variants.map(|variant| variant.product_id).collect();
+    products.into_iter().map(|id| id.to_string())
 }
 
 /// The prices of those of these variants that have one.
 pub(super) fn available_prices(
     shop: &Shop,
     unit: &mut Unit<'_>,
-    variants: impl Iterator<Item = VariantRef>,
+    variants: impl Iterator<Item = VariantRef> + Clone,
     (currency, now): (Currency, Timestamp),
 ) -> Result<Vec<PricedVariant>, UseCaseError> {
+    turn_to(shop, unit, variants.clone())?;
     let mut available = Vec::new();
     for variant in variants {
         match price(shop, unit, variant, (currency, now)) {

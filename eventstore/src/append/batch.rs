@@ -123,7 +123,7 @@ fn outcome(row: &sqlx::postgres::PgRow) -> Result<Appended, StoreError> {
         0 => Appended::Done { position, version },
         1 => Appended::Replayed { position, version, outcome: row.try_get(3)? },
         2 => Appended::Mismatch,
-        3 => Appended::Conflict,
+        3 => Appended::Conflict { part: usize::try_from(version).unwrap_or(usize::MAX) },
         _ => Appended::Unfounded,
     })
 }

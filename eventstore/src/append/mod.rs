@@ -78,9 +78,16 @@ impl Append {
         self.parts.iter().filter(|part| !part.is_condition()).for_each(|part| part.chain.break_off());
     }
 
-    /// Notes that nothing can be decided any more on all that this command was decided on: some of it is not so.
-    fn doubt(&self) {
-        self.parts.iter().for_each(|part| part.chain.break_off());
+    /// Notes that nothing can be decided any more on what this part rests on: it is not so.
+    fn doubt(&self, part: usize) {
+        if let Some(part) = self.parts.get(part) {
+            part.chain.break_off();
+        }
+    }
+
+    /// What it costs a batch.
+    fn rows(&self) -> usize {
+        self.parts.iter().map(|part| 1 + part.events.len()).sum()
     }
 }
 
@@ -113,7 +120,10 @@ pub enum Appended {
     /// The command id was used before with another input; nothing was done.
     Mismatch,
     /// A stream is not at the expected version: another process wrote to it.
-    Conflict,
+    Conflict {
+        /// The index of the part that wants something of it; there may be more.
+        part: usize,
+    },
     /// What the command was decided on did not take effect.
     Unfounded,
 }

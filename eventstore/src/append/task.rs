@@ -13,6 +13,8 @@ use crate::error::StoreError;
 
 /// The most commands in one batch: beyond this, the commit's cost is spread thin already.
 const MAX_BATCH: usize = 512;
+/// The most parts and events in one batch, unless a single command has more: it must be done long before its time is over.
+const MAX_ROWS: usize = 8_192;
 /// The first pause before a failed batch is tried again; it doubles up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
@@ -38,13 +40,14 @@ pub(super) async fn run(mut line: Line, mut waiting: mpsc::Receiver<Queued>) {
 
 /// Takes from `taken` what may go into one batch. What rests on a broken chain or has waited too long is answered at
 /// once. A second command with the same id, or one that touches a stream of the batch from another state in memory,
-/// waits for the first one's outcome.
+/// waits for the first one's outcome. So does what is too much for one batch.
 fn select(taken: &mut Vec<Queued>, held_back: &mut Vec<Queued>) -> Vec<Queued> {
     let mut batch = Vec::with_capacity(taken.len());
     let mut ids = HashSet::with_capacity(taken.len());
     // By the stream's hash: two streams that share one only wait for each other.
     let mut chains: HashMap<u64, usize> = HashMap::with_capacity(taken.len());
     let mut waiting: HashSet<usize> = HashSet::new();
+    let mut rows = 0;
     for queued in taken.drain(..) {
         let parts = &queued.append.parts;
         let touched =
@@ -53,7 +56,8 @@ fn select(taken: &mut Vec<Queued>, held_back: &mut Vec<Queued>) -> Vec<Queued> {
             answer(queued, Ok(Appended::Unfounded));
         } else if queued.since.elapsed() > DEADLINE {
             answer(queued, Err(StoreError::Overloaded));
-        } else if ids.contains(&queued.append.command_id)
+        } else if rows >= MAX_ROWS
+            || ids.contains(&queued.append.command_id)
             // What follows a held-back command of its chain waits with it.
             || touched().any(|(_, chain)| waiting.contains(&chain))
             || touched().any(|(stream, chain)| chains.get(&stream).is_some_and(|first| *first != chain))
@@ -65,6 +69,7 @@ fn select(taken: &mut Vec<Queued>, held_back: &mut Vec<Queued>) -> Vec<Queued> {
             let touched: Vec<(u64, usize)> = touched().collect();
             chains.extend(touched);
             ids.insert(queued.append.command_id);
+            rows += queued.append.rows();
             batch.push(queued);
         }
     }
@@ -138,7 +143,10 @@ async fn try_until(
 fn answer(queued: Queued, outcome: Result<Appended, StoreError>) {
     match &outcome {
         Ok(Appended::Done { .. }) => {}
-        Ok(Appended::Conflict) => queued.append.doubt(),
+        Ok(Appended::Conflict { part }) => {
+            queued.append.break_off();
+            queued.append.doubt(*part);
+        }
         Ok(Appended::Replayed { .. } | Appended::Mismatch | Appended::Unfounded) | Err(_) => {
             queued.append.break_off();
         }
@@ -147,7 +155,7 @@ fn answer(queued: Queued, outcome: Result<Appended, StoreError>) {
         Ok(Appended::Done { .. }) => "done",
         Ok(Appended::Replayed { .. }) => "replayed",
         Ok(Appended::Mismatch) => "mismatch",
-        Ok(Appended::Conflict) => "conflict",
+        Ok(Appended::Conflict { .. }) => "conflict",
         Ok(Appended::Unfounded) => "unfounded",
         Err(_) => "failed",
     };
@@ -155,4 +163,59 @@ fn answer(queued: Queued, outcome: Result<Appended, StoreError>) {
     metrics::histogram!("daybook_append_seconds").record(queued.since.elapsed());
     // The caller may have gone; the append stands.
     let _ = queued.reply.send(outcome);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use daybook_domain::CommandId;
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::append::{Chain, Fingerprint, Part};
+    use crate::event::{NewEvent, StreamId};
+
+    fn part(stream: u128, events: usize) -> Part {
+        let event = NewEvent {
+            event_id: Uuid::nil(),
+            event_type: "Happened".to_owned(),
+            event_version: "1".to_owned(),
+            payload: "{}".to_owned(),
+            metadata: "{}".to_owned(),
+        };
+        let aggregate_id = Uuid::from_u128(stream).to_string();
+        Part {
+            stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id },
+            expected: 0,
+            events: vec![event; events],
+            chain: Arc::new(Chain::default()),
+        }
+    }
+
+    fn queued(command: u128, parts: Vec<Part>) -> Queued {
+        let command_id = CommandId::new(Uuid::from_u128(command));
+        let append = Append { command_id, fingerprint: Fingerprint([0; 32]), parts, outcome: None };
+        Queued { append, since: Instant::now(), reply: oneshot::channel().0 }
+    }
+
+    #[test]
+    fn a_conflict_puts_in_doubt_what_it_is_about_and_what_would_have_changed() {
+        let parts = vec![part(1, 1), part(2, 0), part(3, 0)];
+        let chains: Vec<Arc<Chain>> = parts.iter().map(|part| Arc::clone(&part.chain)).collect();
+        answer(queued(1, parts), Ok(Appended::Conflict { part: 2 }));
+        assert_eq!(chains.iter().map(|chain| chain.is_broken()).collect::<Vec<_>>(), [true, false, true]);
+    }
+
+    #[test]
+    fn a_batch_is_done_long_before_its_time_is_over_however_large_its_commands_are() {
+        let many = MAX_ROWS / 2 + 1;
+        let mut taken: Vec<Queued> = (1..=4).map(|n| queued(n, vec![part(n, many)])).collect();
+        let mut held_back = Vec::new();
+        assert_eq!(select(&mut taken, &mut held_back).len(), 2);
+        assert_eq!((taken.len(), held_back.len()), (0, 2));
+        let mut alone = vec![queued(5, vec![part(5, 3 * MAX_ROWS)])];
+        assert_eq!(select(&mut alone, &mut Vec::new()).len(), 1);
+    }
 }

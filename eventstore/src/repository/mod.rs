@@ -182,7 +182,7 @@ where
                     return Ok(Executed { position, version, replayed: true, appended: 0, outcome, state });
                 }
                 Appended::Mismatch => return Err(CommandError::KeyReused),
-                Appended::Conflict => {
+                Appended::Conflict { .. } => {
                     conflicts += 1;
                     pause(self.store.ids(), A::TYPE, conflicts).await;
                 }

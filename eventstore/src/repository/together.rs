@@ -79,7 +79,7 @@ impl EventStore {
                     return Ok(Together::Replayed { position, outcome });
                 }
                 Appended::Mismatch => return Err(CommandError::KeyReused),
-                Appended::Conflict => {
+                Appended::Conflict { .. } => {
                     conflicts += 1;
                     pause(self.ids(), "together", conflicts).await;
                 }

@@ -52,6 +52,22 @@ impl<'a> Unit<'a> {
         Ok(Arc::clone(&self.member(repository, id, false)?.state))
     }
 
+    /// The same for several aggregates, which are turned to all at once.
+    ///
+    /// # Errors
+    /// When one of them is not at hand yet; to be passed on.
+    pub fn states<A>(
+        &mut self,
+        repository: &Repository<A>,
+        ids: impl Iterator<Item = String>,
+    ) -> Result<Vec<Arc<A>>, StoreError>
+    where
+        A: Aggregate<Services = ()> + Clone + 'static,
+    {
+        let states: Vec<_> = ids.map(|id| self.state(repository, &id)).collect();
+        states.into_iter().collect()
+    }
+
     /// Executes a command on what was decided so far. A refusal leaves the aggregate as it was.
     ///
     /// # Errors
@@ -102,7 +118,10 @@ impl<'a> Unit<'a> {
             member.downcast_mut::<Joined<A>>()
         });
         let Some(member) = member else {
-            self.missing.push(Box::new(Joined::<A>::new(repository, id, presumed_new)));
+            let mut missing = self.missing.iter().map(|member| member.stream());
+            if !missing.any(|stream| stream.aggregate_type == A::TYPE && stream.aggregate_id == id) {
+                self.missing.push(Box::new(Joined::<A>::new(repository, id, presumed_new)));
+            }
             return Err(StoreError::NotAtHand);
         };
         member.turned_to = true;

@@ -7,6 +7,7 @@ mod checkout_mishaps;
 mod crash;
 mod faults;
 mod feed;
+mod filling;
 mod gateway;
 mod giving_back;
 mod harness;

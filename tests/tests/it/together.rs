@@ -8,8 +8,8 @@ use daybook_domain::inventory::{Inventory, InventoryCommand, InventoryRefusal, S
 use daybook_domain::{OrderId, Quantity, Timestamp, VariantId};
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::{
-    CommandContext, CommandError, EventStore, Fingerprint, LogReader, Repository, SnapshotPolicy, StoreError,
-    Together, Unit, Upcasters, begin_tx,
+    Append, Appended, CommandContext, CommandError, EventStore, Fingerprint, LogReader, Part, Repository,
+    SnapshotPolicy, StoreError, StreamId, Together, Unit, Upcasters, begin_tx,
 };
 use futures::future::join_all;
 
@@ -270,4 +270,27 @@ async fn what_many_only_look_at_makes_none_of_them_depend_on_another() {
     assert!(matches!(done, Together::Done { .. }));
     // Twice to find out what it turns to, and once in earnest.
     assert_eq!(decided.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test]
+async fn a_conflict_names_what_was_not_so() {
+    let database = Database::events().await;
+    let process = Process::new(&database);
+    let items: Vec<StockItem> = (0..4).map(|_| some_item()).collect();
+    for item in &items {
+        process.receive(item, 1).await;
+    }
+    let wants = |(item, expected): (&StockItem, i64)| Part {
+        stream: StreamId { aggregate_type: "Inventory".to_owned(), aggregate_id: item.to_string() },
+        expected,
+        events: Vec::new(),
+        chain: Arc::default(),
+    };
+    for (expected, part) in [([1, 1, 5, 1], 2), ([0, 1, 1, 1], 0), ([1, 1, 1, 2], 3), ([1, 3, 1, 4], 1)] {
+        let CommandContext { command_id, fingerprint, .. } = context();
+        let parts = items.iter().zip(expected).map(wants).collect();
+        let append = Append { command_id, fingerprint, parts, outcome: None };
+        let queued = process.store.appender().enqueue(append).expect("there is room");
+        assert_eq!(queued.outcome().await.expect("an answer"), Appended::Conflict { part });
+    }
 }

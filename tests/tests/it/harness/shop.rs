@@ -51,14 +51,18 @@ pub(crate) struct Wanted {
     pub(crate) quantity: i64,
 }
 
+fn shop_on(events: &Database) -> Shop {
+    let store = EventStore::new(events.pool.clone(), Arc::new(SystemIds), Upcasters::default());
+    let vault = Vault::new(events.pool.clone(), VaultKey::try_new(&[7; 32]).expect("a key"));
+    let locations = parse_locations(LOCATIONS).expect("locations");
+    Shop::new(&store, vault, Arc::new(SystemClock), Arc::new(SystemIds), locations)
+}
+
 impl TestShop {
     /// A shop without a worker.
     pub(crate) async fn open() -> Self {
         let events = Database::events().await;
-        let store = EventStore::new(events.pool.clone(), Arc::new(SystemIds), Upcasters::default());
-        let vault = Vault::new(events.pool.clone(), VaultKey::try_new(&[7; 32]).expect("a key"));
-        let locations = parse_locations(LOCATIONS).expect("locations");
-        let shop = Shop::new(&store, vault, Arc::new(SystemClock), Arc::new(SystemIds), locations);
+        let shop = shop_on(&events);
         let settings = vec![
             ("EVENTS_URL", events.url.clone()),
             ("VAULT_KEY", VAULT_KEY.to_owned()),
@@ -68,6 +72,11 @@ impl TestShop {
             ("LOG", "info".to_owned()),
         ];
         Self { shop, events, settings }
+    }
+
+    /// The same shop with a memory of its own, as another process has it.
+    pub(crate) fn elsewhere(&self) -> Shop {
+        shop_on(&self.events)
     }
 
     /// What its processes are configured with.
