@@ -23,6 +23,8 @@ use crate::timers::Timers;
 
 /// The stream that the relay writes when nothing else is configured.
 const STREAM: &str = "DAYBOOK";
+/// The fewest connections to the event store: timers of four kinds may hold one each, and their handlers need others.
+const LEAST_POOL: u32 = 6;
 /// How long a call to the payment gateway may take.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(10);
 /// The pause before the processes are started again after one of them failed.
@@ -48,6 +50,10 @@ impl WorkerConfig {
         let seconds = |key, default: Duration| -> Result<Duration, ConfigError> {
             Ok(settings.optional(key)?.map_or(default, |seconds: u32| Duration::from_secs(seconds.into())))
         };
+        if settings.optional(keys::EVENTS_POOL)?.is_some_and(|pool: u32| pool < LEAST_POOL) {
+            let reason = format!("a worker needs at least {LEAST_POOL} connections");
+            return Err(ConfigError::Invalid { name: keys::EVENTS_POOL.name(), reason });
+        }
         let usual = CheckoutPolicy::default();
         Ok(Self {
             shop: ShopConfig::load(settings)?,

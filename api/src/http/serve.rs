@@ -18,6 +18,8 @@ use tower::util::MapFuture;
 
 use super::Limits;
 
+/// How long a client may take to ask something at all.
+const FIRST: Duration = Duration::from_secs(10);
 /// The pause after the system had no connection to give, as when the process has too many files open.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -78,8 +80,11 @@ async fn attend(
     }
 }
 
-/// Returns when no request has been worked on for so long.
+/// Returns when no request has been worked on for so long, or none has come soon after the connection.
 async fn silent(mut working: watch::Receiver<usize>, silence: Duration) {
+    if tokio::time::timeout(FIRST.min(silence), working.changed()).await.is_err() {
+        return;
+    }
     while working.wait_for(|working| *working == 0).await.is_ok() {
         if tokio::time::timeout(silence, working.changed()).await.is_err() {
             return;
