@@ -67,7 +67,6 @@ impl Environment {
             ("DAYBOOK_EVENTS_URL", format!("{}/daybook_events", servers.primary)),
             ("DAYBOOK_READ_URL", format!("{}/daybook_read", servers.primary)),
             ("DAYBOOK_READ_REPLICA_URL", format!("{}/daybook_read", servers.replica)),
-            ("DAYBOOK_EVENTS_REPLICA_URL", format!("{}/daybook_events", servers.replica)),
             ("DAYBOOK_NATS_URL", servers.nats.clone()),
             ("DAYBOOK_REDIS_URL", servers.redis.clone()),
             ("DAYBOOK_VAULT_KEY", secrets.vault_key.clone()),
@@ -75,10 +74,9 @@ impl Environment {
             ("DAYBOOK_WEBHOOK_SECRET", secrets.webhook_secret.clone()),
             ("DAYBOOK_WEBHOOK_URL", format!("http://127.0.0.1:{api_port}/webhooks/payment")),
         ];
-        if let Some(search) = &servers.search {
-            shared.push(("DAYBOOK_MEILI_URL", search.url.clone()));
-            shared.push(("DAYBOOK_MEILI_KEY", search.key.clone()));
-        }
+        // Said also where there is none: our own environment may name a server that is not for this.
+        let (url, key) = servers.search.as_ref().map_or(("", ""), |search| (&search.url, &search.key));
+        shared.extend([("DAYBOOK_MEILI_URL", url.to_owned()), ("DAYBOOK_MEILI_KEY", key.to_owned())]);
         if std::env::var_os("DAYBOOK_LOG").is_none() {
             shared.push(("DAYBOOK_LOG", "info".into()));
         }

@@ -1,4 +1,4 @@
-//! The developer's front door: up, down, status, demo, test, bench.
+//! The developer's front door: up, down, status, token, demo, test, bench.
 
 pub mod api;
 pub mod bench;
@@ -19,6 +19,7 @@ pub mod servers;
 pub mod status;
 pub mod table;
 pub mod test;
+pub mod token;
 pub mod tools;
 pub mod up;
 pub mod workspace;

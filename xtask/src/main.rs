@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::failure::Failure;
-use xtask::{bench, demo, down, status, test, up};
+use xtask::{bench, demo, down, status, test, token, up};
 
 /// The exit code of a command that was interrupted, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -31,6 +31,8 @@ enum Command {
     Status(status::Options),
     /// Stop what `up` started, in good order.
     Down,
+    /// Print a token that says who a client is, good for a day: `authorization: Bearer TOKEN`.
+    Token(token::Options),
     /// Buy something: one order from the first look to a refund, through the public API.
     ///
     /// Acts as a shopper, as the warehouse and as support on a running Daybook, tells each step with its latency
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Up(options) => up::run(&options),
         Command::Status(options) => status::run(&options),
         Command::Down => down::run(),
+        Command::Token(options) => token::run(&options),
         Command::Demo => demo::run(),
         Command::Bench(bench) => bench::run(&bench),
         Command::Test(options) => test::run(&options),

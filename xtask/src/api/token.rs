@@ -15,22 +15,31 @@ use crate::failure::{During, Result};
 const GOOD_FOR: Duration = Duration::from_hours(24);
 
 /// What a client is to the shop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
+    /// A shopper with an account; the name is the account's UUID.
+    Customer,
     /// Who runs the shop.
     Staff,
     /// Who packs and sends.
     Warehouse,
     /// Who helps shoppers.
     Support,
+    /// Who checks the books, and changes nothing.
+    Auditor,
+    /// Who may do everything.
+    Admin,
 }
 
 impl Role {
     fn name(self) -> &'static str {
         match self {
+            Self::Customer => "customer",
             Self::Staff => "staff",
             Self::Warehouse => "warehouse",
             Self::Support => "support",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
         }
     }
 }
@@ -52,7 +61,7 @@ impl fmt::Display for Token {
 }
 
 impl Token {
-    /// A token for one of the shop's people, signed with the shop's key.
+    /// A token for a customer or one of the shop's people, signed with the shop's key.
     #[expect(clippy::disallowed_methods, reason = "the front door has no clock to inject: it is the outside")]
     pub fn sign(key: &str, role: Role, name: &str) -> Result<Self> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

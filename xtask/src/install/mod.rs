@@ -42,7 +42,7 @@ pub fn ensure(interrupt: &Interrupt) -> Result<()> {
 
 fn manager() -> Option<Manager> {
     let is_root = rustix::process::geteuid().is_root();
-    plan::manager(is_root, |program| on_path(program).is_some())
+    plan::manager(is_root, cfg!(target_os = "macos"), |program| on_path(program).is_some())
 }
 
 fn homebrew(missing: &[Tool]) -> Result<()> {

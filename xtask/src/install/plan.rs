@@ -7,15 +7,15 @@ use crate::tools::{Tool, Version};
 pub(super) enum Manager {
     /// Debian's and Ubuntu's, as root or through `sudo`.
     Apt { sudo: bool },
-    /// The one people use on macOS.
+    /// The one that people use on macOS. On Linux it puts things where nobody looks for them.
     Homebrew,
 }
 
-/// The package manager to use, given who we are and which programs there are.
-pub(super) fn manager(is_root: bool, has: impl Fn(&str) -> bool) -> Option<Manager> {
+/// The package manager to use, given who and where we are and which programs there are.
+pub(super) fn manager(is_root: bool, is_mac: bool, has: impl Fn(&str) -> bool) -> Option<Manager> {
     if has("apt-get") && (is_root || has("sudo")) {
         Some(Manager::Apt { sudo: !is_root })
-    } else if has("brew") && !is_root {
+    } else if is_mac && has("brew") && !is_root {
         Some(Manager::Homebrew)
     } else {
         None
@@ -46,7 +46,7 @@ pub(super) fn ask_a_person(missing: &[Tool]) -> String {
     let wanted: Vec<String> =
         missing.iter().map(|tool| format!("{} {} or newer", tool.name(), tool.oldest())).collect();
     format!(
-        "please install {} and run this again: there is neither apt-get with root or sudo, nor Homebrew",
+        "please install {} and run this again: there is neither apt-get with root or sudo, nor Homebrew on macOS",
         wanted.join(", ")
     )
 }
@@ -117,11 +117,12 @@ mod tests {
 
     #[test]
     fn root_needs_no_sudo_and_others_do() {
-        assert_eq!(manager(true, |program| program == "apt-get"), Some(Manager::Apt { sudo: false }));
-        assert_eq!(manager(false, |program| program != "brew"), Some(Manager::Apt { sudo: true }));
-        assert_eq!(manager(false, |program| program == "apt-get"), None);
-        assert_eq!(manager(false, |program| program == "brew"), Some(Manager::Homebrew));
-        assert_eq!(manager(false, |_| false), None);
+        assert_eq!(manager(true, false, |program| program == "apt-get"), Some(Manager::Apt { sudo: false }));
+        assert_eq!(manager(false, false, |program| program != "brew"), Some(Manager::Apt { sudo: true }));
+        assert_eq!(manager(false, false, |program| program == "apt-get"), None);
+        assert_eq!(manager(false, true, |program| program == "brew"), Some(Manager::Homebrew));
+        assert_eq!(manager(false, false, |program| program == "brew"), None);
+        assert_eq!(manager(false, false, |_| false), None);
     }
 
     #[test]

@@ -72,7 +72,8 @@ impl Servers {
         let redis = Redis::new(site.home.join("redis"), site.log("redis"), ports.take("redis")?);
         let mut servers =
             vec![Server::new(primary), Server::new(replica), Server::new(nats), Server::new(redis)];
-        let search = match (given_search(), tools::on_path("meilisearch")) {
+        let given = given_search().filter(|_| profile.lasting);
+        let search = match (given, tools::on_path("meilisearch")) {
             (Some(given), _) => Some(given),
             (None, Some(program)) => {
                 let server = meilisearch(site, program, ports.take("meilisearch")?, meilisearch_key);

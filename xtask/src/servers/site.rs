@@ -19,14 +19,23 @@ pub struct Profile {
     /// Whether a commit is on disk when it is acknowledged. Only a test that says nothing about durability
     /// may do without.
     pub durable: bool,
+    /// Whether it stays when its starter is done with it. What does not is all its own: it uses no server that somebody
+    /// gave, where other shops may be.
+    pub lasting: bool,
 }
 
 impl Profile {
     /// The cluster of `cargo xtask up`.
-    pub const UP: Self =
-        Self { max_connections: 200, databases: &["daybook_events", "daybook_read"], durable: true };
+    pub const UP: Self = Self {
+        max_connections: 200,
+        databases: &["daybook_events", "daybook_read"],
+        durable: true,
+        lasting: true,
+    };
+    /// The same for a Daybook that exists only while it is measured.
+    pub const PRIVATE: Self = Self { lasting: false, ..Self::UP };
     /// The cluster of `cargo xtask test`: tests make their own databases, many at once.
-    pub const TEST: Self = Self { max_connections: 400, databases: &[], durable: true };
+    pub const TEST: Self = Self { max_connections: 400, databases: &[], durable: true, lasting: false };
 }
 
 /// A place for private servers.

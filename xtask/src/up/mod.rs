@@ -69,7 +69,7 @@ pub fn run(options: &Options) -> Result<()> {
         rustix::process::setsid().during(|| "cannot leave the terminal".into())?;
     }
     let _lock = Lock::take(&home)?;
-    let mut start = Start::prepare(options, &workspace, home)?;
+    let mut start = Start::prepare(options, &workspace, home, Profile::UP)?;
     start.build(&workspace, &interrupt)?;
     start.servers(&interrupt)?;
     start.migrate(&interrupt)?;
@@ -95,7 +95,7 @@ struct Start {
 }
 
 impl Start {
-    fn prepare(options: &Options, workspace: &Workspace, home: PathBuf) -> Result<Self> {
+    fn prepare(options: &Options, workspace: &Workspace, home: PathBuf, profile: Profile) -> Result<Self> {
         leftovers::stop(&State::load(&home)?);
         if options.fresh || !Secrets::exist(&home) {
             // Data without its secrets is as good as none: the password and the vault's key are gone.
@@ -108,7 +108,7 @@ impl Start {
         let secrets = Secrets::load_or_make(&home)?;
         let mut state = State::load(&home)?;
         let site = Site::open(&home, &elsewhere(&home), secrets.postgres_password.clone())?;
-        let servers = Servers::plan(&site, Profile::UP, &mut state.ports, &secrets.meilisearch_key)?;
+        let servers = Servers::plan(&site, profile, &mut state.ports, &secrets.meilisearch_key)?;
         let environment = Environment::new(&servers.addresses, &secrets, options.port);
         state.postgres_home = Some(site.postgres_home.clone());
         state.ready_under = None;

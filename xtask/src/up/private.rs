@@ -9,7 +9,7 @@ use crate::install;
 use crate::interrupt::Interrupt;
 use crate::ports::Ports;
 use crate::process::Launch;
-use crate::servers::{elsewhere, make, remove};
+use crate::servers::{Profile, elsewhere, make, remove};
 use crate::workspace::Workspace;
 
 use super::{Options, Start};
@@ -30,7 +30,7 @@ impl Private {
         install::ensure(interrupt)?;
         let port = Ports::default().take("api")?;
         let options = Options { detach: false, fresh: true, dev, port, in_background: false };
-        let start = Start::prepare(&options, workspace, home.clone())?;
+        let start = Start::prepare(&options, workspace, home.clone(), Profile::PRIVATE)?;
         let mut private = Self { start, home, _lock: lock };
         private.start.build(workspace, interrupt)?;
         private.start.servers(interrupt)?;

@@ -53,8 +53,6 @@ macro_rules! define {
 define! {
     /// The event store's primary.
     EVENTS_URL: PgUrl;
-    /// A replica of the event store.
-    EVENTS_REPLICA_URL: PgUrl;
     /// The read models' primary.
     READ_URL: PgUrl;
     /// A replica of the read models.
