@@ -157,7 +157,10 @@ async fn the_shop_goes_on_without_meilisearch_and_search_comes_back() {
     let _ready = servers();
     let mut scratch = Scratch::new().expect("a folder");
     let Some(server) = scratch.meilisearch(KEY).expect("it starts") else {
-        return skipped("the_shop_goes_on_without_meilisearch_and_search_comes_back", "meilisearch");
+        return skipped(
+            "the_shop_goes_on_without_meilisearch_and_search_comes_back",
+            "meilisearch on the PATH",
+        );
     };
     goes_on_without_search(Engine::Real(server)).await;
 }

@@ -3,6 +3,7 @@
 mod conformance;
 mod front;
 mod garbage;
+mod graphiql;
 mod hot;
 mod idempotency;
 mod links;

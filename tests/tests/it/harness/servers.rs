@@ -50,8 +50,8 @@ pub(crate) fn unique(prefix: &str) -> String {
     format!("{prefix}_{}", Uuid::new_v4().simple())
 }
 
-/// Says, past the capture of what tests print, that a test is skipped because the machine has no such server.
+/// Says, past the capture of what tests print, that a test is skipped because the machine has no such thing.
 pub(crate) fn skipped(test: &str, missing: &str) {
     // That nobody can be told is no reason to fail.
-    drop(writeln!(std::io::stderr(), "skipped, since there is no {missing} on the PATH: {test}"));
+    drop(writeln!(std::io::stderr(), "skipped, since there is no {missing}: {test}"));
 }

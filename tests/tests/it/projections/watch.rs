@@ -69,7 +69,7 @@ async fn a_replica_that_is_held_back_is_waited_for_and_never_passed_off_as_curre
     // One of its own: a replica that stands still is in everybody's way.
     let _ = servers();
     let mut scratch = Scratch::new().expect("a folder");
-    let profile = Profile { max_connections: 40, databases: &["daybook_read"], durable: true };
+    let profile = Profile { max_connections: 40, databases: &["daybook_read"], ..Profile::TEST };
     let (primary, replica) = scratch.postgres(profile).expect("a Postgres and its replica");
     let connect = async |server: &Server| {
         let url = format!("{}/daybook_read", server.url());

@@ -43,7 +43,7 @@ impl Searched {
     /// On the server that the tests share; nothing, and a word about it, where there is none.
     async fn on_the_server(test: &str) -> Option<Self> {
         let Some((url, key)) = &servers().meili else {
-            skipped(test, "meilisearch");
+            skipped(test, "meilisearch on the PATH");
             return None;
         };
         Some(Self::open(Client::new(url, Some(key)).expect("a client")).await)
@@ -398,7 +398,7 @@ async fn before_anything_was_built_a_search_says_so() {
 fn own_server(test: &str, scratch: &mut Scratch) -> Option<(Server, Client)> {
     let _ready = servers();
     let Some(server) = scratch.meilisearch(KEY).expect("it starts") else {
-        skipped(test, "meilisearch");
+        skipped(test, "meilisearch on the PATH");
         return None;
     };
     let client = Client::new(server.url(), Some(KEY)).expect("a client");
