@@ -174,6 +174,7 @@ impl Admin {
                     Ended::Diverged => {
                         return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "undiverged" });
                     }
+                    Ended::Gone => return Err(TargetError::Gone.into()),
                 }
             }
         };

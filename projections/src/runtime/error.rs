@@ -11,6 +11,9 @@ pub enum TargetError {
     /// What was built is gone: it is built again from the first event.
     #[error("what was built is gone")]
     Lost,
+    /// The tables that were built are gone, while the register says that they are there: another version is needed.
+    #[error("the tables are gone")]
+    Gone,
     /// The version is behind the one that readers see.
     #[error("the version is behind the live one")]
     Behind,

@@ -54,6 +54,8 @@ pub(crate) enum Ended {
     Fenced,
     /// The log is no longer the one it was built from.
     Diverged,
+    /// Its tables are gone, and its checkpoint is not.
+    Gone,
 }
 
 /// One version of one read model, being followed.
@@ -99,6 +101,7 @@ impl Follower {
         loop {
             let result = self.resume().await;
             match result {
+                Err(RuntimeError::Target(TargetError::Gone)) => return Ok(Ended::Gone),
                 Err(RuntimeError::Target(TargetError::Lost)) => {
                     tracing::warn!(
                         projection = self.name,

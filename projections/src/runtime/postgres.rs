@@ -136,6 +136,13 @@ impl<M: Tabled> PostgresTarget<M> {
     }
 }
 
+/// A failure as what it says of the version's tables (SQLSTATE `undefined_table`, `invalid_schema_name`).
+fn gone(error: TargetError) -> TargetError {
+    let TargetError::Postgres(failed) = &error else { return error };
+    let code = failed.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if matches!(code.as_deref(), Some("42P01" | "3F000")) { TargetError::Gone } else { error }
+}
+
 /// Whether the database refused what was written (SQLSTATE classes 22 and 23), rather than failed.
 fn is_about_data(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -190,7 +197,13 @@ impl<M: Tabled> Target for PostgresTarget<M> {
 
     async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError> {
         let versions = versions::list(&self.pool, self.name).await?;
-        Ok(versions.into_iter().find(|row| row.version == version).map(|row| row.checkpoint))
+        let there = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(format!("{}.{}", self.schema(version), M::TABLE.name))
+            .fetch_one(&self.pool);
+        match versions.into_iter().find(|row| row.version == version) {
+            Some(_) if !there.await? => Err(TargetError::Gone),
+            row => Ok(row.map(|row| row.checkpoint)),
+        }
     }
 
     fn forget(&self, version: i32) {
@@ -214,7 +227,7 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         };
         let (applied, tenure) = match quick {
             Some((applied, tenure)) => (applied, Some(tenure)),
-            None => self.carry_out(&work).await?,
+            None => self.carry_out(&work).await.map_err(gone)?,
         };
         self.tenures.put(version, tenure);
         Ok(applied)

@@ -157,6 +157,12 @@ impl Projector {
         same_code && version.target == self.target.kind() && !version.diverged
     }
 
+    /// Nothing is built on the version any more: another one takes its place.
+    async fn set_aside(&self, version: i32) -> Result<(), RuntimeError> {
+        self.target.conceal(version).await?;
+        Ok(versions::set_diverged(&self.context.read, (self.name, version)).await?)
+    }
+
     async fn ended(&self, version: i32, ended: Ended) -> Result<(), RuntimeError> {
         match ended {
             Ended::Fenced => {
@@ -169,8 +175,15 @@ impl Projector {
                     version,
                     "the log is another one; building a new version"
                 );
-                self.target.conceal(version).await?;
-                versions::set_diverged(&self.context.read, (self.name, version)).await?;
+                self.set_aside(version).await?;
+            }
+            Ended::Gone => {
+                tracing::warn!(
+                    projection = self.name,
+                    version,
+                    "its tables are gone; building a new version"
+                );
+                self.set_aside(version).await?;
             }
         }
         Ok(())

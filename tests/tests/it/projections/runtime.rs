@@ -312,3 +312,27 @@ async fn a_log_with_another_past_is_followed_by_a_new_version_though_nobody_rene
     let last = shop.log().find(live.checkpoint.position).await.expect("the log").expect("its last event");
     assert_eq!(live.checkpoint.hash, last.hash());
 }
+
+#[tokio::test]
+async fn a_read_model_whose_tables_were_dropped_is_built_anew() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (_, head) = shop.place_orders(10).await;
+    shop.live_at("orders", head).await;
+    // Once while nothing happens, and once as an event arrives.
+    for (version, orders) in [(2, 10), (3, 11)] {
+        shop.read
+            .pool
+            .execute(&*format!("DROP SCHEMA orders_v{} CASCADE", version - 1))
+            .await
+            .expect("it goes");
+        let (_, head) = shop.place_orders(orders - 10).await;
+        eventually(SOON, "another version is live", || async {
+            let versions = shop.admin.versions("orders").await.expect("the register");
+            let live = versions.into_iter().find(|row| row.status == Status::Live);
+            live.filter(|live| live.version == version && live.checkpoint.position >= head)
+        })
+        .await;
+        assert_eq!(all(&shop).await.len(), orders);
+    }
+}
