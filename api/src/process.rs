@@ -8,7 +8,7 @@ use std::time::Duration;
 use daybook_commands::{OpenShop, ShopConfig};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Need, ops};
-use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
+use daybook_eventstore::{EventStream, FeedSource, Live, Wake};
 use daybook_projections::orders;
 use daybook_projections::read::{Hot, ReadDb, ReplicaWatch, hot};
 use daybook_projections::search::{self, SearchEngine};
@@ -94,7 +94,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let copies = hot_copies(&config, &context)?;
     let open = config.shop.open(&context);
     let live = Arc::new(live(&open, stream, &context));
-    let extent = Extent::new(LogReader::new(open.pool.clone()), Arc::clone(&live));
+    let extent = Extent::new(open.store.reader(), Arc::clone(&live));
     let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
     let services = Services { shop: open.shop, reads, search, live };
@@ -156,6 +156,6 @@ fn live(open: &OpenShop, stream: Option<EventStream>, context: &Context) -> Live
         });
     }
     let (wake, _listening) = Wake::listen(open.pool.clone());
-    let reader = LogReader::new(open.pool.clone());
-    Live::start(FeedSource { reader, wake, stream }, "api", orders::order_of)
+    let (reader, upcasters) = (open.store.reader(), open.store.upcasters().clone());
+    Live::start(FeedSource { reader, wake, stream, upcasters }, "api", orders::order_of)
 }

@@ -70,7 +70,7 @@ impl ShopConfig {
     /// Opens the shop for a program that ends by itself; the server sees its connections as `name`'s.
     pub fn connect(self, name: &str, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> OpenShop {
         let pool = process::pool(&self.events, self.pool, name);
-        let store = EventStore::new(pool.clone(), ids.clone(), Upcasters::default());
+        let store = EventStore::new(pool.clone(), ids.clone(), Upcasters::of_the_shop());
         let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
         OpenShop { shop, store, pool }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{Context, Failure, Leadership, Need};
 use daybook_eventstore::{
-    Checkpoint, Checkpoints, ConnectError, EventStream, Feed, FeedSource, LogReader, StoreError, Wake,
+    Checkpoint, Checkpoints, ConnectError, EventStream, Feed, FeedSource, StoreError, Wake,
 };
 use futures::future::try_join_all;
 use tokio_util::sync::CancellationToken;
@@ -91,15 +91,16 @@ pub async fn work(config: WorkerConfig, context: Context) -> Result<(), Failure>
     };
 
     let (wake, _listening) = Wake::listen(open.pool.clone());
-    let reader = LogReader::new(open.pool.clone());
+    let (reader, upcasters) = (open.store.reader(), open.store.upcasters().clone());
     let stream = connect(config.nats.as_ref(), &config.stream, &context).await?;
     let checkpoints = Checkpoints::new(open.pool.clone());
-    let runner = Runner { checkpoints, timers: timers.clone(), clock: context.clock.clone() };
-    let source = FeedSource { reader: reader.clone(), wake, stream };
+    let clock = context.clock.clone();
+    let runner = Runner { checkpoints, timers: timers.clone(), upcasters: upcasters.clone(), clock };
+    let source = FeedSource { reader: reader.clone(), wake, stream, upcasters: upcasters.clone() };
     let stop = context.shutdown.clone();
     // Timers fire in every worker, also in those that do not follow the log.
     let (of_timers, memory) = (processes(open.shop.clone()), open.shop);
-    let fired = timers.run(|timer| fire(&of_timers, &reader, timer), stop.clone());
+    let fired = timers.run(|timer| fire(&of_timers, &reader, &upcasters, timer), stop.clone());
     let delivered = simulated.deliver(stop.clone());
     // What was remembered in an earlier term may have been overtaken since.
     let led = lead(&events, || processes(memory.hearing()), &runner, &source, &stop);

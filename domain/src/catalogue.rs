@@ -1,5 +1,7 @@
 //! Every event the shop knows, in one place: what there is, and reading one back from its stored payload.
 
+use cqrs_es::persist::EventUpcaster;
+
 use crate::cart::CartEvent;
 use crate::inventory::InventoryEvent;
 use crate::kernel::EventType;
@@ -57,6 +59,13 @@ pub fn event_types() -> Vec<EventType> {
         PersonEvent::TYPES,
     ]
     .concat()
+}
+
+/// The steps from every older version of an event to today's, in the order they are to be taken in; every event has had
+/// one version so far. Steps are only ever added: the log keeps what was written, and snapshots are known to be of
+/// before a step by how many there were.
+pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
+    Vec::new()
 }
 
 impl DomainEvent {

@@ -8,17 +8,25 @@ use serde::de::DeserializeOwned;
 use sqlx::{PgPool, Row};
 
 use crate::error::StoreError;
+use crate::upcast::Upcasters;
 
 /// When a repository takes snapshots, and which it trusts.
 #[derive(Debug, Clone, Copy)]
 pub struct SnapshotPolicy {
-    /// The version of the state's serialised form; raise it when the form or the meaning of a field changes.
+    /// The version of the state's serialised form; raise it when the form or the meaning of a field changes. Once it is
+    /// a repository's, the number of upcasters is in it: a state that was folded without one of them is not trusted.
     pub state_version: i32,
     /// A snapshot is taken each time the stream has grown by this many events.
     pub every: i64,
 }
 
 impl SnapshotPolicy {
+    /// The policy of a store with these upcasters. Both numbers only ever grow, so their sum is another one, and a
+    /// higher one, after each change of either.
+    pub(crate) fn with(self, upcasters: &Upcasters) -> Self {
+        Self { state_version: self.state_version.saturating_add(upcasters.count()), ..self }
+    }
+
     /// Whether a stream that grew from `before` to `after` is due for one.
     pub(crate) const fn is_due(self, before: i64, after: i64) -> bool {
         before / self.every != after / self.every

@@ -57,6 +57,11 @@ impl EventStore {
         self.ids.as_ref()
     }
 
+    /// What brings events to today's shape.
+    pub const fn upcasters(&self) -> &Upcasters {
+        &self.upcasters
+    }
+
     /// A reader of the log by position.
     pub fn reader(&self) -> LogReader {
         LogReader::new(self.pool.clone())
@@ -98,7 +103,8 @@ impl EventStore {
         let rows = tokio::time::timeout(READ_TIMEOUT, query.fetch_all(&self.pool))
             .await
             .map_err(|_elapsed| StoreError::TimedOut)??;
-        rows.iter().map(|row| self.upcasters.upcast(decode(row)?)).collect()
+        let todays = |event: RecordedEvent| Ok(self.upcasters.upcast(&event)?.unwrap_or(event));
+        rows.iter().map(|row| decode(row).and_then(todays)).collect()
     }
 
     /// Those of these commands that took effect, with the fingerprints of their inputs: one statement for what would

@@ -1,9 +1,12 @@
-//! Upcasting: events written by older code are brought to today's shape when they are read, never in the log.
+//! Upcasting: events written by older code are brought to today's shape when they are read, never in the log. Who only
+//! passes events on, or takes their hashes, has no use for it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
+use serde::de::Error as _;
 use serde_json::Value;
 
 use crate::error::StoreError;
@@ -25,27 +28,41 @@ impl Upcasters {
         Self(Arc::new(steps))
     }
 
-    /// The event in today's shape; the payload's bytes are untouched when no step applies.
+    /// The steps of the shop's own events, the same in every process.
+    pub fn of_the_shop() -> Self {
+        Self::new(daybook_domain::catalogue::upcasters())
+    }
+
+    /// How many steps there are. There are only ever more of them, so this tells how old something is that was made
+    /// with their help.
+    pub(crate) fn count(&self) -> i32 {
+        i32::try_from(self.0.len()).unwrap_or(i32::MAX)
+    }
+
+    /// The event in today's shape; nothing when it has that already.
     ///
     /// # Errors
-    /// [`StoreError::Undecodable`] when a step applies and the payload is not JSON.
-    pub fn upcast(&self, mut event: RecordedEvent) -> Result<RecordedEvent, StoreError> {
+    /// [`StoreError::Undecodable`] when a step applies and the payload is not JSON, or the step panics.
+    pub fn upcast(&self, event: &RecordedEvent) -> Result<Option<RecordedEvent>, StoreError> {
+        let mut upcast: Option<RecordedEvent> = None;
         for step in self.0.iter() {
-            if step.can_upcast(&event.event_type, &event.event_version) {
-                event = apply(step.as_ref(), event)?;
+            let so_far = upcast.as_ref().unwrap_or(event);
+            if step.can_upcast(&so_far.event_type, &so_far.event_version) {
+                upcast = Some(take(step.as_ref(), so_far)?);
             }
         }
-        Ok(event)
+        Ok(upcast)
     }
 }
 
-fn apply(step: &dyn EventUpcaster, event: RecordedEvent) -> Result<RecordedEvent, StoreError> {
-    let payload: Value = serde_json::from_str(&event.payload).map_err(|source| StoreError::Undecodable {
+fn take(step: &dyn EventUpcaster, event: &RecordedEvent) -> Result<RecordedEvent, StoreError> {
+    let undecodable = |source| StoreError::Undecodable {
         what: "payload",
-        of: format!("{} at position {}", event.event_type, event.position),
+        of: format!("{} {} at position {}", event.event_type, event.event_version, event.position),
         source,
-    })?;
-    let upcast = step.upcast(SerializedEvent::new(
+    };
+    let payload: Value = serde_json::from_str(&event.payload).map_err(undecodable)?;
+    let old = SerializedEvent::new(
         event.aggregate_id.clone(),
         usize::try_from(event.sequence).unwrap_or_default(),
         event.aggregate_type.clone(),
@@ -53,11 +70,14 @@ fn apply(step: &dyn EventUpcaster, event: RecordedEvent) -> Result<RecordedEvent
         event.event_version.clone(),
         payload,
         Value::Null,
-    ));
+    );
+    // A mistake in a step is that event's trouble, and not that of whoever follows the log.
+    let upcast = catch_unwind(AssertUnwindSafe(|| step.upcast(old)))
+        .map_err(|_panic| undecodable(serde_json::Error::custom("its upcaster panicked")))?;
     Ok(RecordedEvent {
         event_type: upcast.event_type,
         event_version: upcast.event_version,
         payload: upcast.payload.to_string(),
-        ..event
+        ..event.clone()
     })
 }

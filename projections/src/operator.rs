@@ -5,7 +5,7 @@ use std::sync::Arc;
 use daybook_domain::Clock;
 use daybook_eventstore::process::config::{Settings, keys};
 use daybook_eventstore::process::{Failure, pool};
-use daybook_eventstore::{FeedSource, LogReader, Wake};
+use daybook_eventstore::{FeedSource, LogReader, Upcasters, Wake};
 
 use crate::runtime::Context;
 use crate::runtime::admin::Admin;
@@ -25,7 +25,12 @@ pub fn open(settings: &Settings, name: &str, clock: Arc<dyn Clock>) -> Result<Ad
     let (events, read) = (pool(&events, POOL, name), pool(&read, POOL, name));
     // It listens as long as the program runs.
     let (wake, _listening) = Wake::listen(events.clone());
-    let log = FeedSource { reader: LogReader::new(events), wake, stream: None };
+    let log = FeedSource {
+        reader: LogReader::new(events),
+        upcasters: Upcasters::of_the_shop(),
+        wake,
+        stream: None,
+    };
     let targets = servers.targets(read.clone())?;
     Ok(Admin::new(Context { log, read, clock }, targets))
 }

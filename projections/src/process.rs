@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Need, pool};
-use daybook_eventstore::{EventStream, FeedSource, LogReader, Wake};
+use daybook_eventstore::{EventStream, FeedSource, LogReader, Upcasters, Wake};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
@@ -69,7 +69,7 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
     watch(&process, "events", &events);
     watch(&process, "read", &read);
     let context = runtime::Context {
-        log: FeedSource { reader: LogReader::new(events), wake, stream },
+        log: FeedSource { reader: LogReader::new(events), upcasters: Upcasters::of_the_shop(), wake, stream },
         read: read.clone(),
         clock: Arc::clone(&process.clock),
     };

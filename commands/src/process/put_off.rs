@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use daybook_domain::Timestamp;
-use daybook_eventstore::{LogReader, RecordedEvent};
+use daybook_eventstore::{LogReader, RecordedEvent, Upcasters};
 use uuid::Uuid;
 
 use super::{Process, ProcessError, Progress, Reaction};
@@ -65,6 +65,7 @@ fn timer(
 pub async fn fire(
     processes: &[Arc<dyn Process>],
     reader: &LogReader,
+    upcasters: &Upcasters,
     timer: Timer,
 ) -> Result<(), ProcessError> {
     let (name, what) = timer.kind.split_once(':').unwrap_or((&timer.kind, AGAIN));
@@ -82,7 +83,7 @@ pub async fn fire(
         );
         return Ok(());
     };
-    let Some(reaction) = Reaction::to(&event, name)? else { return Ok(()) };
+    let Some(reaction) = Reaction::to(&event, name, upcasters)? else { return Ok(()) };
     let progress =
         if what == AGAIN { process.react(&reaction).await? } else { process.due(what, &reaction).await? };
     match progress {

@@ -5,7 +5,7 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::{CommandId, Timestamp};
 use daybook_eventstore::{
     CommandContext, CommandError, EventStore, Executed, Fingerprint, Metadata, RecordedEvent, Repository,
-    StoreError, Unit,
+    StoreError, Unit, Upcasters,
 };
 use uuid::Uuid;
 
@@ -32,11 +32,15 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    /// The reaction of `process` to a recorded event; nothing when the event was imported.
+    /// The reaction of `process` to a recorded event, brought to today's shape first; nothing when it was imported.
     ///
     /// # Errors
     /// When the event is not one this program knows.
-    pub fn to(event: &RecordedEvent, process: &str) -> Result<Option<Self>, StoreError> {
+    pub fn to(
+        event: &RecordedEvent,
+        process: &str,
+        upcasters: &Upcasters,
+    ) -> Result<Option<Self>, StoreError> {
         let undecodable = |source| StoreError::Undecodable {
             what: "metadata",
             of: format!("{} at position {}", event.event_type, event.position),
@@ -47,7 +51,7 @@ impl Reaction {
             return Ok(None);
         }
         Ok(Some(Self {
-            event: decode(event)?,
+            event: decode(upcasters.upcast(event)?.as_ref().unwrap_or(event))?,
             aggregate_id: event.aggregate_id.clone(),
             event_id: event.event_id,
             position: event.position,

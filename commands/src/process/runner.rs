@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daybook_eventstore::{Checkpoint, Checkpoints, Feed, RecordedEvent, StoreError};
+use daybook_eventstore::{Checkpoint, Checkpoints, Feed, RecordedEvent, StoreError, Upcasters};
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -36,6 +36,8 @@ pub struct Runner {
     pub checkpoints: Checkpoints,
     /// Where what is put off is kept.
     pub timers: Timers,
+    /// What brings events to today's shape.
+    pub upcasters: Upcasters,
     /// The time.
     pub clock: Arc<dyn daybook_domain::Clock>,
 }
@@ -141,7 +143,7 @@ impl Work {
         if !self.process.follows(&event.aggregate_type) {
             return Ok(None);
         }
-        Reaction::to(event, self.process.name())
+        Reaction::to(event, self.process.name(), &self.runner.upcasters)
     }
 
     /// Puts off what this program cannot read: it costs this event a delay, and the others nothing.

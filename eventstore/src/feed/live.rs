@@ -16,6 +16,7 @@ use super::{Feed, FeedSource};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
+use crate::upcast::Upcasters;
 
 /// How many events a watcher may leave lying.
 const HELD: usize = 256;
@@ -29,7 +30,7 @@ type Watcher = mpsc::Sender<Arc<RecordedEvent>>;
 type Shared = Arc<Mutex<Option<Hub>>>;
 
 /// What an event belongs to; nothing when nobody ever watches such a thing.
-pub type Route = fn(&RecordedEvent) -> Option<String>;
+pub type Route = fn(&RecordedEvent, &Upcasters) -> Option<String>;
 
 /// Who watches, and up to where everyone was told.
 #[derive(Debug, Default)]
@@ -114,7 +115,7 @@ impl Drop for Watch {
 
 impl Hub {
     /// Passes events on, and takes note of how far that is.
-    fn tell(&mut self, route: Route, events: Vec<RecordedEvent>) {
+    fn tell(&mut self, route: impl Fn(&RecordedEvent) -> Option<String>, events: Vec<RecordedEvent>) {
         for event in events {
             self.position = event.position;
             if self.watchers.is_empty() {
@@ -139,11 +140,12 @@ impl Hub {
 }
 
 async fn follow(source: FeedSource, name: &'static str, route: Route, hub: Shared) {
+    let route = |event: &RecordedEvent| route(event, &source.upcasters);
     loop {
         let failed = match open(&source, name).await {
             Ok((mut feed, head)) => {
                 lock(&hub).get_or_insert_default().position = head;
-                pass_on(&mut feed, route, &hub).await
+                pass_on(&mut feed, &route, &hub).await
             }
             Err(error) => error,
         };
@@ -160,7 +162,11 @@ async fn open(source: &FeedSource, name: &str) -> Result<(Feed, Position), Store
 }
 
 /// Passes events on until the log is not the same any more.
-async fn pass_on(feed: &mut Feed, route: Route, hub: &Shared) -> StoreError {
+async fn pass_on(
+    feed: &mut Feed,
+    route: &(impl Fn(&RecordedEvent) -> Option<String> + Sync),
+    hub: &Shared,
+) -> StoreError {
     loop {
         match feed.next(BATCH).await {
             Ok(events) => {

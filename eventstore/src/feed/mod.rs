@@ -22,6 +22,7 @@ use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
 use crate::reader::LogReader;
 use crate::stream::EventStream;
+use crate::upcast::Upcasters;
 use crate::wake::{Wake, Wanted};
 
 /// How near to the head the stream takes over from the database.
@@ -40,6 +41,9 @@ pub struct FeedSource {
     pub wake: Wake,
     /// The stream that delivers what is new; without it, the feed follows the log itself.
     pub stream: Option<EventStream>,
+    /// What brings events to today's shape for who decodes them. The feed gives them as they are stored, since a
+    /// checkpoint is taken of that, and one that no step can read stops nobody but whom it concerns.
+    pub upcasters: Upcasters,
 }
 
 /// A follower's view of the log, from its checkpoint on.

@@ -94,8 +94,8 @@ where
     /// The aggregates of type `A` in this store.
     pub fn new(store: EventStore, policy: SnapshotPolicy) -> Self {
         Self {
+            policy: policy.with(store.upcasters()),
             store,
-            policy,
             cache: Arc::new(Cache::new(CACHED)),
             hearing: false,
             snapshotting: Arc::new(Semaphore::new(SNAPSHOTTING)),

@@ -14,20 +14,19 @@ pub use row::{
     Progress, Refund, ShipmentStatus,
 };
 
-use daybook_domain::catalogue::DomainEvent;
-use daybook_eventstore::RecordedEvent;
+use daybook_eventstore::{RecordedEvent, Upcasters};
 
-use crate::runtime::ReadModel;
+use crate::runtime::{ReadModel, decode};
 
 /// The read model of orders.
 pub struct Orders;
 
 /// The order that an event of the log belongs to: its own events, its payment's and its parcels'.
-pub fn order_of(event: &RecordedEvent) -> Option<String> {
+pub fn order_of(event: &RecordedEvent, upcasters: &Upcasters) -> Option<String> {
     if !Orders::SOURCES.contains(&event.aggregate_type.as_str()) {
         return None;
     }
-    match DomainEvent::decode(&event.aggregate_type, &event.payload) {
+    match decode(event, upcasters) {
         Ok(happened) => fold::order_of(&happened, &event.aggregate_id),
         Err(_) => Some(Orders::key_of_unreadable(event)),
     }

@@ -9,6 +9,7 @@ use daybook_domain::{
     CartId, Currency, LineId, Money, OrderId, PaymentId, ProductId, Quantity, RefundId, Sealed, ShipmentId,
     SubjectId, VariantId,
 };
+use daybook_eventstore::Upcasters;
 use uuid::Uuid;
 
 use super::{
@@ -255,8 +256,13 @@ fn events_of_an_order_its_payment_and_its_parcels_belong_to_the_order() {
     let facts = [placed(), opened(), dispatched(1)].into_iter().chain(authorised());
     for (position, (id, event)) in (1..).zip(facts) {
         let mut recorded = envelope(position, &id, event).recorded;
-        assert_eq!(order_of(&recorded), Some(order_id().to_string()), "{}", recorded.event_type);
+        assert_eq!(
+            order_of(&recorded, &Upcasters::default()),
+            Some(order_id().to_string()),
+            "{}",
+            recorded.event_type
+        );
         recorded.aggregate_type = "Product".to_owned();
-        assert_eq!(order_of(&recorded), None);
+        assert_eq!(order_of(&recorded, &Upcasters::default()), None);
     }
 }

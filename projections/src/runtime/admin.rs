@@ -218,7 +218,8 @@ impl Admin {
     ) -> Result<(), RuntimeError> {
         for _ in 0..RETRIES {
             let at = target.checkpoint(version).await?.ok_or(TargetError::Lost)?;
-            let batch = Batch { events: events.clone(), from: at, to: at, purpose: Purpose::Retry };
+            let (events, upcasters) = (events.clone(), self.context.log.upcasters.clone());
+            let batch = Batch { events, upcasters, from: at, to: at, purpose: Purpose::Retry };
             match target.apply(version, batch).await {
                 Err(TargetError::Fenced) => {}
                 other => return Ok(other.map(|_| ())?),

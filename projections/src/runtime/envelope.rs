@@ -2,16 +2,16 @@
 
 use daybook_domain::Timestamp;
 use daybook_domain::catalogue::DomainEvent;
-use daybook_eventstore::{Metadata, Position, RecordedEvent};
+use daybook_eventstore::{Metadata, Position, RecordedEvent, Upcasters};
 
 /// A decoded event.
 #[derive(Debug, Clone)]
 pub struct Envelope {
-    /// What happened.
+    /// What happened, in today's shape.
     pub event: DomainEvent,
     /// Who caused it, by which command, and when it happened.
     pub metadata: Metadata,
-    /// The event as the store has it.
+    /// The event as the store has it, whatever shape that is.
     pub recorded: RecordedEvent,
 }
 
@@ -48,11 +48,10 @@ pub(crate) enum Arrived {
 
 impl Arrived {
     /// Decodes an event.
-    pub(crate) fn from_log(recorded: RecordedEvent) -> Self {
-        let decoded = DomainEvent::decode(&recorded.aggregate_type, &recorded.payload);
-        match (decoded, recorded.metadata()) {
+    pub(crate) fn from_log(recorded: RecordedEvent, upcasters: &Upcasters) -> Self {
+        match (decode(&recorded, upcasters), recorded.metadata()) {
             (Ok(event), Ok(metadata)) => Self::Readable(Box::new(Envelope { event, metadata, recorded })),
-            (Err(error), _) => Self::unreadable(recorded, chain(&error)),
+            (Err(reason), _) => Self::unreadable(recorded, reason),
             (_, Err(error)) => Self::unreadable(recorded, format!("metadata cannot be read: {error}")),
         }
     }
@@ -68,6 +67,13 @@ impl Arrived {
             Self::Unreadable { recorded, .. } => recorded.position,
         }
     }
+}
+
+/// What an event says in today's shape, or why that cannot be read.
+pub(crate) fn decode(recorded: &RecordedEvent, upcasters: &Upcasters) -> Result<DomainEvent, String> {
+    let upcast = upcasters.upcast(recorded).map_err(|error| chain(&error))?;
+    let payload = &upcast.as_ref().unwrap_or(recorded).payload;
+    DomainEvent::decode(&recorded.aggregate_type, payload).map_err(|error| chain(&error))
 }
 
 /// An error with all its causes, in one line.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use daybook_eventstore::{Position, RecordedEvent};
+use daybook_eventstore::{Position, RecordedEvent, Upcasters};
 use serde::de::DeserializeOwned;
 
 use super::envelope::{Arrived, Envelope, chain, said};
@@ -99,14 +99,14 @@ impl<'a, R> Folded<'a, R> {
 }
 
 /// Sorts a batch's events by key, keeping their order; those that the model does not read are left out.
-pub(crate) fn by_key<M: ReadModel>(events: Vec<RecordedEvent>) -> Vec<Keyed> {
+pub(crate) fn by_key<M: ReadModel>(events: Vec<RecordedEvent>, upcasters: &Upcasters) -> Vec<Keyed> {
     let mut keyed: Vec<Keyed> = Vec::new();
     let mut index: HashMap<String, usize> = HashMap::new();
     for recorded in events {
         if !M::SOURCES.contains(&recorded.aggregate_type.as_str()) {
             continue;
         }
-        let event = Arrived::from_log(recorded);
+        let event = Arrived::from_log(recorded, upcasters);
         let key = match &event {
             Arrived::Readable(envelope) => M::key(envelope),
             Arrived::Unreadable { recorded, .. } => Some(M::key_of_unreadable(recorded)),

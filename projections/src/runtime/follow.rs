@@ -207,7 +207,8 @@ impl Follower {
         let Some(last) = events.last() else { return Ok(()) };
         let to = Checkpoint::on(progress.at.epoch, last);
         let (count, recorded, started) = (events.len(), last.recorded_at, Instant::now());
-        let batch = Batch { events, from: progress.at, to, purpose };
+        let upcasters = self.context.log.upcasters.clone();
+        let batch = Batch { events, upcasters, from: progress.at, to, purpose };
         let applying = tokio::time::timeout(LONGEST, self.target.apply(self.version, batch));
         let applied = applying.await.map_err(|_| TargetError::TimedOut)??;
         progress.at = to;

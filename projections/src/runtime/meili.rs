@@ -345,7 +345,7 @@ impl<M: Indexed> Target for MeiliTarget<M> {
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
         let id = (self.name, version);
         let (retrying, retried) = (batch.purpose == Purpose::Retry, batch.retried());
-        let keyed = by_key::<M>(batch.events);
+        let keyed = by_key::<M>(batch.events, &batch.upcasters);
         let (mut tx, row, mut place) = self.enter(version, &batch.from).await?;
         let is_sound = row.parked == 0 || retrying;
         let stops = if is_sound { HashMap::new() } else { parked::stops(&mut *tx, id, &keyed).await? };

@@ -36,6 +36,7 @@ pub use projector::Projector;
 pub use table::{Column, Table};
 pub use versions::{Status, Version};
 
+pub(crate) use envelope::decode;
 pub(crate) use meili::{MeiliTarget, is_absent};
 pub(crate) use postgres::PostgresTarget;
 pub(crate) use redis::RedisTarget;

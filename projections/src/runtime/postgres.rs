@@ -215,7 +215,7 @@ impl<M: Tabled> Target for PostgresTarget<M> {
             id: (self.name, version),
             schema: self.schema(version),
             retried: batch.retried(),
-            keyed: by_key::<M>(batch.events),
+            keyed: by_key::<M>(batch.events, &batch.upcasters),
             from: &batch.from,
             to: &batch.to,
             purpose: batch.purpose,

@@ -229,7 +229,7 @@ impl<M: ReadModel> Target for RedisTarget<M> {
 
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError> {
         let (retrying, retried) = (batch.purpose == Purpose::Retry, batch.retried());
-        let keyed = by_key::<M>(batch.events);
+        let keyed = by_key::<M>(batch.events, &batch.upcasters);
         let stops = if retrying { HashMap::new() } else { self.stops(version, &keyed).await? };
         let stored = self.load(version, &keyed).await?;
         let folded = fold_keys::<M>(&keyed, &stored, &stops);

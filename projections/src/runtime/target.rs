@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use daybook_eventstore::{Checkpoint, Position, RecordedEvent};
+use daybook_eventstore::{Checkpoint, Position, RecordedEvent, Upcasters};
 use sqlx::PgConnection;
 
 use super::error::TargetError;
@@ -31,8 +31,10 @@ pub(crate) enum Purpose {
 /// Contiguous events, and the checkpoints before and after them.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The events, in order.
+    /// The events as they are stored, in order.
     pub(crate) events: Vec<RecordedEvent>,
+    /// What brings them to today's shape.
+    pub(crate) upcasters: Upcasters,
     /// Where the read model must stand.
     pub(crate) from: Checkpoint,
     /// Where it will stand.

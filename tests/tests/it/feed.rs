@@ -6,7 +6,8 @@ use daybook_domain::IdSource;
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::process::config::{ServiceUrl, Value};
 use daybook_eventstore::{
-    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, RecordedEvent, StoreError, Wake,
+    Checkpoint, EventHash, EventStream, Feed, FeedSource, Live, LogReader, RecordedEvent, StoreError,
+    Upcasters, Wake,
 };
 use futures::{FutureExt, StreamExt};
 use sqlx::Executor;
@@ -20,7 +21,8 @@ const SOON: Duration = Duration::from_secs(20);
 /// The log alone.
 fn source(database: &Database) -> FeedSource {
     let (wake, _listening) = Wake::listen(database.pool.clone());
-    FeedSource { reader: LogReader::new(database.pool.clone()), wake, stream: None }
+    let upcasters = Upcasters::default();
+    FeedSource { reader: LogReader::new(database.pool.clone()), wake, stream: None, upcasters }
 }
 
 async fn from_the_start(source: FeedSource, name: &str) -> Feed {
@@ -328,6 +330,6 @@ async fn a_watch_begins_where_everything_before_was_told() {
 }
 
 /// What the watchers of these tests watch.
-fn aggregate_id(event: &RecordedEvent) -> Option<String> {
+fn aggregate_id(event: &RecordedEvent, _: &Upcasters) -> Option<String> {
     (event.aggregate_type == "Thing").then(|| event.aggregate_id.clone())
 }

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use daybook_commands::process::{Process, ProcessError, Progress, Reaction, Runner, fire, run};
 use daybook_commands::timers::{Timer, Timers};
-use daybook_domain::inventory::InventoryCommand;
+use daybook_domain::inventory::{InventoryCommand, StockItem};
 use daybook_domain::order::OrderStatus;
 use daybook_domain::{Clock, IdSource, Quantity, VariantId};
 use daybook_eventstore::process::{SystemClock, SystemIds};
-use daybook_eventstore::{Checkpoint, Checkpoints, Feed, FeedSource, LogReader, Wake};
+use daybook_eventstore::{Checkpoint, Checkpoints, Feed, FeedSource, LogReader, StoreError, Upcasters, Wake};
+use sqlx::PgPool;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -87,14 +90,29 @@ async fn a_reaction_that_waits_for_the_outside_is_put_off_and_holds_nothing_else
     is_put_off_until_it_is_done(Trouble::Wait).await;
 }
 
+/// Runs a process from the beginning of the log on.
+async fn start(
+    pool: &PgPool,
+    process: Arc<dyn Process>,
+    upcasters: Upcasters,
+    ending: CancellationToken,
+) -> JoinHandle<Result<(), StoreError>> {
+    let (clock, checkpoints) = (Arc::new(SystemClock), Checkpoints::new(pool.clone()));
+    let timers = Timers::new(pool.clone(), clock.clone());
+    let runner = Runner { checkpoints, timers, upcasters: upcasters.clone(), clock };
+    let (wake, _listening) = Wake::listen(pool.clone());
+    let reader = LogReader::new(pool.clone());
+    let origin = Checkpoint::origin(&reader).await.expect("the log");
+    let source = FeedSource { reader, wake, stream: None, upcasters };
+    let feed = Feed::open(source, process.name(), &origin).await.expect("a feed");
+    tokio::spawn(run(process, runner, feed, origin, ending))
+}
+
 async fn is_put_off_until_it_is_done(trouble: Trouble) {
     let shop = TestShop::open().await;
     let variants: Vec<VariantId> = (0..3).map(|_| VariantId::generate(&SystemIds)).collect();
     for variant_id in variants.iter().cycle().take(30) {
-        let item = daybook_domain::inventory::StockItem {
-            variant_id: *variant_id,
-            location: "LON".parse().expect("it"),
-        };
+        let item = StockItem { variant_id: *variant_id, location: "LON".parse().expect("it") };
         let receive = InventoryCommand::Receive {
             item: item.clone(),
             quantity: Quantity::ONE,
@@ -107,15 +125,8 @@ async fn is_put_off_until_it_is_done(trouble: Trouble) {
     let process: Arc<dyn Process> = notes.clone();
     let timers = Timers::new(pool.clone(), Arc::new(SystemClock));
     let checkpoints = Checkpoints::new(pool.clone());
-    let runner =
-        Runner { checkpoints: checkpoints.clone(), timers: timers.clone(), clock: Arc::new(SystemClock) };
-    let (wake, _listening) = Wake::listen(pool.clone());
-    let reader = LogReader::new(pool.clone());
-    let source = FeedSource { reader: reader.clone(), wake, stream: None };
-    let origin = Checkpoint::origin(&reader).await.expect("the log");
-    let feed = Feed::open(source, "notes", &origin).await.expect("a feed");
-    let ending = CancellationToken::new();
-    let running = tokio::spawn(run(process.clone(), runner, feed, origin, ending.clone()));
+    let (reader, ending) = (LogReader::new(pool.clone()), CancellationToken::new());
+    let running = start(&pool, process.clone(), Upcasters::default(), ending.clone()).await;
 
     eventually(SOON, "the process has been through all of the log", || async {
         let stands = checkpoints.find("notes").await.expect("the checkpoint")?;
@@ -127,7 +138,10 @@ async fn is_put_off_until_it_is_done(trouble: Trouble) {
     assert!(notes.of(variants[0]).is_empty());
 
     let processes = [process];
-    tokio::spawn(async move { timers.run(|timer| fire(&processes, &reader, timer), ending).await });
+    tokio::spawn(async move {
+        let none = Upcasters::default();
+        timers.run(|timer| fire(&processes, &reader, &none, timer), ending).await;
+    });
     eventually(SOON, "each was tried again, and is kept", || async {
         let kept = sqlx::query_scalar("SELECT count(*) FROM timers WHERE attempts > 0");
         let kept: i64 = kept.fetch_one(&pool).await.expect("the timers");
@@ -142,6 +156,47 @@ async fn is_put_off_until_it_is_done(trouble: Trouble) {
     })
     .await;
     running.abort();
+}
+
+/// The safety stock was just "safety" once.
+struct Safety;
+
+impl EventUpcaster for Safety {
+    fn can_upcast(&self, event_type: &str, _event_version: &str) -> bool {
+        event_type == "ThingHappened"
+    }
+
+    fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
+        event.payload = serde_json::json!({ "SafetyStockSet": event.payload["SafetySet"] });
+        event
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_long_ago_is_reacted_to_in_todays_shape_at_once_and_by_a_timer() {
+    let shop = TestShop::open().await;
+    let pool = shop.events.pool.clone();
+    let variant_id = VariantId::generate(&SystemIds);
+    let item = StockItem { variant_id, location: "LON".parse().expect("a location") };
+    let old = serde_json::json!({ "SafetySet": { "item": item, "quantity": 4 } }).to_string();
+    Writer::new(&shop.events).append_of("Inventory", &item.to_string(), 0, vec![old]).await;
+    let notes = Arc::new(Notes::default());
+    let upcasters = Upcasters::new(vec![Box::new(Safety)]);
+    let ending = CancellationToken::new();
+    let _ending = ending.clone().drop_guard();
+    let _running = start(&pool, notes.clone(), upcasters.clone(), ending).await;
+    eventually(SOON, "it is reacted to", || async { (notes.of(variant_id) == [1]).then_some(()) }).await;
+
+    let timer = Timer {
+        timer_id: SystemIds.next(),
+        due_at: SystemClock.now(),
+        kind: "notes:again".to_owned(),
+        subject: item.to_string(),
+        payload: serde_json::json!({ "position": 1 }),
+    };
+    let process: Arc<dyn Process> = notes.clone();
+    fire(&[process], &LogReader::new(pool), &upcasters, timer).await.expect("it fires");
+    assert_eq!(notes.of(variant_id), [1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -327,6 +327,8 @@ async fn a_snapshot_spares_events_and_one_of_other_code_is_not_trusted() {
     let newer: Repository<Inventory> =
         Repository::new(store, SnapshotPolicy { state_version: 2, ..SNAPSHOTS });
     assert_eq!(newer.load(&id).await.expect("it").state.on_hand(), 25);
+    let upcasting = process(&database, Upcasters::new(vec![Box::new(Renamed)]));
+    assert_eq!(upcasting.load(&id).await.expect("it").state.on_hand(), 25, "it was taken without the step");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daybook_eventstore::{Checkpoint, Feed, FeedSource, LogReader, Wake};
+use daybook_eventstore::{Checkpoint, Feed, FeedSource, LogReader, Upcasters, Wake};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::harness::{Database, Proxy, Writer, eventually};
@@ -15,8 +15,8 @@ async fn a_listener_whose_server_vanished_listens_again() {
     let options = PgConnectOptions::clone(&database.pool.connect_options());
     let proxy = Proxy::to(([127, 0, 0, 1], options.get_port()).into()).await;
     let (wake, _listening) = Wake::listen(PgPoolOptions::new().connect_lazy_with(options.port(proxy.port)));
-    let source =
-        FeedSource { reader: LogReader::new(database.pool.clone()), wake: wake.clone(), stream: None };
+    let (reader, upcasters) = (LogReader::new(database.pool.clone()), Upcasters::default());
+    let source = FeedSource { reader, wake: wake.clone(), stream: None, upcasters };
     let origin = Checkpoint::origin(&source.reader).await.expect("the log has a head");
     let _wants_to_be_woken = Feed::open(source, "follower", &origin).await.expect("a feed");
     let writer = Writer::new(&database);

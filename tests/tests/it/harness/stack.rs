@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use daybook_api::{Claims, Role};
 use daybook_eventstore::process::SystemClock;
-use daybook_eventstore::{FeedSource, LogReader, Wake};
+use daybook_eventstore::{FeedSource, Upcasters, Wake};
 use daybook_projections::registry::Targets;
 use daybook_projections::runtime::Context;
 use daybook_projections::runtime::admin::Admin;
@@ -115,7 +115,8 @@ impl Stack {
     /// Compares a read model in Postgres with its own rebuild, row by row; says which tables differ.
     pub(crate) async fn differences_from_a_rebuild(&self, name: &str) -> Vec<String> {
         let (wake, _listening) = Wake::listen(self.shop.events.pool.clone());
-        let log = FeedSource { reader: LogReader::new(self.shop.events.pool.clone()), wake, stream: None };
+        let (reader, upcasters) = (self.shop.shop.store.reader(), Upcasters::of_the_shop());
+        let log = FeedSource { reader, wake, stream: None, upcasters };
         let context = Context { log, read: self.read.pool.clone(), clock: Arc::new(SystemClock) };
         let targets = Targets { postgres: self.read.pool.clone(), redis: None, meili: None };
         let admin = Admin::new(context, targets);

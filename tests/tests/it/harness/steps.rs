@@ -143,21 +143,22 @@ impl Steps {
     /// Lets time pass, fires what is due then, and reacts to what comes of that.
     pub(crate) async fn after(&mut self, by: TimeDelta) -> Vec<String> {
         self.clock.advance(by);
-        let handler = |timer| fire(&self.processes, &self.reader, timer);
+        let handler = |timer| fire(&self.processes, &self.reader, self.shop.store.upcasters(), timer);
         self.timers.fire_due(&handler).await.expect("the timers");
         self.run().await
     }
 
     /// Fires one timer.
     pub(crate) async fn fire(&self, timer: Timer) -> Result<(), ProcessError> {
-        fire(&self.processes, &self.reader, timer).await
+        fire(&self.processes, &self.reader, self.shop.store.upcasters(), timer).await
     }
 
     async fn react_to(&self, position: i64) -> Vec<String> {
         let event = self.reader.find(position).await.expect("the log").expect("an event");
         let mut unfinished = Vec::new();
         for process in &self.processes {
-            let reaction = Reaction::to(&event, process.name()).expect("an event that is known");
+            let reaction = Reaction::to(&event, process.name(), self.shop.store.upcasters())
+                .expect("an event that is known");
             let reaction = reaction.expect("nothing is imported");
             if process.key(&reaction).is_none() {
                 continue;

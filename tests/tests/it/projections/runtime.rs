@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use daybook_domain::OrderId;
+use daybook_eventstore::Upcasters;
 use daybook_eventstore::process::SystemIds;
 use daybook_projections::orders::query::{HistoryPart, OrderFilter, by_ids, history, history_lengths, list};
 use daybook_projections::orders::{OrderRow, OrderStatus};
@@ -201,6 +203,50 @@ async fn poison_stops_its_key_and_nothing_else() {
     let rows = by_ids(&shop.db, &[sick]).await.expect("the orders");
     assert_eq!(rows[&sick].status, OrderStatus::Cancelled);
     assert_eq!(shop.live_at("orders", head).await.parked, 0);
+}
+
+/// Stock was "held" once.
+struct Held;
+
+impl EventUpcaster for Held {
+    fn can_upcast(&self, event_type: &str, _event_version: &str) -> bool {
+        event_type == "OrderStockHeld"
+    }
+
+    fn upcast(&self, mut event: SerializedEvent) -> SerializedEvent {
+        event.payload = serde_json::json!({ "StockReserved": { "holds": event.payload["Held"] } });
+        event
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_long_ago_is_folded_in_todays_shape_and_checkpoints_stay_those_of_the_log() {
+    let shop = Shop::open_upcasting(Upcasters::new(vec![Box::new(Held)])).await;
+    let projector = shop.project("orders");
+    let id = OrderId::generate(&SystemIds);
+    let old = vec![("OrderStockHeld".to_owned(), r#"{"Held":[]}"#.to_owned())];
+    shop.append("Order", &id.to_string(), 0, &[placed(id)]).await;
+    let head = shop.append_raw("Order", &id.to_string(), 1, old).await;
+    let live = shop.live_at("orders", head).await;
+    assert_eq!(live.parked, 0, "it can be read");
+    let stored = shop.log().find(head).await.expect("the log").expect("the event");
+    assert_eq!(live.checkpoint.hash, stored.hash());
+    let part = HistoryPart { order_id: id, after: 1, first: 1 };
+    let told = history(&shop.db, &[part]).await.expect("the history");
+    assert_eq!(told[&part][0].payload, stored.payload, "history is what was written");
+    drop(projector);
+
+    let _another = shop.project("orders");
+    let head = shop.append("Order", &id.to_string(), 2, &[cancelled()]).await;
+    assert_eq!(
+        shop.live_at("orders", head).await.version,
+        live.version,
+        "it went on where the first one stood"
+    );
+    assert_eq!(by_ids(&shop.db, &[id]).await.expect("the order")[&id].status, OrderStatus::Cancelled);
+    let before = shop.dump("orders_v1").await;
+    shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild");
+    assert_eq!(shop.dump("orders_v2").await, before);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use daybook_domain::{
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{
     Append, Appended, Appender, FeedSource, Fingerprint, LogReader, Metadata, NewEvent, Part, Position,
-    StreamId, Wake,
+    StreamId, Upcasters, Wake,
 };
 use daybook_projections::read::{Hot, ReadDb, hot};
 use daybook_projections::registry::Targets;
@@ -47,14 +47,24 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) async fn open() -> Self {
-        Self::open_with(None).await
+        Self::open_as(None, Upcasters::default()).await
     }
 
     /// With search kept in this Meilisearch, in indexes whose names begin with this.
     pub(super) async fn open_with(meili: Option<(MeiliClient, String)>) -> Self {
+        Self::open_as(meili, Upcasters::default()).await
+    }
+
+    /// With events of long ago in its log.
+    pub(super) async fn open_upcasting(upcasters: Upcasters) -> Self {
+        Self::open_as(None, upcasters).await
+    }
+
+    async fn open_as(meili: Option<(MeiliClient, String)>, upcasters: Upcasters) -> Self {
         let (events, read) = (Database::events().await, Database::read().await);
         let (wake, _listening) = Wake::listen(events.pool.clone());
-        let log = FeedSource { reader: LogReader::new(events.pool.clone()), wake, stream: None };
+        let reader = LogReader::new(events.pool.clone());
+        let log = FeedSource { reader, wake, stream: None, upcasters };
         let context = Context { log, read: read.pool.clone(), clock: Arc::new(SystemClock) };
         let redis = hot::connect(&servers().redis).expect("a URL");
         let prefix = unique("test:");
