@@ -86,7 +86,37 @@ impl EventHash {
     pub const GENESIS: Self = Self([0; 32]);
 }
 
+/// What a log line says of an event, so that it can be followed from the request to all that came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trace {
+    /// Its place in the log.
+    pub position: Position,
+    /// Its type.
+    pub event_type: String,
+    /// What all that follows from one request has in common; nothing when the metadata cannot be read.
+    pub correlation_id: Option<Uuid>,
+    /// The trace that the request is part of.
+    pub trace_id: Option<String>,
+}
+
+/// The trace id in a W3C trace context.
+pub fn trace_id(traceparent: &str) -> Option<&str> {
+    traceparent.split('-').nth(1)
+}
+
 impl RecordedEvent {
+    /// What a log line says of it.
+    pub fn trace(&self) -> Trace {
+        let metadata = self.metadata().ok();
+        let traceparent = metadata.as_ref().and_then(|metadata| metadata.traceparent.as_deref());
+        Trace {
+            position: self.position,
+            event_type: self.event_type.clone(),
+            correlation_id: metadata.as_ref().map(|metadata| metadata.correlation_id),
+            trace_id: traceparent.and_then(trace_id).map(str::to_owned),
+        }
+    }
+
     /// The metadata, parsed.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub use checkpoints::Checkpoints;
 pub use command::{CommandContext, CommandError, Executed};
 pub use cqrs::{CqrsStore, LoadedAggregate};
 pub use error::StoreError;
-pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId};
+pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId, Trace, trace_id};
 pub use feed::{Feed, FeedSource, Live, Route, Watch};
 pub use listener::Listener;
 pub use migrate::{migrate, run_migrations};

@@ -97,11 +97,17 @@ async fn answer(
     may_write: bool,
 ) -> Response {
     let origin = Origin::of(headers, api.new_id());
-    let correlation_id = origin.correlation_id;
+    let (correlation_id, trace_id) = (origin.correlation_id, origin.trace_id().to_owned());
     let mut response = match run(api, headers, media_type, params, origin, may_write).await {
         Ok(response) => response,
         Err(rejection) => {
-            tracing::info!(%correlation_id, code = rejection.code, message = rejection.message, "request rejected");
+            tracing::info!(
+                %correlation_id,
+                trace_id,
+                code = rejection.code,
+                message = rejection.message,
+                "request rejected"
+            );
             metrics::counter!("daybook_http_rejected_total", "code" => rejection.code).increment(1);
             rejection.answer(media_type)
         }
@@ -123,6 +129,7 @@ async fn run(
     let mut params = params?;
     let query = params.query.take().ok_or_else(|| bad_request("the query is missing".to_owned()))?;
     let (role, correlation_id) = (identity.role().name(), origin.correlation_id);
+    let trace_id = origin.trace_id().to_owned();
     let caller = Caller { identity, origin, idempotency_key: idempotency_key(headers)? };
     let (mut executed, field, kind) = match plan(api, query, params, caller) {
         Err(error) => (Executed::from_errors(vec![*error]), Arc::from("unknown"), OperationType::Query),
@@ -142,7 +149,7 @@ async fn run(
     };
     let outcome = Outcome::of(&executed);
     respond::code_errors(&mut executed);
-    let account = Account { field, kind: kind_name(kind), role, correlation_id, started };
+    let account = Account { field, kind: kind_name(kind), role, correlation_id, trace_id, started };
     account.close(&executed, outcome);
     Ok(respond::executed(media_type, &executed, outcome))
 }

@@ -81,6 +81,8 @@ pub(super) struct Account {
     pub(super) role: &'static str,
     /// What it is part of.
     pub(super) correlation_id: Uuid,
+    /// The trace that it is part of.
+    pub(super) trace_id: String,
     /// When it began.
     pub(super) started: Instant,
 }
@@ -98,10 +100,10 @@ impl Account {
     /// Writes the one line that an operation leaves in the log, and counts it. A fault's cause is written here and
     /// nowhere else, and never sent.
     pub(super) fn close(&self, executed: &Executed, outcome: Outcome) {
-        let Self { field, kind, role, correlation_id, started } = self;
+        let Self { field, kind, role, correlation_id, trace_id, started } = self;
         for error in &executed.errors {
             if let Some(fault) = error.source::<Fault>() {
-                tracing::error!(%correlation_id, operation = %field, cause = fault.chain(), "an operation failed");
+                tracing::error!(%correlation_id, trace_id, operation = %field, cause = fault.chain(), "an operation failed");
             }
         }
         let took = started.elapsed();
@@ -121,6 +123,7 @@ impl Account {
             role,
             duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             %correlation_id,
+            trace_id,
             "operation"
         );
     }

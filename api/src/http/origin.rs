@@ -1,6 +1,7 @@
 //! Where a request comes from in a larger story: its correlation id and W3C trace context, taken over or begun.
 
 use axum::http::HeaderMap;
+use daybook_eventstore::trace_id;
 use uuid::Uuid;
 
 /// The header that carries the correlation id, in and out.
@@ -23,7 +24,7 @@ impl Origin {
         let correlation_id = text(CORRELATION_ID)
             .or_else(|| text("x-request-id"))
             .and_then(|value| Uuid::parse_str(value).ok())
-            .or_else(|| traceparent.and_then(trace_id))
+            .or_else(|| traceparent.and_then(trace_as_id))
             .unwrap_or(new_id);
         let traceparent = traceparent.map_or_else(
             // The last half of a UUIDv7 is random (RFC 9562), as a span's id is to be.
@@ -32,10 +33,15 @@ impl Origin {
         );
         Self { correlation_id, traceparent }
     }
+
+    /// The id of the trace.
+    pub(super) fn trace_id(&self) -> &str {
+        trace_id(&self.traceparent).unwrap_or_default()
+    }
 }
 
-fn trace_id(traceparent: &str) -> Option<Uuid> {
-    Uuid::try_parse(traceparent.get(3..35)?).ok()
+fn trace_as_id(traceparent: &str) -> Option<Uuid> {
+    Uuid::try_parse(trace_id(traceparent)?).ok()
 }
 
 /// Whether the value is a trace context of version 00 (W3C Trace Context §3.2.2) that is not all zeros.
@@ -69,6 +75,7 @@ mod tests {
     fn a_trace_is_carried_on_and_is_the_correlation_when_there_is_no_other() {
         let carried = origin(&[("traceparent", TRACE)]);
         assert_eq!(carried.traceparent, TRACE);
+        assert_eq!(carried.trace_id(), "4bf92f3577b34da6a3ce929d0e0e4736");
         assert_eq!(carried.correlation_id, Uuid::from_u128(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736));
     }
 

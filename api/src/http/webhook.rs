@@ -62,7 +62,7 @@ async fn payment(State(webhooks): State<Webhooks>, request: Request) -> Response
 }
 
 async fn take(shop: &Shop, notice: GatewayNotice) -> Response {
-    let (event_id, payment_id) = (notice.event_id, notice.payment_id);
+    let (event_id, payment_id, correlation_id) = (notice.event_id, notice.payment_id, notice.correlation_id);
     match take_notice(shop, "simulated", notice).await {
         Ok(()) => answer(StatusCode::OK, "taken"),
         // The gateway may be quicker than we are: it asks again.
@@ -70,16 +70,20 @@ async fn take(shop: &Shop, notice: GatewayNotice) -> Response {
             answer(StatusCode::NOT_FOUND, "unknown_payment")
         }
         Err(UseCaseError::Refused(refused)) => {
-            tracing::warn!(%event_id, %payment_id, code = refused.code, "a payment refused a gateway's notice");
+            let code = refused.code;
+            tracing::warn!(%event_id, %payment_id, %correlation_id, code, "a payment refused a gateway's notice");
             answer(StatusCode::OK, "refused")
         }
         Err(UseCaseError::KeyReused) => {
-            tracing::error!(%event_id, %payment_id, "a gateway said two things under one id");
+            tracing::error!(%event_id, %payment_id, %correlation_id, "a gateway said two things under one id");
             answer(StatusCode::CONFLICT, "conflicting")
         }
         Err(error) => {
             let cause = &error as &dyn std::error::Error;
-            tracing::error!(%event_id, %payment_id, error = cause, "a gateway's notice could not be taken");
+            tracing::error!(
+                %event_id, %payment_id, %correlation_id, error = cause,
+                "a gateway's notice could not be taken"
+            );
             answer(StatusCode::SERVICE_UNAVAILABLE, "failed")
         }
     }

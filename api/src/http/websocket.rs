@@ -241,6 +241,7 @@ impl Connection {
             kind: kind_name(planned.kind),
             role: self.identity.role().name(),
             correlation_id: self.origin.correlation_id,
+            trace_id: self.origin.trace_id().to_owned(),
             started: Instant::now(),
         };
         let (api, outgoing, of) = (self.api.clone(), self.outgoing.clone(), id.clone());

@@ -28,7 +28,8 @@ pub struct Due {
 impl Due {
     /// The timer for it. The same reaction sets it once, however often it is run.
     pub fn timer(self, process: &dyn Process, reaction: &Reaction) -> Timer {
-        timer(process, (reaction.event_id, &reaction.aggregate_id, reaction.position), self.what, self.at)
+        let event = (reaction.event_id, reaction.aggregate_id.as_str(), reaction.position);
+        timer(process, event, Some(reaction.correlation_id()), self.what, self.at)
     }
 }
 
@@ -39,12 +40,15 @@ pub(super) fn again(process: &dyn Process, reaction: &Reaction, now: Timestamp) 
 
 /// The timer that reacts to an event that this program cannot read; one that can may fire it.
 pub(super) fn once_readable(process: &dyn Process, event: &RecordedEvent, now: Timestamp) -> Timer {
-    timer(process, (event.event_id, &event.aggregate_id, event.position), AGAIN, now + PUT_OFF)
+    let correlation_id = event.trace().correlation_id;
+    let event = (event.event_id, event.aggregate_id.as_str(), event.position);
+    timer(process, event, correlation_id, AGAIN, now + PUT_OFF)
 }
 
 fn timer(
     process: &dyn Process,
     (event_id, subject, position): (Uuid, &str, i64),
+    correlation_id: Option<Uuid>,
     what: &str,
     due_at: Timestamp,
 ) -> Timer {
@@ -54,7 +58,8 @@ fn timer(
         due_at,
         kind,
         subject: subject.to_owned(),
-        payload: serde_json::json!({ "position": position }),
+        // Only the position is ever read; the other is for log lines.
+        payload: serde_json::json!({ "position": position, "correlation_id": correlation_id }),
     }
 }
 

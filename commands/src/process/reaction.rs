@@ -5,7 +5,7 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::{CommandId, Timestamp};
 use daybook_eventstore::{
     CommandContext, CommandError, EventStore, Executed, Fingerprint, Metadata, RecordedEvent, Repository,
-    StoreError, Unit, Upcasters,
+    StoreError, Unit, Upcasters, trace_id,
 };
 use uuid::Uuid;
 
@@ -77,6 +77,11 @@ impl Reaction {
     /// What all that follows from one request has in common.
     pub const fn correlation_id(&self) -> Uuid {
         self.metadata.correlation_id
+    }
+
+    /// The trace that the request is part of.
+    pub fn trace_id(&self) -> Option<&str> {
+        self.metadata.traceparent.as_deref().and_then(trace_id)
     }
 }
 

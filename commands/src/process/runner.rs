@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daybook_eventstore::{Checkpoint, Checkpoints, Feed, RecordedEvent, StoreError, Upcasters};
+use daybook_eventstore::{Checkpoint, Checkpoints, Feed, RecordedEvent, StoreError, Trace, Upcasters};
 use futures::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -150,9 +150,13 @@ impl Work {
     fn leave_unread(&mut self, event: &RecordedEvent, error: &StoreError) {
         let (process, runner, position) = (Arc::clone(&self.process), self.runner.clone(), event.position);
         metrics::counter!("daybook_process_put_off_total", "process" => process.name()).increment(1);
+        let Trace { event_type, correlation_id, trace_id, .. } = event.trace();
         tracing::error!(
             process = process.name(),
             position,
+            event_type,
+            correlation_id = correlation_id.map(tracing::field::display),
+            trace_id,
             error = error as &dyn std::error::Error,
             "an event that cannot be read is put off; somebody should look"
         );
@@ -245,12 +249,19 @@ async fn put_off(process: &dyn Process, runner: &Runner, timer: Timer) {
 
 fn note_failure(process: &dyn Process, reaction: &Reaction, error: &ProcessError, refusals: u32) {
     let (process, position) = (process.name(), reaction.position);
-    let (correlation_id, error) = (reaction.correlation_id(), error as &dyn std::error::Error);
+    let (correlation_id, trace_id) = (reaction.correlation_id(), reaction.trace_id());
+    let error = error as &dyn std::error::Error;
     if refusals >= REFUSALS {
         metrics::counter!("daybook_process_put_off_total", "process" => process).increment(1);
-        tracing::error!(process, position, %correlation_id, error, "a reaction is put off; somebody should look");
+        tracing::error!(
+            process, position, %correlation_id, trace_id, error,
+            "a reaction is put off; somebody should look"
+        );
     } else {
         metrics::counter!("daybook_process_retries_total", "process" => process).increment(1);
-        tracing::warn!(process, position, %correlation_id, error, "a reaction failed and will be run again");
+        tracing::warn!(
+            process, position, %correlation_id, trace_id, error,
+            "a reaction failed and will be run again"
+        );
     }
 }

@@ -157,7 +157,10 @@ impl Timers {
         E: Display,
     {
         let Due { timer, attempts } = due;
-        let (timer_id, kind) = (timer.timer_id, timer.kind.clone());
+        let (timer_id, kind, subject) = (timer.timer_id, timer.kind.clone(), timer.subject.clone());
+        let position = timer.payload.get("position").and_then(serde_json::Value::as_i64);
+        let correlation_id =
+            timer.payload.get("correlation_id").and_then(|id| id.as_str().map(str::to_owned));
         let lag = (self.clock.now() - timer.due_at).to_std().unwrap_or_default();
         metrics::histogram!("daybook_timer_lag_seconds", "kind" => kind.clone()).record(lag);
         // A bug: it costs this timer a delay and nobody else anything.
@@ -173,7 +176,10 @@ impl Timers {
             .increment(1);
         let failures = failure.map(|error| {
             let attempts = attempts.saturating_add(1);
-            tracing::warn!(%timer_id, kind, attempts, error, "a timer failed and will be fired again");
+            tracing::warn!(
+                %timer_id, kind, subject, position, correlation_id, attempts, error,
+                "a timer failed and will be fired again"
+            );
             attempts
         });
         (timer_id, failures)

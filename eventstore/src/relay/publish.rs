@@ -8,8 +8,17 @@ use async_nats::jetstream::message::PublishMessage;
 
 use super::resume::Place;
 use super::{Relay, RelayError};
-use crate::event::RecordedEvent;
+use crate::event::{RecordedEvent, Trace};
 use crate::stream::{StreamError, encode, encode_place, subject};
+
+/// Leaves a line for who follows one request through the processes.
+fn note(event: &RecordedEvent) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let Trace { position, event_type, correlation_id, trace_id } = event.trace();
+        let correlation_id = correlation_id.map(tracing::field::display);
+        tracing::debug!(position, event_type, correlation_id, trace_id, "published");
+    }
+}
 
 impl Relay {
     /// Publishes events that follow `at`, and says where the stream is then.
@@ -34,6 +43,7 @@ impl Relay {
                 return Err(StreamError::Shape("sequence").into());
             }
             self.progress.published_one(event, self.clock.now());
+            note(event);
         }
         Ok(at)
     }

@@ -60,12 +60,17 @@ impl Arrived {
         Self::Unreadable { recorded: Box::new(recorded), reason }
     }
 
+    /// The event as the store has it.
+    pub(crate) fn recorded(&self) -> &RecordedEvent {
+        match self {
+            Self::Readable(envelope) => &envelope.recorded,
+            Self::Unreadable { recorded, .. } => recorded,
+        }
+    }
+
     /// Its place in the log.
     pub(crate) fn position(&self) -> Position {
-        match self {
-            Self::Readable(envelope) => envelope.position(),
-            Self::Unreadable { recorded, .. } => recorded.position,
-        }
+        self.recorded().position
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use daybook_eventstore::{Position, RecordedEvent, Upcasters};
+use daybook_eventstore::{Position, RecordedEvent, Trace, Upcasters};
 use serde::de::DeserializeOwned;
 
 use super::envelope::{Arrived, Envelope, chain, said};
@@ -51,8 +51,8 @@ impl<R: DeserializeOwned> Kept<R> {
 pub(crate) struct Parked {
     /// The key that stops.
     pub(crate) key: String,
-    /// The event's position.
-    pub(crate) position: Position,
+    /// Which event.
+    pub(crate) event: Trace,
     /// Why.
     pub(crate) error: String,
 }
@@ -172,7 +172,11 @@ fn park(key: &str, events: &[Arrived], error: &str) -> Vec<Parked> {
     let reasons = std::iter::once(error).chain(std::iter::repeat(EARLIER));
     let parked = events.iter().zip(reasons);
     parked
-        .map(|(event, why)| Parked { key: key.to_owned(), position: event.position(), error: why.to_owned() })
+        .map(|(event, why)| Parked {
+            key: key.to_owned(),
+            event: event.recorded().trace(),
+            error: why.to_owned(),
+        })
         .collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use daybook_domain::Clock;
-use daybook_eventstore::{Checkpoint, Feed, FeedSource, Position, RecordedEvent, StoreError};
+use daybook_eventstore::{Checkpoint, Feed, FeedSource, Position, RecordedEvent, StoreError, Trace};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 
@@ -209,9 +209,11 @@ impl Follower {
         let (count, recorded, started) = (events.len(), last.recorded_at, Instant::now());
         let upcasters = self.context.log.upcasters.clone();
         let batch = Batch { events, upcasters, from: progress.at, to, purpose };
+        let traces = self.traces(&batch.events);
         let applying = tokio::time::timeout(LONGEST, self.target.apply(self.version, batch));
         let applied = applying.await.map_err(|_| TargetError::TimedOut)??;
         progress.at = to;
+        self.note_applied(traces);
         let slow = started.elapsed() > self.target.slow();
         progress.size = next_size(progress.size, count, slow).max(self.target.least());
         let meter = Meter::new(self.name, self.version);
@@ -224,6 +226,25 @@ impl Follower {
             self.note(progress).await?;
         }
         self.settle(progress, known).await
+    }
+
+    /// What the log lines of these events are to say, as far as anybody wants them and they are the read model's.
+    fn traces(&self, events: &[RecordedEvent]) -> Vec<Trace> {
+        let wanted = if tracing::enabled!(tracing::Level::DEBUG) { events } else { &[] };
+        wanted
+            .iter()
+            .filter(|event| self.target.reads(&event.aggregate_type))
+            .map(RecordedEvent::trace)
+            .collect()
+    }
+
+    /// Leaves a line for each, for who follows one request through the processes.
+    fn note_applied(&self, traces: Vec<Trace>) {
+        let (projection, version) = (self.name, self.version);
+        for Trace { position, event_type, correlation_id, trace_id } in traces {
+            let correlation_id = correlation_id.map(tracing::field::display);
+            tracing::debug!(projection, version, position, event_type, correlation_id, trace_id, "applied");
+        }
     }
 
     /// Tells the register where the version is.

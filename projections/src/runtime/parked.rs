@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use daybook_eventstore::Position;
+use daybook_eventstore::{Position, Trace};
 use sqlx::{PgConnection, PgExecutor, Row};
 
 use super::fold::{EARLIER, Keyed, Parked};
@@ -74,7 +74,7 @@ pub(crate) async fn settle(
     parked: &[Parked],
     retried: &[Position],
 ) -> Result<(), sqlx::Error> {
-    let positions: Vec<Position> = parked.iter().map(|event| event.position).collect();
+    let positions: Vec<Position> = parked.iter().map(|parked| parked.event.position).collect();
     // What was parked because of an earlier event may now be parked for a reason of its own.
     let added: i64 = sqlx::query_scalar(
         "WITH added AS (
@@ -109,6 +109,41 @@ pub(crate) async fn settle(
         .bind(version)
         .bind(added - gone.cast_signed())
         .execute(connection)
-        .await
-        .map(|_| ())
+        .await?;
+    tell(name, version, parked.iter().filter(|parked| !retried.contains(&parked.event.position)));
+    Ok(())
+}
+
+/// Leaves a line for each event that is parked now: what is wrong with the first of a key is wrong with the code or the
+/// log, the others only wait for it.
+fn tell<'a>(projection: &str, version: i32, parked: impl Iterator<Item = &'a Parked>) {
+    for Parked { key, event, error } in parked {
+        let Trace { position, event_type, correlation_id, trace_id } = event;
+        let correlation_id = correlation_id.map(tracing::field::display);
+        if error == EARLIER {
+            tracing::warn!(
+                projection,
+                version,
+                key,
+                position,
+                event_type,
+                correlation_id,
+                trace_id,
+                error,
+                "an event waits for one that is parked"
+            );
+        } else {
+            tracing::error!(
+                projection,
+                version,
+                key,
+                position,
+                event_type,
+                correlation_id,
+                trace_id,
+                error,
+                "an event is parked; somebody should look"
+            );
+        }
+    }
 }

@@ -50,7 +50,7 @@ fn stored(position: Position, titles: &[&str]) -> Stored {
 }
 
 fn positions(parked: &[super::fold::Parked]) -> Vec<Position> {
-    parked.iter().map(|event| event.position).collect()
+    parked.iter().map(|parked| parked.event.position).collect()
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod harness;
 mod import;
 mod isolation;
 mod leadership;
+mod logs;
 mod merging;
 mod migrating;
 mod operator;

@@ -104,6 +104,12 @@ impl Stack {
         self.launch(which);
     }
 
+    /// What a process wrote until now.
+    pub(crate) fn output(&self, which: usize) -> String {
+        let running = self.running.iter().find(|(index, _)| *index == which);
+        running.map(|(_, process)| process.output()).expect("it runs")
+    }
+
     /// Has the operator's command line do this.
     pub(crate) async fn operate(&self, arguments: &[&str]) {
         let settings: Vec<(&str, &str)> = self.settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
