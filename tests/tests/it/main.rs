@@ -22,6 +22,7 @@ mod process;
 mod projections;
 mod reactions;
 mod rebuild;
+mod restarts;
 mod relay;
 mod returning;
 mod search;

@@ -105,8 +105,17 @@ impl Steps {
         Self::with(shop, shop.shop.hearing())
     }
 
+    /// The same processes started anew, as another worker would that finds this checkpoint.
+    pub(crate) fn anew(&self, test: &TestShop, from: i64) -> Self {
+        let begun = Self::on(test, test.elsewhere(), self.gateway.clone(), self.clock.clone());
+        Self { done: from, ..begun }
+    }
+
     fn with(test: &TestShop, shop: Shop) -> Self {
-        let (gateway, clock) = (Arc::new(ToldGateway::default()), Arc::new(TestClock::new()));
+        Self::on(test, shop, Arc::default(), Arc::new(TestClock::new()))
+    }
+
+    fn on(test: &TestShop, shop: Shop, gateway: Arc<ToldGateway>, clock: Arc<TestClock>) -> Self {
         let pool = test.events.pool.clone();
         let shop = Shop { clock: clock.clone(), ..shop };
         let timers = Timers::new(pool.clone(), clock.clone());
@@ -131,6 +140,19 @@ impl Steps {
             self.done = event.position;
             unfinished.extend(self.react_to(event.position).await);
         }
+    }
+
+    /// The last event that was reacted to.
+    pub(crate) const fn done(&self) -> i64 {
+        self.done
+    }
+
+    /// Reacts to the next event, if there is one that is not after `last`; says what did not come to its end.
+    pub(crate) async fn run_on(&mut self, last: i64) -> Option<Vec<String>> {
+        let events = self.reader.read(self.done, 1).await.expect("the log");
+        let event = events.first().filter(|event| event.position <= last)?;
+        self.done = event.position;
+        Some(self.react_to(event.position).await)
     }
 
     /// Reacts to the latest event of a type once more, as after a crash.
