@@ -130,7 +130,7 @@ async fn any_process_may_be_killed_in_the_middle_of_two_hundred_checkouts() {
     paid.dedup();
     assert_eq!(paid.len(), charges.len(), "one charge an order");
     the_api_shows(&stack, &orders).await;
-    for model in ["orders", "carts", "products", "stock"] {
+    for model in ["orders", "carts", "products", "stock", "search"] {
         let differences = stack.differences_from_a_rebuild(model).await;
         assert!(differences.is_empty(), "{model} is not its own rebuild: {differences:?}");
     }
