@@ -1,9 +1,11 @@
 //! A client reads what it wrote, or is told how far behind the replica is.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::{Executor, PgPool};
+use xtask::servers::{Profile, Scratch};
 
 use super::front::{As, Front, SOON};
-use crate::harness::eventually;
+use crate::harness::{eventually, servers};
 
 /// A global id, as the API gives them out.
 pub(super) fn global(name: &str, key: &str) -> String {
@@ -73,6 +75,57 @@ async fn a_replica_that_does_not_have_it_says_how_far_it_is() {
         let after = json!({ "after": beyond.to_string() });
         assert_eq!(front.error(As::default(), read, after).await, "POSITION_UNKNOWN");
     }
+}
+
+#[tokio::test]
+async fn from_a_replica_that_is_held_back_a_client_gets_its_write_or_the_distance_and_nothing_older() {
+    // One of its own: a replica that stands still is in everybody's way.
+    let _ = servers();
+    let mut scratch = Scratch::new().expect("a folder");
+    let profile = Profile { max_connections: 60, databases: &["daybook_read"], durable: true };
+    let (primary, replica) = scratch.postgres(profile).expect("a Postgres and its replica");
+    let [primary, replica] =
+        [primary, replica].map(|server| (format!("{}/daybook_read", server.url()), server));
+    let pool = async |url: &str| PgPool::connect(url).await.expect("the server answers");
+    let (primary_pool, replica_pool) = (pool(&primary.0).await, pool(&replica.0).await);
+    daybook_projections::migrate(&primary_pool).await.expect("the read database's schema");
+    let urls = [("READ_URL", primary.0.as_str()), ("READ_REPLICA_URL", replica.0.as_str())];
+    let front = Front::open_with(&urls).await;
+    let _projector = front.projector_with(&["carts"], &urls[..1]);
+    built(&front, "carts").await;
+    let create = "mutation { cartCreate(input: { currencyCode: GBP }) { cart { id } position } }";
+    let made = front.data(create, json!({})).await["cartCreate"].take();
+    let read = "query ($id: ID!, $after: Position!) { cart(id: $id, after: $after) { totalQuantity } }";
+    let at = |position: &Value| json!({ "id": made["cart"]["id"], "after": position });
+    assert_eq!(front.data(read, at(&made["position"])).await["cart"]["totalQuantity"], 0);
+
+    let wanted = front.shop.product(1_000, 7).await;
+    replica_pool.execute("SELECT pg_wal_replay_pause()").await.expect("it is held back");
+    let add = "mutation ($cart: ID!, $variant: ID!) {
+        cartLinesAdd(cartId: $cart, lines: [{ merchandiseId: $variant, quantity: 3 }]) { position } }";
+    let variant = global("ProductVariant", &wanted.variant.to_string());
+    let added = front.data(add, json!({ "cart": made["cart"]["id"], "variant": variant })).await;
+    let position = &added["cartLinesAdd"]["position"];
+    let (_, answer) = front.ask(As::default(), read, at(position)).await;
+    assert!(answer["data"]["cart"].is_null(), "nothing older: {answer}");
+    let told = &answer["errors"][0]["extensions"];
+    assert_eq!(told["code"], "READ_MODEL_BEHIND");
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<i64>().ok()).expect("a number");
+    assert!(number(&told["distance"]) > 0);
+    assert_eq!(number(&told["position"]) + number(&told["distance"]), number(position));
+    assert_eq!(
+        front.data(read, at(&made["position"])).await["cart"]["totalQuantity"],
+        0,
+        "what it has, it has"
+    );
+
+    replica_pool.execute("SELECT pg_wal_replay_resume()").await.expect("it goes on");
+    let own = eventually(SOON, "the replica has it", || async {
+        let (_, answer) = front.ask(As::default(), read, at(position)).await;
+        answer["errors"].is_null().then(|| answer["data"]["cart"]["totalQuantity"].clone())
+    })
+    .await;
+    assert_eq!(own, 3);
 }
 
 #[tokio::test]
