@@ -1,5 +1,6 @@
 //! Whatever is sent, the answer is a typed error: no fault, no panic.
 
+use daybook_domain::order::OrderStatus;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -83,6 +84,60 @@ async fn quantities_and_amounts_that_make_no_sense_are_refused_with_the_field() 
         let refused = front.data(submit, input).await;
         assert_eq!(refused["cartSubmit"]["userErrors"][0]["code"], "AMOUNT_INVALID", "{amount}");
     }
+}
+
+#[tokio::test]
+async fn the_shops_people_are_refused_what_makes_no_sense_as_well() {
+    let front = Front::open().await;
+    let _worker = front.shop.worker(&[]);
+    let product = front.shop.product(1_000, 5).await;
+    let order_id = front.shop.buy(&[product], "card_approve").await;
+    front.shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let staff = token("staff", "ada");
+    let refused = async |field: &str, arguments: String| {
+        let who = As { token: Some(&staff), ..As::default() };
+        let query = format!("mutation {{ {field}({arguments}) {{ userErrors {{ code }} }} }}");
+        let (status, answer) = front.ask(who, &query, json!({})).await;
+        assert_eq!(status, StatusCode::OK, "{query}: {answer}");
+        let told = answer["data"][field]["userErrors"][0]["code"].as_str();
+        told.unwrap_or_else(|| panic!("{query} is not refused: {answer}")).to_owned()
+    };
+    let variant = super::reading::global("ProductVariant", &product.variant.to_string());
+    let order = super::reading::global("Order", &order_id.to_string());
+    let item = format!(r#"item: {{ variantId: "{variant}", location: "LON" }}"#);
+    for n in [0, -1, i32::MIN, i32::MAX] {
+        let received = refused("stockReceive", format!("input: {{ {item}, quantity: {n} }}")).await;
+        let [parcel, line] =
+            ["Shipment", "Line"].map(|kind| super::reading::global(kind, &order_id.to_string()));
+        let lines = format!(r#"[{{ lineId: "{line}", quantity: {n} }}]"#);
+        let packed = refused("shipmentPack", format!(r#"shipmentId: "{parcel}", lines: {lines}"#)).await;
+        assert_eq!([received, packed], ["QUANTITY_INVALID"; 2], "{n}");
+    }
+    for n in [-1, i32::MIN] {
+        let kept = refused("stockSafetySet", format!("input: {{ {item}, quantity: {n} }}")).await;
+        assert_eq!(kept, "QUANTITY_INVALID", "{n}");
+        refused("stockAdjust", format!("input: {{ {item}, delta: {}, reason: LOST }}", n.min(-6))).await;
+    }
+    for amount in ["-1", "-0.01", "0", "0.001", &"9".repeat(30), "90000000000000"] {
+        let money = format!(r#"{{ amount: "{amount}", currencyCode: GBP }}"#);
+        refused("refundCreate", format!(r#"input: {{ orderId: "{order}", amount: {money} }}"#)).await;
+        if amount != "0" {
+            refused("paymentCapture", format!(r#"orderId: "{order}", amount: {money}"#)).await;
+        }
+    }
+    for amount in ["-1", "-0.01", "0.001", &"9".repeat(30)] {
+        let money = format!(r#"{{ amount: "{amount}", currencyCode: GBP }}"#);
+        refused("productVariantPriceSet", format!(r#"id: "{variant}", price: {money}"#)).await;
+    }
+    assert_eq!(front.shop.stock(product, "LON").await.on_hand(), 5, "nothing changed");
+}
+
+#[tokio::test]
+async fn a_webhook_that_is_too_large_is_refused_by_status() {
+    let front = Front::open().await;
+    let body = vec![b' '; 10 * 1024 * 1024];
+    let answer = front.http.post(front.url("/webhooks/payment")).body(body).send().await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]

@@ -181,6 +181,20 @@ async fn a_connection_ends_with_its_token() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_too_large_ends_its_connection_and_no_other() {
+    let front = Front::open().await;
+    let (mut large, mut other) = (Socket::begun(&front).await, Socket::begun(&front).await);
+    let ping = json!({ "type": "ping", "payload": { "text": "x".repeat(1_000_000) } });
+    // It may be cut off while it is still sending.
+    drop(large.0.send(Message::text(ping.to_string())).await);
+    let ended =
+        async { while large.0.next().await.is_some_and(|next| next.is_ok_and(|next| next.is_ping())) {} };
+    tokio::time::timeout(SOON, ended).await.expect("the connection ends");
+    other.say(json!({ "type": "subscribe", "id": "1", "payload": { "query": "{ version }" } })).await;
+    assert_eq!(other.hear().await["type"], "next");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_let_go() {
     let front = Front::open().await;
     let open = async || {
