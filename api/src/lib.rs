@@ -7,4 +7,4 @@ pub mod process;
 
 pub use auth::{Claims, Identity, Role, TokenError, Tokens};
 pub use graphql::{Reads, Services, ShopSchema, schema, sdl};
-pub use http::{Api, Limits, Webhooks, router};
+pub use http::{Api, Limits, SecondSteps, Webhooks, router};

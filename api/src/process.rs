@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daybook_commands::gateway::simulated::SimulatedBooks;
 use daybook_commands::{OpenShop, ShopConfig};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Need, ops};
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::Tokens;
 use crate::graphql::{Extent, Reads, Services, schema, sdl};
-use crate::http::{self, Api, Limits, Webhooks, router};
+use crate::http::{self, Api, Limits, SecondSteps, Webhooks, router};
 
 /// Where clients are served when the configuration does not say.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -97,10 +98,11 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let extent = Extent::new(open.store.reader(), Arc::clone(&live));
     let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
+    let second_steps = SecondSteps::new(SimulatedBooks::new(open.pool.clone(), context.clock.clone()));
     let services = Services { shop: open.shop, reads, search, live };
     let limits = Limits::default();
     let api = Api::new(schema(services), config.tokens, context.ids.clone(), limits);
-    let mut routes = router(api, webhooks);
+    let mut routes = router(api, webhooks, second_steps);
     if !config.ops_elsewhere {
         routes = routes.merge(ops::router(context.readiness.clone(), context.metrics.clone()));
     }

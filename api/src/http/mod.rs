@@ -10,11 +10,13 @@ mod origin;
 mod params;
 mod respond;
 mod router;
+mod second_step;
 mod serve;
 mod webhook;
 mod websocket;
 mod wire;
 
 pub use router::{Api, Limits, router};
+pub use second_step::SecondSteps;
 pub(crate) use serve::serve;
 pub use webhook::Webhooks;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::guard::{Guard, guard};
 use super::respond::Rejection;
+use super::second_step::SecondSteps;
 use super::webhook::Webhooks;
 use super::{graphiql, graphql};
 use crate::auth::{Identity, Tokens};
@@ -119,13 +120,14 @@ impl Api {
 
 /// The routes for clients. Operators' routes are added by the process, outside the bounds, so that a process that is
 /// too busy for clients can still say so.
-pub fn router(api: Api, webhooks: Webhooks) -> Router {
+pub fn router(api: Api, webhooks: Webhooks, second_steps: SecondSteps) -> Router {
     let bounds = Guard::new(Arc::clone(api.working()), api.limits().timeout);
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
         .with_state(api)
         .merge(graphiql::routes())
         .merge(webhooks.routes())
+        .merge(second_steps.routes())
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(bounds, guard))
 }

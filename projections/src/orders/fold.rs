@@ -12,7 +12,7 @@ use crate::runtime::{Envelope, FoldError, ReadModel};
 impl ReadModel for Orders {
     type Row = OrderRow;
     const SOURCES: &'static [&'static str] = &["Order", "Payment", "Shipment"];
-    const REVISION: i32 = 2;
+    const REVISION: i32 = 3;
 
     fn key(event: &Envelope) -> Option<String> {
         order_of(&event.event, event.aggregate_id())

@@ -49,8 +49,12 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
         PaymentEvent::Declined { code, .. } => {
             payment.outcome = Some(PaymentStatus::Declined);
             payment.decline_code = Some(code.clone());
+            payment.action_url = None;
         }
-        PaymentEvent::Expired { .. } => payment.outcome = Some(PaymentStatus::Expired),
+        PaymentEvent::Expired { .. } => {
+            payment.outcome = Some(PaymentStatus::Expired);
+            payment.action_url = None;
+        }
         PaymentEvent::Conflicted { .. } => payment.outcome = Some(PaymentStatus::Conflicted),
         PaymentEvent::CaptureRequested { capture_id, amount, .. } => payment.captures.push(Capture {
             capture_id: *capture_id,
@@ -68,8 +72,9 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
             (capture.progress, capture.failure) = (Progress::Failed, Some(code.clone()));
         }
         PaymentEvent::CaptureFellShort { shortfall, .. } => payment.shortfall = *shortfall,
-        PaymentEvent::CancellationRequested { .. }
-        | PaymentEvent::VoidRequested { .. }
+        // Nobody is sent to pay for what is off.
+        PaymentEvent::CancellationRequested { .. } => payment.action_url = None,
+        PaymentEvent::VoidRequested { .. }
         | PaymentEvent::VoidFailed { .. }
         // What the gateway held beside goes back and is no part of the order's money.
         | PaymentEvent::ExtraAuthorised { .. }

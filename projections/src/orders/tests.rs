@@ -239,6 +239,24 @@ fn a_declined_payment_shows_its_code() {
 }
 
 #[test]
+fn nobody_is_sent_to_the_bank_any_more_when_the_payment_came_to_an_end() {
+    let url = "https://bank.example".to_owned();
+    let asked = vec![placed(), payment(PaymentEvent::ActionRequired { order_id: order_id(), url })];
+    assert_eq!(given(asked.clone()).payment.action_url.as_deref(), Some("https://bank.example"));
+    let order_id = order_id();
+    for end in [
+        PaymentEvent::Declined { order_id, code: "authentication_failed".to_owned() },
+        PaymentEvent::Expired { order_id },
+        PaymentEvent::CancellationRequested { order_id },
+        PaymentEvent::Authorised { order_id, amount: pounds(1_668), gateway_reference: "g1".to_owned() },
+    ] {
+        let mut events = asked.clone();
+        events.push(payment(end.clone()));
+        assert_eq!(given(events).payment.action_url, None, "{end:?}");
+    }
+}
+
+#[test]
 fn a_payment_before_its_order_is_refused() {
     assert_eq!(fold_all::<Orders>(authorised()), Err(FoldError::NothingYet("order")));
 }

@@ -26,6 +26,7 @@ mod restarts;
 mod relay;
 mod returning;
 mod search;
+mod second_step;
 mod store;
 mod structure;
 mod timers;

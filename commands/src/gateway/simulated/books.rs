@@ -88,6 +88,17 @@ impl SimulatedBooks {
         rows.iter().map(decode).collect()
     }
 
+    /// Where the charge with this reference stands; nothing when there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn status_of(&self, reference: &str) -> Result<Option<ChargeStatus>, sqlx::Error> {
+        let statement = "SELECT status FROM simulated_gateway.charges WHERE reference = $1";
+        let found: Option<String> =
+            sqlx::query_scalar(statement).bind(reference).fetch_optional(&self.pool).await?;
+        found.as_deref().map(status).transpose()
+    }
+
     /// How many webhooks the shop has not yet taken.
     ///
     /// # Errors
@@ -324,15 +335,22 @@ fn encode(notice: &GatewayNotice) -> Result<String, sqlx::Error> {
     serde_json::to_string(notice).map_err(|error| sqlx::Error::Encode(error.into()))
 }
 
+fn unknown(what: &str, text: &str) -> sqlx::Error {
+    sqlx::Error::Decode(format!("{text} is no {what}").into())
+}
+
+fn status(text: &str) -> Result<ChargeStatus, sqlx::Error> {
+    ChargeStatus::of(text).ok_or_else(|| unknown("charge status", text))
+}
+
 fn decode(row: &PgRow) -> Result<Charge, sqlx::Error> {
-    let unknown = |what: &str, text: &str| sqlx::Error::Decode(format!("{text} is no {what}").into());
-    let (status, currency): (&str, &str) = (row.try_get("status")?, row.try_get("currency")?);
+    let currency: &str = row.try_get("currency")?;
     let currency = Currency::from_code(currency).ok_or_else(|| unknown("currency", currency))?;
     Ok(Charge {
         reference: row.try_get("reference")?,
         payment_id: PaymentId::new(row.try_get("payment_id")?),
         order_id: OrderId::new(row.try_get("order_id")?),
-        status: ChargeStatus::of(status).ok_or_else(|| unknown("charge status", status))?,
+        status: status(row.try_get("status")?)?,
         amount: Money::new(row.try_get("amount")?, currency),
         captured: row.try_get("captured")?,
         voided: row.try_get("voided")?,

@@ -29,7 +29,8 @@ use crate::bell::Bell;
 pub use books::SimulatedBooks;
 pub use charge::{ActionResult, Charge, ChargeStatus};
 
-/// The path, at the shop's own address, under which second steps are taken: `POST PATH/REFERENCE`.
+/// The path, at the shop's own address, under which second steps are taken: `PATH/REFERENCE`, a page for people that
+/// posts `result=succeed` or `result=fail` to itself.
 pub const ACTIONS_PATH: &str = "/simulated-gateway/actions";
 
 /// How the simulated gateway is set up.

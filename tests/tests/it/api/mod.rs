@@ -9,5 +9,6 @@ mod idempotency;
 mod links;
 mod permission;
 mod reading;
+mod second_step;
 mod subscription;
 mod webhook;
