@@ -136,6 +136,14 @@ impl Checkout {
     }
 }
 
+/// Shipment that comes back: somebody is told, and the order's parcel goes on saying it. What becomes of the goods and of
+/// the money is for the shop's people to decide.
+pub(super) fn note_failed(order_id: OrderId, reaction: &Reaction) {
+    metrics::counter!("daybook_shipments_failed_total").increment(1);
+    tracing::warn!(%order_id, shipment = reaction.aggregate_id, correlation_id = %reaction.correlation_id(),
+        "a parcel could not be delivered and comes back; somebody must see to it");
+}
+
 /// The lines each location sends: every line goes where its variant was promised, several lines of one variant
 /// sharing what was promised in their order.
 pub(super) fn by_location(

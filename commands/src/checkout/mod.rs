@@ -156,6 +156,10 @@ impl Checkout {
                 self.dispatch(order_id, leaving, reaction).await
             }
             DomainEvent::Shipment(ShipmentEvent::Delivered { .. }) => self.deliver(order_id, reaction).await,
+            DomainEvent::Shipment(ShipmentEvent::Failed { .. }) => {
+                fulfil::note_failed(order_id, reaction);
+                Ok(())
+            }
             DomainEvent::Order(OrderEvent::Delivered { .. })
             | DomainEvent::Payment(PaymentEvent::Captured { .. }) => self.complete(order_id, reaction).await,
             _ => Ok(()),

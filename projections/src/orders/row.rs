@@ -84,6 +84,8 @@ status! {
         PartiallyDelivered = "partially_delivered",
         /// All units are with the shopper.
         Delivered = "delivered",
+        /// All units left, none could be delivered, and they come back.
+        DeliveryFailed = "delivery_failed",
         /// Nothing will be sent.
         Cancelled = "cancelled",
     }
@@ -266,18 +268,29 @@ impl OrderRow {
     /// How far the goods are.
     pub fn fulfilment_status(&self) -> FulfilmentStatus {
         let delivered = self.shipments.iter().any(|parcel| parcel.status == ShipmentStatus::Delivered);
-        let travelling = self.shipments.iter().any(|parcel| parcel.status == ShipmentStatus::Dispatched);
         let active = self.shipments.iter().any(|parcel| parcel.status != ShipmentStatus::Cancelled);
         let all_left = self.lines.iter().all(|line| line.dispatched >= line.quoted.quantity.get());
         let some_left = self.lines.iter().any(|line| line.dispatched > 0);
         match (all_left, some_left) {
-            (true, _) if delivered && !travelling => FulfilmentStatus::Delivered,
+            (true, _) if self.is_all(ShipmentStatus::Delivered) => FulfilmentStatus::Delivered,
             (true, _) if delivered => FulfilmentStatus::PartiallyDelivered,
+            (true, _) if self.is_all(ShipmentStatus::Failed) => FulfilmentStatus::DeliveryFailed,
             (true, _) => FulfilmentStatus::Dispatched,
             (_, true) => FulfilmentStatus::PartiallyDispatched,
             _ if self.status == OrderStatus::Cancelled => FulfilmentStatus::Cancelled,
             _ if active => FulfilmentStatus::InProgress,
             _ => FulfilmentStatus::Unfulfilled,
         }
+    }
+
+    /// Whether every unit of the order is in a parcel of this status.
+    fn is_all(&self, status: ShipmentStatus) -> bool {
+        let parcels = self.shipments.iter().filter(|parcel| parcel.status == status);
+        let sent: Vec<&ShippedLine> = parcels.flat_map(|parcel| &parcel.lines).collect();
+        self.lines.iter().all(|line| {
+            let units =
+                sent.iter().filter(|sent| sent.line_id == line.id()).map(|sent| sent.quantity.count());
+            units.sum::<i64>() >= line.quoted.quantity.count()
+        })
     }
 }

@@ -198,6 +198,64 @@ fn half_an_order_shows_as_half() {
     assert_eq!(row.payment_status(), PaymentStatus::PartiallyCaptured);
 }
 
+/// What happens to a parcel after it was opened: it leaves with these units, and ends so.
+fn sent(parcel: u128, units: i64, end: CarrierStatus) -> Vec<(String, DomainEvent)> {
+    let (order_id, shipment_id, at) = (order_id(), ShipmentId::new(id(parcel)), moment(30));
+    let (carrier, tracking) = ("Royal Mail".to_owned(), format!("RM{parcel}"));
+    let lines = shipped(units);
+    let of_parcel = |event| (id(parcel).to_string(), DomainEvent::Shipment(event));
+    let location = "LON".parse().expect("a location");
+    let opened = ShipmentEvent::Opened { shipment_id, order_id, location, lines: lines.clone() };
+    let leaves = OrderEvent::Dispatched {
+        shipment_id,
+        lines,
+        carrier: carrier.clone(),
+        tracking: tracking.clone(),
+        to_capture: pounds(834),
+    };
+    let mut events = vec![
+        of_parcel(opened),
+        order(leaves),
+        of_parcel(ShipmentEvent::Dispatched { order_id, carrier, tracking }),
+    ];
+    match end {
+        CarrierStatus::Delivered => events.push(of_parcel(ShipmentEvent::Delivered { order_id, at })),
+        CarrierStatus::Failed => events.push(of_parcel(ShipmentEvent::Failed { order_id, at })),
+        CarrierStatus::PickedUp
+        | CarrierStatus::InTransit
+        | CarrierStatus::OutForDelivery
+        | CarrierStatus::AttemptFailed => {}
+    }
+    events
+}
+
+#[test]
+fn an_order_is_delivered_only_when_all_of_it_arrived() {
+    let after = |ends: [CarrierStatus; 2]| {
+        let mut events = vec![placed()];
+        events.extend(authorised());
+        events.extend(sent(30, 3, ends[0]));
+        events.extend(sent(31, 1, ends[1]));
+        given(events).fulfilment_status()
+    };
+    let (arrives, fails, travels) =
+        (CarrierStatus::Delivered, CarrierStatus::Failed, CarrierStatus::InTransit);
+    assert_eq!(after([arrives, arrives]), FulfilmentStatus::Delivered);
+    assert_eq!(after([arrives, fails]), FulfilmentStatus::PartiallyDelivered);
+    assert_eq!(after([arrives, travels]), FulfilmentStatus::PartiallyDelivered);
+    assert_eq!(after([travels, fails]), FulfilmentStatus::Dispatched);
+    assert_eq!(after([fails, fails]), FulfilmentStatus::DeliveryFailed);
+}
+
+#[test]
+fn a_parcel_that_was_let_go_and_not_yet_sent_off_has_not_arrived() {
+    let mut events = vec![placed()];
+    events.extend(authorised());
+    events.extend(sent(31, 2, CarrierStatus::Delivered));
+    events.extend([opened(), dispatched(2)]);
+    assert_eq!(given(events).fulfilment_status(), FulfilmentStatus::PartiallyDelivered);
+}
+
 #[test]
 fn a_failed_refund_leaves_the_money_captured() {
     let (order_id, refund_id, amount) = (order_id(), RefundId::new(id(22)), pounds(100));

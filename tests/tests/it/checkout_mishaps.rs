@@ -4,14 +4,16 @@
 use chrono::TimeDelta;
 use daybook_commands::related::{payment_of, rest_of, shipment_of};
 use daybook_commands::use_cases::{
-    Dispatching, Scope, cancel_order, capture_payment, dispatch_shipment, pack_shipment, refund_payment,
+    Dispatching, Returned, Scope, cancel_order, capture_payment, dispatch_shipment, pack_shipment,
+    refund_payment, return_stock,
 };
 use daybook_domain::inventory::InventoryCommand;
-use daybook_domain::order::OrderStatus;
+use daybook_domain::order::{FulfilmentStatus, OrderStatus};
 use daybook_domain::payment::{Authorisation, PaymentCommand, PaymentStatus, Progress};
-use daybook_domain::shipment::ShipmentStatus;
+use daybook_domain::shipment::{CarrierStatus, ShipmentStatus};
 use daybook_domain::{Clock, Currency, LocationCode, Money, OrderId, Quantity, ShipmentId};
 
+use crate::harness::metric;
 use crate::harness::shop::{TestShop, Wanted, context, item};
 use crate::harness::steps::{Mood, Steps};
 
@@ -324,4 +326,35 @@ async fn a_second_charge_that_the_gateway_kept_is_asked_for_again() {
     steps.gateway.is(Mood::Willing);
     assert_eq!(steps.after(TimeDelta::seconds(2)).await, NONE);
     assert_eq!(shop.payment(order_id).await.extras()[0].progress, Progress::Done);
+}
+
+#[tokio::test]
+async fn a_parcel_that_comes_back_is_counted_and_moves_no_money_until_staff_do() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let lantern = shop.product(1_000, 5).await;
+    let order_id = confirmed_of(&shop, &mut steps, lantern.times(3)).await;
+    shop.leave(parcel(order_id), 3).await;
+    assert_eq!(steps.run().await, NONE);
+    let counted = || metric("daybook_shipments_failed_total");
+    let before = counted();
+    shop.report(parcel(order_id), "1", CarrierStatus::Failed).await;
+    assert_eq!(steps.run().await, NONE);
+    assert!(counted() > before, "somebody is told");
+    let (order, payment) = (shop.order(order_id).await, shop.payment(order_id).await);
+    assert_eq!(
+        (order.status(), order.fulfilment_status()),
+        (OrderStatus::Confirmed, FulfilmentStatus::Fulfilled)
+    );
+    assert_eq!((payment.captured(), payment.refunds().len()), (payment.authorised(), 0));
+    assert_eq!(shop.stock(lantern, "LON").await.on_hand(), 2);
+
+    let (item, quantity) = (item(lantern, "LON"), Quantity::try_new(3).expect("a quantity"));
+    let returned = Returned { item, order_id, quantity };
+    return_stock(&shop.shop, &context(), returned).await.expect("staff take it back");
+    let refund = (payment.captured(), "it came back".to_owned());
+    refund_payment(&shop.shop, &context(), order_id, refund).await.expect("staff pay it back");
+    assert_eq!(steps.run().await, NONE);
+    assert_eq!(shop.payment(order_id).await.status(), PaymentStatus::Refunded);
+    assert_eq!(shop.stock(lantern, "LON").await.on_hand(), 5);
 }

@@ -62,6 +62,8 @@ pub(crate) enum FulfilmentStatus {
     PartiallyDelivered,
     /// All units are with the shopper.
     Delivered,
+    /// All units left, none could be delivered, and they come back.
+    DeliveryFailed,
     /// Nothing will be sent.
     Cancelled,
 }

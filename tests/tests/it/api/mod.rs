@@ -10,5 +10,6 @@ mod links;
 mod permission;
 mod reading;
 mod second_step;
+mod settling;
 mod subscription;
 mod webhook;

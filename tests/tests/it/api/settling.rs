@@ -1,0 +1,48 @@
+//! What clients see of an order whose goods or money went another way than planned.
+
+use daybook_commands::related::shipment_of;
+use daybook_domain::order::OrderStatus;
+use daybook_domain::shipment::CarrierStatus;
+use daybook_domain::OrderId;
+use serde_json::{Value, json};
+
+use super::front::{As, Front, SOON};
+use super::reading::global;
+use crate::checkout::at;
+use crate::harness::eventually;
+
+const ORDER: &str = "query ($id: ID!) { order(id: $id) {
+    status paymentStatus fulfilmentStatus
+    cost { totalAmount { amount } }
+    lines { quantity dispatched }
+    payment { authorised { amount } captured { amount } }
+    shipments { status lines { quantity } } } }";
+
+/// The order as the API shows it, once it is as `wanted` says.
+async fn shown(front: &Front, order_id: OrderId, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let order = json!({ "id": global("Order", &order_id.to_string()) });
+    eventually(SOON, what, || async {
+        let (_, mut answer) = front.ask(As::default(), ORDER, order.clone()).await;
+        assert!(answer["errors"][0]["extensions"]["code"] != "GRAPHQL_VALIDATION_FAILED", "{answer}");
+        let order = answer["data"]["order"].take();
+        wanted(&order).then_some(order)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parcel_that_comes_back_shows_on_its_order() {
+    let front = Front::open().await;
+    let (_projector, _worker) = (front.projector(&["orders"]), front.shop.worker(&[]));
+    let lantern = front.shop.product(1_000, 5).await;
+    let order_id = front.shop.buy(&[lantern], "card_approve").await;
+    front.shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let parcel = shipment_of(order_id, &at("LON"));
+    front.shop.send(parcel).await;
+    front.shop.report(parcel, "1", CarrierStatus::Failed).await;
+    let order = shown(&front, order_id, "the parcel comes back", |order| {
+        order["fulfilmentStatus"] == "DELIVERY_FAILED"
+    })
+    .await;
+    assert_eq!((&order["shipments"][0]["status"], &order["status"]), (&json!("FAILED"), &json!("CONFIRMED")));
+}
