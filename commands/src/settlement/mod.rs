@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cqrs_es::Aggregate;
-use daybook_domain::Money;
 use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::payment::{
     Authorisation, Payment, PaymentCommand, PaymentEvent, PaymentRequest, Progress as Movement,
@@ -165,19 +164,24 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
     captures.chain(voids).chain(refunds).chain(extras).collect()
 }
 
-/// What cannot be taken any more, if the event says that.
-fn shortfall(reaction: &Reaction) -> Option<Money> {
-    let DomainEvent::Payment(PaymentEvent::CaptureFellShort { shortfall, .. }) = &reaction.event else {
-        return None;
-    };
-    Some(*shortfall)
+/// Whether only a person can help with what the event says. Asking again gets nobody anything: somebody is told, and the
+/// payment goes on saying it.
+fn is_for_people(reaction: &Reaction) -> bool {
+    let DomainEvent::Payment(event) = &reaction.event else { return false };
+    matches!(event, PaymentEvent::CaptureFellShort { .. } | PaymentEvent::Conflicted { .. })
 }
 
-/// Asking again gets nobody anything: somebody is told, and the payment goes on saying it.
-fn note_shortfall(shortfall: Money, reaction: &Reaction) {
-    metrics::counter!("daybook_payment_shortfalls_total").increment(1);
-    tracing::error!(payment = reaction.aggregate_id, correlation_id = %reaction.correlation_id(), %shortfall,
-        currency = shortfall.currency().code(), "less is held than is due; somebody must see to the rest");
+fn tell_people(reaction: &Reaction) {
+    let (payment, correlation_id) = (&reaction.aggregate_id, reaction.correlation_id());
+    if let DomainEvent::Payment(PaymentEvent::CaptureFellShort { shortfall, .. }) = &reaction.event {
+        metrics::counter!("daybook_payment_shortfalls_total").increment(1);
+        tracing::error!(payment, %correlation_id, %shortfall, currency = shortfall.currency().code(),
+            "less is held than is due; somebody must see to the rest");
+    } else if let DomainEvent::Payment(PaymentEvent::Conflicted { asked, got, .. }) = &reaction.event {
+        metrics::counter!("daybook_payment_conflicts_total").increment(1);
+        tracing::error!(payment, %correlation_id, %asked, asked_in = asked.currency().code(), %got,
+            got_in = got.currency().code(), "what is charged is not what was asked; somebody must see to it");
+    }
 }
 
 #[async_trait]
@@ -205,13 +209,13 @@ impl Process for Settlement {
                     | PaymentEvent::ExtraVoidRequested { .. }
             )
         );
-        let concerns = asked || Refused::by(reaction).is_some() || shortfall(reaction).is_some();
+        let concerns = asked || Refused::by(reaction).is_some() || is_for_people(reaction);
         concerns.then(|| reaction.aggregate_id.parse().ok()).flatten()
     }
 
     async fn react(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
-        if let Some(shortfall) = shortfall(reaction) {
-            note_shortfall(shortfall, reaction);
+        if is_for_people(reaction) {
+            tell_people(reaction);
             return Ok(Progress::Done);
         }
         match Refused::by(reaction) {

@@ -92,6 +92,7 @@ fn placed(event: &Envelope) -> Option<OrderRow> {
             captured: nothing,
             refunded: nothing,
             shortfall: nothing,
+            conflict: None,
             voided: false,
             outcome: None,
             action_url: None,

@@ -55,7 +55,11 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
             payment.outcome = Some(PaymentStatus::Expired);
             payment.action_url = None;
         }
-        PaymentEvent::Conflicted { .. } => payment.outcome = Some(PaymentStatus::Conflicted),
+        PaymentEvent::Conflicted { got, .. } => {
+            payment.outcome = Some(PaymentStatus::Conflicted);
+            payment.conflict = Some(*got);
+            payment.action_url = None;
+        }
         PaymentEvent::CaptureRequested { capture_id, amount, .. } => payment.captures.push(Capture {
             capture_id: *capture_id,
             amount: *amount,

@@ -173,6 +173,8 @@ pub struct PaymentView {
     pub refunded: Money,
     /// What is due and cannot be taken, because it is not held any more.
     pub shortfall: Money,
+    /// What the gateway holds or took instead of what was asked, when the two differ.
+    pub conflict: Option<Money>,
     /// Whether the uncaptured rest was let go.
     pub voided: bool,
     /// How it ended or what it waits for, when that is not told by the amounts.
@@ -254,6 +256,8 @@ impl OrderRow {
         let payment = &self.payment;
         let (captured, refunded) = (payment.captured.minor(), payment.refunded.minor());
         match payment.outcome {
+            // Whatever was taken: a person must look first.
+            Some(PaymentStatus::Conflicted) => PaymentStatus::Conflicted,
             Some(outcome) if captured == 0 => outcome,
             _ if captured == 0 && payment.voided => PaymentStatus::Voided,
             _ if captured == 0 && payment.authorised.is_zero() => PaymentStatus::Pending,

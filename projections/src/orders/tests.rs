@@ -257,6 +257,23 @@ fn a_parcel_that_was_let_go_and_not_yet_sent_off_has_not_arrived() {
 }
 
 #[test]
+fn a_payment_in_conflict_stays_in_conflict_when_something_was_taken() {
+    let conflicted = PaymentEvent::Conflicted {
+        order_id: order_id(),
+        asked: pounds(1_668),
+        got: pounds(1_600),
+        gateway_reference: "g1".to_owned(),
+    };
+    let mut events = vec![placed()];
+    events.extend(authorised());
+    events.extend(captured(1_600));
+    events.push(payment(conflicted));
+    let row = given(events);
+    assert_eq!(row.payment_status(), PaymentStatus::Conflicted);
+    assert_eq!(row.payment.conflict, Some(pounds(1_600)), "what was charged instead is seen");
+}
+
+#[test]
 fn a_failed_refund_leaves_the_money_captured() {
     let (order_id, refund_id, amount) = (order_id(), RefundId::new(id(22)), pounds(100));
     let mut events = vec![placed()];

@@ -358,3 +358,18 @@ async fn a_parcel_that_comes_back_is_counted_and_moves_no_money_until_staff_do()
     assert_eq!(shop.payment(order_id).await.status(), PaymentStatus::Refunded);
     assert_eq!(shop.stock(lantern, "LON").await.on_hand(), 5);
 }
+
+#[tokio::test]
+async fn a_conflict_is_counted() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    let counted = || metric("daybook_payment_conflicts_total");
+    let before = counted();
+    let held = shop.payment(order_id).await.authorised();
+    let (amount, gateway_reference) =
+        (Money::new(held.minor() - 1, held.currency()), format!("told_{}", payment_of(order_id)));
+    shop.pay(order_id, PaymentCommand::RecordAuthorised { amount, gateway_reference }).await;
+    assert_eq!(steps.run().await, NONE);
+    assert!(counted() > before, "somebody is told");
+}

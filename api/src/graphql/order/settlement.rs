@@ -24,6 +24,9 @@ pub(crate) struct OrderPayment {
     refunded: MoneyV2,
     /// What is due for what left and cannot be taken, because the gateway does not hold it any more. Somebody must see to it.
     shortfall: MoneyV2,
+    /// What the gateway holds or took instead of what was asked, when the payment is in conflict. Nothing is shipped on it;
+    /// somebody must see to it.
+    conflicting_amount: Option<MoneyV2>,
     /// Where the shopper takes a second step with the bank, when one is needed.
     action_url: Option<String>,
     /// Why the gateway refused.
@@ -79,6 +82,7 @@ impl From<&OrderRow> for OrderPayment {
             captured: payment.captured.into(),
             refunded: payment.refunded.into(),
             shortfall: payment.shortfall.into(),
+            conflicting_amount: payment.conflict.map(MoneyV2::from),
             action_url: payment.action_url.clone(),
             decline_code: payment.decline_code.clone(),
             captures: payment.captures.iter().map(Capture::from).collect(),

@@ -15,7 +15,7 @@ const ORDER: &str = "query ($id: ID!) { order(id: $id) {
     status paymentStatus fulfilmentStatus
     cost { totalAmount { amount } }
     lines { quantity dispatched }
-    payment { authorised { amount } captured { amount } }
+    payment { authorised { amount } captured { amount } conflictingAmount { amount currencyCode } }
     shipments { status lines { quantity } } } }";
 
 /// The order as the API shows it, once it is as `wanted` says.
@@ -45,4 +45,22 @@ async fn a_parcel_that_comes_back_shows_on_its_order() {
     })
     .await;
     assert_eq!((&order["shipments"][0]["status"], &order["status"]), (&json!("FAILED"), &json!("CONFIRMED")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_in_conflict_shows_what_is_held_instead() {
+    let front = Front::open().await;
+    let (_projector, _worker) = (front.projector(&["orders"]), front.shop.worker(&[]));
+    let lantern = front.shop.product(1_000, 5).await;
+    let asked = async |card| {
+        let order_id = front.shop.buy(&[lantern], card).await;
+        let order =
+            shown(&front, order_id, card, |order| !order["payment"]["conflictingAmount"].is_null()).await;
+        assert_eq!((&order["paymentStatus"], &order["status"]), (&json!("CONFLICTED"), &json!("PLACED")));
+        order["payment"]["conflictingAmount"].clone()
+    };
+    let less = json!({ "amount": "16.67", "currencyCode": "GBP" });
+    assert_eq!(asked("card_wrong_amount").await, less);
+    let other = json!({ "amount": "16.68", "currencyCode": "EUR" });
+    assert_eq!(asked("card_wrong_currency").await, other);
 }
