@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use daybook_commands::gateway::simulated::Charge;
 use daybook_commands::related::{rest_of, shipment_of};
 use daybook_commands::use_cases::{
     Dispatching, Scope, Submission, UseCaseError, cancel_order, capture_payment, dispatch_shipment,
@@ -265,18 +266,34 @@ async fn a_time_out_is_asked_again_with_the_same_key_and_charged_once() {
     let charges = shop.charges().await;
     assert_eq!(charges.len(), 2);
     assert!(charges.iter().all(|one| one.captured == one.amount.minor()));
+    let keys: i64 = sqlx::query_scalar("SELECT count(*) FROM simulated_gateway.requests")
+        .fetch_one(&shop.events.pool)
+        .await
+        .expect("a count");
+    assert_eq!(keys, 4, "one key for each authorisation and each capture, asked again or not");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_amount_than_asked_is_a_conflict_and_nothing_is_shipped() {
+async fn another_amount_than_asked_is_a_conflict_and_nothing_is_promised_shipped_or_taken() {
     let shop = TestShop::open().await;
     let _worker = shop.worker(&[]);
     let lantern = shop.product(1_000, 9).await;
-    for card in ["card_wrong_amount", "card_wrong_currency"] {
+    for (card, refusal) in
+        [("card_wrong_amount", "PAYMENT_IN_CONFLICT"), ("card_wrong_currency", "CURRENCY_MISMATCH")]
+    {
         let order_id = shop.buy(&[lantern], card).await;
         shop.payment_is(order_id, "it is in conflict", |one| one.status() == PaymentStatus::Conflict).await;
+        shop.worker_is_through().await;
         assert_eq!(shop.order(order_id).await.status(), OrderStatus::Placed);
+        let parcel = shipment_of(order_id, &at("LON"));
+        let packed = pack_shipment(&shop.shop, &context(), parcel, None).await;
+        assert_eq!(code(packed.map(drop)), "NOT_FOUND", "no parcel was opened");
+        let by_hand = capture_payment(&shop.shop, &context(), order_id, None).await;
+        assert_eq!(code(by_hand.map(drop)), refusal);
     }
+    let stock = shop.stock(lantern, "LON").await;
+    assert_eq!((stock.on_hand(), stock.committed(), stock.reserved()), (9, 0, 2), "it is held, not promised");
+    assert!(shop.charges().await.iter().all(|one| one.captured == 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -410,6 +427,10 @@ async fn half_an_order_ships_and_only_that_half_is_captured() {
         .payment_is(order_id, "a part is captured", |one| one.status() == PaymentStatus::PartiallyCaptured)
         .await;
     assert!(half.captured().minor() < total.minor());
+    let held = |charge: &Charge| charge.amount.minor() - charge.captured - charge.voided;
+    let (at_gateway, rest_held) = (shop.charges().await, total.minor() - half.captured().minor());
+    assert_eq!((half.capturable().minor(), held(&at_gateway[0])), (rest_held, rest_held));
+    assert_eq!((at_gateway.len(), at_gateway[0].captured), (1, half.captured().minor()));
     assert_eq!(shop.order(order_id).await.fulfilment_status(), FulfilmentStatus::PartiallyFulfilled);
     let stock = shop.stock_is(lantern, "LON", "one has left", |stock| stock.on_hand() == 8).await;
     assert_eq!(stock.committed(), 2);

@@ -329,6 +329,31 @@ async fn a_second_charge_that_the_gateway_kept_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_capture_whose_answer_was_lost_is_seen_as_asked_for_and_asked_again_with_the_same_key() {
+    let shop = TestShop::open().await;
+    let mut steps = Steps::of(&shop);
+    let order_id = confirmed(&shop, &mut steps).await;
+    steps.gateway.is(Mood::Silent);
+    shop.leave(parcel(order_id), 3).await;
+    assert_eq!(steps.run().await, ["PaymentCaptureRequested: still waiting"]);
+    let payment = shop.payment(order_id).await;
+    let total = payment.authorised();
+    let asked: Vec<_> = payment.captures().iter().map(|one| (one.amount, one.progress)).collect();
+    assert_eq!(asked, [(total, Progress::Pending)]);
+    assert_eq!((payment.captured().minor(), payment.capturable().minor()), (0, 0), "neither taken nor free");
+
+    steps.gateway.is(Mood::Willing);
+    assert_eq!(steps.again("PaymentCaptureRequested").await, NONE);
+    assert_eq!(steps.run().await, NONE);
+    let payment = shop.payment(order_id).await;
+    assert_eq!((payment.captured(), payment.captures().len()), (total, 1));
+    let key = format!("capture:{}", payment.captures()[0].capture_id);
+    let asked = steps.gateway.asked();
+    let captures: Vec<&String> = asked.iter().filter(|key| key.starts_with("capture:")).collect();
+    assert_eq!(captures, [&key, &key]);
+}
+
+#[tokio::test]
 async fn a_parcel_that_comes_back_is_counted_and_moves_no_money_until_staff_do() {
     let shop = TestShop::open().await;
     let mut steps = Steps::of(&shop);

@@ -1,15 +1,18 @@
 //! What clients see of an order whose goods or money went another way than planned.
 
-use daybook_commands::related::shipment_of;
+use daybook_commands::related::{rest_of, shipment_of};
+use daybook_commands::use_cases::pack_shipment;
 use daybook_domain::order::OrderStatus;
-use daybook_domain::shipment::CarrierStatus;
-use daybook_domain::OrderId;
+use daybook_domain::payment::PaymentStatus;
+use daybook_domain::shipment::{CarrierStatus, ShipmentStatus};
+use daybook_domain::{OrderId, Quantity};
 use serde_json::{Value, json};
 
 use super::front::{As, Front, SOON};
 use super::reading::global;
 use crate::checkout::at;
 use crate::harness::eventually;
+use crate::harness::shop::context;
 
 const ORDER: &str = "query ($id: ID!) { order(id: $id) {
     status paymentStatus fulfilmentStatus
@@ -63,4 +66,36 @@ async fn a_payment_in_conflict_shows_what_is_held_instead() {
     assert_eq!(asked("card_wrong_amount").await, less);
     let other = json!({ "amount": "16.68", "currencyCode": "EUR" });
     assert_eq!(asked("card_wrong_currency").await, other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_halves_of_an_order_of_which_one_has_shipped_are_seen() {
+    let front = Front::open().await;
+    let (_projector, _worker) = (front.projector(&["orders"]), front.shop.worker(&[]));
+    let shop = &front.shop;
+    let lantern = shop.product(1_000, 5).await;
+    let order_id = shop.buy(&[lantern.times(3)], "card_approve").await;
+    let order = shop.order_is(order_id, OrderStatus::Confirmed).await;
+    let line = order.placement().expect("placed").quote.lines[0].line_id;
+    let first = shipment_of(order_id, &at("LON"));
+    shop.shipment_is(first, ShipmentStatus::Open).await;
+    let packed = Some(vec![(line, Quantity::ONE)]);
+    pack_shipment(&shop.shop, &context(), first, packed).await.expect("one is packed");
+    shop.shipment_is(rest_of(first), ShipmentStatus::Open).await;
+    shop.dispatch(first).await.expect("it may leave");
+    let half = shop
+        .payment_is(order_id, "a part is captured", |one| one.status() == PaymentStatus::PartiallyCaptured);
+    let captured = half.await.captured().to_string();
+    let order = shown(&front, order_id, "the half that has shipped is paid", |order| {
+        order["paymentStatus"] == "PARTIALLY_CAPTURED" && order["shipments"][0]["status"] == "DISPATCHED"
+    })
+    .await;
+    assert_eq!(order["fulfilmentStatus"], "PARTIALLY_DISPATCHED");
+    assert_eq!(order["lines"], json!([{ "quantity": 3, "dispatched": 1 }]));
+    let halves = [("DISPATCHED", 1), ("OPEN", 2)]
+        .map(|(status, quantity)| json!({ "status": status, "lines": [{ "quantity": quantity }] }));
+    assert_eq!(order["shipments"], json!(halves));
+    let (payment, total) = (&order["payment"], &order["cost"]["totalAmount"]);
+    assert_eq!(payment["captured"]["amount"], json!(captured));
+    assert_eq!(&payment["authorised"], total, "the rest is still held");
 }
