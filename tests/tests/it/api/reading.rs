@@ -82,7 +82,7 @@ async fn from_a_replica_that_is_held_back_a_client_gets_its_write_or_the_distanc
     // One of its own: a replica that stands still is in everybody's way.
     let _ = servers();
     let mut scratch = Scratch::new().expect("a folder");
-    let profile = Profile { max_connections: 60, databases: &["daybook_read"], durable: true };
+    let profile = Profile { max_connections: 60, databases: &["daybook_read"], ..Profile::TEST };
     let (primary, replica) = scratch.postgres(profile).expect("a Postgres and its replica");
     let [primary, replica] =
         [primary, replica].map(|server| (format!("{}/daybook_read", server.url()), server));
