@@ -2,15 +2,22 @@
 
 use async_graphql::{Context, ID, Interface, Object};
 use daybook_commands::use_cases::VariantRef;
-use daybook_domain::{CartId, OrderId, ProductId};
+use daybook_domain::inventory::StockItem;
+use daybook_domain::{CartId, OrderId, PaymentId, ProductId, RefundId, ShipmentId};
+use uuid::Uuid;
 
 use super::cart::Cart;
+use super::context::request;
 use super::error::ApiError;
 use super::id::{self, Node as Named};
-use super::order::Order;
+use super::order::{Order, Refund};
+use super::payment::Payment;
 use super::product::{Product, ProductVariant};
 use super::reads;
 use super::scalar::Position;
+use super::shipment::Shipment;
+use super::stock::StockLevel;
+use crate::auth::Permission;
 
 /// Something with a global id.
 #[derive(Interface)]
@@ -24,6 +31,14 @@ pub(crate) enum Node {
     Cart(Cart),
     /// An order.
     Order(Order),
+    /// An order's payment.
+    Payment(Payment),
+    /// A part of it that was paid back, or asked to be.
+    Refund(Refund),
+    /// An order's parcel.
+    Shipment(Shipment),
+    /// Stock of a variant at a location.
+    StockLevel(StockLevel),
 }
 
 /// The query of nodes.
@@ -61,9 +76,51 @@ impl NodeQuery {
                 let found = reads::after(ctx, &["orders"], after).await?.load.orders.get(id).await?;
                 Ok(found.map(Order).filter(|order| order.is_visible(ctx)).map(Node::Order))
             }
+            PaymentId::TYPE => {
+                let id: PaymentId = key.parse().map_err(|_| invalid())?;
+                let order = order_with(ctx, id.uuid(), after).await?;
+                Ok(order.and_then(|order| Payment::of_order(&order.0)).map(Node::Payment))
+            }
+            RefundId::TYPE => {
+                let id: RefundId = key.parse().map_err(|_| invalid())?;
+                let order = order_with(ctx, id.uuid(), after).await?;
+                Ok(order.and_then(|order| Refund::find(&order.0, id)).map(Node::Refund))
+            }
+            ShipmentId::TYPE => {
+                let id: ShipmentId = key.parse().map_err(|_| invalid())?;
+                let order = order_with(ctx, id.uuid(), after).await?;
+                Ok(order.and_then(|order| order.shipment(id)).map(Node::Shipment))
+            }
+            StockItem::TYPE => {
+                let item = key.parse().map_err(|_| invalid())?;
+                Ok(stock(ctx, &item, after).await?.map(Node::StockLevel))
+            }
             _ => Ok(None),
         }
     }
+}
+
+/// The order that a payment, refund or shipment is of.
+async fn order_with(
+    ctx: &Context<'_>,
+    part: Uuid,
+    after: Option<Position>,
+) -> Result<Option<Order>, ApiError> {
+    let found = reads::after(ctx, &["orders"], after).await?.load.orders_by_part.get(part).await?;
+    Ok(found.map(Order).filter(|order| order.is_visible(ctx)))
+}
+
+async fn stock(
+    ctx: &Context<'_>,
+    item: &StockItem,
+    after: Option<Position>,
+) -> Result<Option<StockLevel>, ApiError> {
+    if !request(ctx).identity.may(Permission::ManageStock) {
+        return Ok(None);
+    }
+    let levels = reads::after(ctx, &["stock"], after).await?.load.stock.get(item.variant_id).await?;
+    let level = levels.as_ref().and_then(|levels| levels.iter().find(|one| one.location == item.location));
+    Ok(level.map(StockLevel::from))
 }
 
 async fn product(

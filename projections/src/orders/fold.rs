@@ -98,6 +98,7 @@ fn placed(event: &Envelope) -> Option<OrderRow> {
             action_url: None,
             decline_code: None,
             captures: Vec::new(),
+            voids: Vec::new(),
             refunds: Vec::new(),
         },
         shipments: Vec::new(),

@@ -11,7 +11,7 @@ mod tests;
 
 pub use row::{
     Capture, FulfilmentStatus, OrderLine, OrderRow, OrderShipment, OrderStatus, PaymentStatus, PaymentView,
-    Progress, Refund, ShipmentStatus,
+    Progress, Refund, ShipmentStatus, Void,
 };
 
 use daybook_eventstore::{RecordedEvent, Upcasters};

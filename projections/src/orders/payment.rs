@@ -3,7 +3,7 @@
 use daybook_domain::OrderId;
 use daybook_domain::payment::PaymentEvent;
 
-use super::row::{Capture, OrderRow, PaymentStatus, PaymentView, Progress, Refund};
+use super::row::{Capture, OrderRow, PaymentStatus, PaymentView, Progress, Refund, Void};
 use crate::runtime::{Envelope, FoldError};
 
 /// The order that the payment is for.
@@ -80,12 +80,12 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
         PaymentEvent::CancellationRequested { .. } => payment.action_url = None,
         PaymentEvent::VoidRequested { .. }
         | PaymentEvent::VoidFailed { .. }
+        | PaymentEvent::Voided { .. } => voided(payment, happened),
         // What the gateway held beside goes back and is no part of the order's money.
-        | PaymentEvent::ExtraAuthorised { .. }
+        PaymentEvent::ExtraAuthorised { .. }
         | PaymentEvent::ExtraVoidRequested { .. }
         | PaymentEvent::ExtraVoided { .. }
         | PaymentEvent::ExtraVoidFailed { .. } => {}
-        PaymentEvent::Voided { .. } => payment.voided = true,
         PaymentEvent::RefundRequested { .. }
         | PaymentEvent::Refunded { .. }
         | PaymentEvent::RefundFailed { .. } => {
@@ -93,6 +93,22 @@ pub(super) fn fold(row: &mut OrderRow, happened: &PaymentEvent, event: &Envelope
         }
     }
     Ok(())
+}
+
+/// The gateway's word on a void names none: it is the earliest one without an answer, or its own doing.
+fn voided(payment: &mut PaymentView, happened: &PaymentEvent) {
+    let waiting = payment.voids.iter_mut().find(|void| void.progress == Progress::Requested);
+    if let PaymentEvent::VoidRequested { amount, .. } = happened {
+        payment.voids.push(Void { amount: *amount, progress: Progress::Requested });
+    } else if let PaymentEvent::Voided { amount, .. } = happened {
+        match waiting {
+            Some(void) => void.progress = Progress::Succeeded,
+            None => payment.voids.push(Void { amount: *amount, progress: Progress::Succeeded }),
+        }
+        payment.voided = true;
+    } else if let (PaymentEvent::VoidFailed { .. }, Some(void)) = (happened, waiting) {
+        void.progress = Progress::Failed;
+    }
 }
 
 fn refunded(payment: &mut PaymentView, happened: &PaymentEvent, event: &Envelope) -> Result<(), FoldError> {

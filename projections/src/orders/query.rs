@@ -1,6 +1,7 @@
 //! Reading orders: by id, as lists, and their histories. Every function takes many ids at once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use daybook_domain::{CommandId, CustomerId, OrderId, Timestamp};
 use daybook_eventstore::Position;
@@ -66,6 +67,22 @@ pub async fn by_ids(db: &ReadDb, ids: &[OrderId]) -> Result<HashMap<OrderId, Ord
     let rows = db.within(query.fetch_all(db.pool())).await?;
     let orders = rows.iter().map(doc::<OrderRow>);
     orders.map(|order| order.map(|order| (order.order_id, order))).collect()
+}
+
+/// The orders that these payments, refunds and shipments are of, for those that there are.
+///
+/// # Errors
+/// When the replica fails or does not answer in time.
+pub async fn by_parts(db: &ReadDb, ids: &[Uuid]) -> Result<HashMap<Uuid, Arc<OrderRow>>, ReadError> {
+    let keys: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    let query = sqlx::query("SELECT doc::text AS doc FROM live.orders WHERE part_ids && $1").bind(keys);
+    let mut found = HashMap::with_capacity(ids.len());
+    for row in &db.within(query.fetch_all(db.pool())).await? {
+        let order = Arc::new(doc::<OrderRow>(row)?);
+        let asked = order.part_ids().filter(|id| ids.contains(id));
+        found.extend(asked.map(|id| (id, Arc::clone(&order))));
+    }
+    Ok(found)
 }
 
 /// A page of the orders that match, newest first. Page and total are of one moment.

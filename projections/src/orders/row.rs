@@ -148,6 +148,14 @@ pub struct Capture {
     pub failure: Option<String>,
 }
 
+/// An uncaptured rest that was let go, or asked to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields' meaning is their name")]
+pub struct Void {
+    pub amount: Money,
+    pub progress: Progress,
+}
+
 /// A part of the amount paid back, or asked to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields' meaning is their name")]
@@ -185,8 +193,31 @@ pub struct PaymentView {
     pub decline_code: Option<String>,
     /// Captures, oldest first.
     pub captures: Vec<Capture>,
+    /// What was let go, oldest first. Rows of an earlier revision have none.
+    #[serde(default)]
+    pub voids: Vec<Void>,
     /// Refunds, oldest first.
     pub refunds: Vec<Refund>,
+}
+
+impl PaymentView {
+    /// What can still be captured: held, not let go, and not yet asked for.
+    pub fn capturable(&self) -> Money {
+        let captures = self.captures.iter().map(|one| (one.amount, one.progress));
+        less(self.authorised, captures.chain(self.voids.iter().map(|one| (one.amount, one.progress))))
+    }
+
+    /// What can still be refunded: captured, not paid back, and not being paid back.
+    pub fn refundable(&self) -> Money {
+        less(self.captured, self.refunds.iter().map(|one| (one.amount, one.progress)))
+    }
+}
+
+/// What is left of `whole` without the parts that are taken or may yet be.
+fn less(whole: Money, parts: impl Iterator<Item = (Money, Progress)>) -> Money {
+    let taken = parts.filter(|(_, progress)| *progress != Progress::Failed);
+    let left = taken.fold(whole.minor(), |left, (amount, _)| left.saturating_sub(amount.minor()));
+    Money::new(left.max(0), whole.currency())
 }
 
 /// One shipment of the order.
@@ -249,6 +280,13 @@ impl OrderRow {
     /// The currency of all its amounts.
     pub const fn currency(&self) -> Currency {
         self.quote.total.currency()
+    }
+
+    /// The ids of what is looked up by its own id: its payment, its refunds and its shipments.
+    pub(super) fn part_ids(&self) -> impl Iterator<Item = Uuid> + '_ {
+        let payment = self.payment.payment_id.iter().map(|id| id.uuid());
+        let refunds = self.payment.refunds.iter().map(|refund| refund.refund_id.uuid());
+        payment.chain(refunds).chain(self.shipments.iter().map(|parcel| parcel.shipment_id.uuid()))
     }
 
     /// How far the payment is.

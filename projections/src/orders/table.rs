@@ -17,12 +17,14 @@ impl Tabled for Orders {
             Column::Number("captured", |row| Some(row.payment.captured.minor())),
             Column::Number("refunded", |row| Some(row.payment.refunded.minor())),
             Column::Time("placed_at", |row| Some(row.placed_at)),
+            Column::Words("part_ids", |row| row.part_ids().map(|id| id.to_string()).collect()),
         ],
         generated: &[],
         indexes: &[
             "(placed_at DESC, key DESC)",
             "(customer_id, placed_at DESC, key DESC)",
             "(status, placed_at DESC, key DESC)",
+            "USING gin (part_ids)",
         ],
     };
 

@@ -314,6 +314,33 @@ fn a_declined_payment_shows_its_code() {
 }
 
 #[test]
+fn what_can_be_captured_and_refunded_follows_every_request_and_answer() {
+    let (order_id, refund_id) = (order_id(), RefundId::new(id(22)));
+    let mut events = vec![placed()];
+    events.extend(authorised());
+    let after = |events: &[(String, DomainEvent)]| {
+        let view = given(events.to_vec()).payment;
+        (view.capturable().minor(), view.refundable().minor())
+    };
+    let mut step = |event: PaymentEvent| {
+        events.push(payment(event));
+        after(&events)
+    };
+    let (capture_id, amount) = (id(21), pounds(668));
+    assert_eq!(step(PaymentEvent::CaptureRequested { order_id, capture_id, amount }), (1_000, 0));
+    let captured_total = amount;
+    assert_eq!(step(PaymentEvent::Captured { order_id, capture_id, amount, captured_total }), (1_000, 668));
+    let (rest, code) = (pounds(1_000), "no".to_owned());
+    assert_eq!(step(PaymentEvent::VoidRequested { order_id, amount: rest }), (0, 668));
+    assert_eq!(step(PaymentEvent::VoidFailed { order_id, code: code.clone() }), (1_000, 668));
+    assert_eq!(step(PaymentEvent::VoidRequested { order_id, amount: rest }), (0, 668));
+    assert_eq!(step(PaymentEvent::Voided { order_id, amount: rest }), (0, 668));
+    let (amount, reason) = (pounds(600), "late".to_owned());
+    assert_eq!(step(PaymentEvent::RefundRequested { order_id, refund_id, amount, reason }), (0, 68));
+    assert_eq!(step(PaymentEvent::RefundFailed { order_id, refund_id, amount, code }), (0, 668));
+}
+
+#[test]
 fn nobody_is_sent_to_the_bank_any_more_when_the_payment_came_to_an_end() {
     let url = "https://bank.example".to_owned();
     let asked = vec![placed(), payment(PaymentEvent::ActionRequired { order_id: order_id(), url })];

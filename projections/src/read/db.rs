@@ -39,8 +39,9 @@ impl From<sqlx::Error> for ReadError {
         }
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match code.as_deref() {
-            // undefined_table and invalid_schema_name: no version was ever made live.
-            Some("42P01" | "3F000") => Self::NotBuilt,
+            // undefined_table and invalid_schema_name: no version was ever made live. undefined_column: none of this
+            // program's revision was.
+            Some("42P01" | "3F000" | "42703") => Self::NotBuilt,
             // query_canceled: the statement's own time limit.
             Some("57014") => Self::TimedOut,
             // serialization_failure, which on a replica is a conflict with its recovery, and too_many_connections.

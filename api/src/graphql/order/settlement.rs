@@ -52,7 +52,8 @@ pub(crate) struct Capture {
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct Refund {
     /// Its id.
-    id: ID,
+    #[graphql(owned)]
+    pub(crate) id: ID,
     /// How much.
     amount: MoneyV2,
     /// Why.

@@ -10,6 +10,7 @@ use daybook_projections::orders::{self, OrderRow};
 use daybook_projections::products::{self, ProductRow};
 use daybook_projections::read::ReadDb;
 use daybook_projections::stock::{self, StockLevel};
+use uuid::Uuid;
 
 use super::hot::{self, Copies, HotCarts, Source, answered};
 use super::loader::{Batch, Loader};
@@ -47,6 +48,8 @@ batches! {
     };
     /// Orders by their ids.
     Orders(OrderId => Arc<OrderRow>) |db, keys| shared(orders::query::by_ids(db, &keys).await?);
+    /// Orders by their payments, refunds and shipments.
+    OrdersByPart(Uuid => Arc<OrderRow>) |db, keys| orders::query::by_parts(db, &keys).await?;
     /// Parts of the histories of orders.
     Histories(HistoryPart => Arc<Vec<HistoryEntry>>) |db, keys| {
         shared(orders::query::history(db, &keys).await?)
@@ -96,6 +99,8 @@ pub(crate) struct Loaders {
     pub(crate) hot_carts: Option<Loader<HotCarts>>,
     /// Orders by their ids.
     pub(crate) orders: Loader<Orders>,
+    /// Orders by their payments, refunds and shipments.
+    pub(crate) orders_by_part: Loader<OrdersByPart>,
     /// Parts of the histories of orders.
     pub(crate) histories: Loader<Histories>,
     /// How long the histories of orders are.
@@ -114,6 +119,7 @@ impl Loaders {
             carts: Loader::new(Carts(db.clone())),
             hot_carts: copies.clone().map(|copies| Loader::new(HotCarts(copies))),
             orders: Loader::new(Orders(db.clone())),
+            orders_by_part: Loader::new(OrdersByPart(db.clone())),
             histories: Loader::new(Histories(db.clone())),
             history_lengths: Loader::new(HistoryLengths(db.clone())),
             stock: Loader::new(Stock { db: db.clone(), copies }),

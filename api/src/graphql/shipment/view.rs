@@ -65,6 +65,7 @@ impl From<&ShippedLine> for ShipmentLine {
 #[graphql(complex)]
 pub(crate) struct Shipment {
     /// Its id.
+    #[graphql(owned)]
     pub(crate) id: ID,
     /// The order it is for.
     pub(crate) order_id: ID,

@@ -15,7 +15,8 @@ use crate::graphql::product::{self, ProductVariant};
 #[graphql(complex)]
 pub(crate) struct StockLevel {
     /// Its id.
-    id: ID,
+    #[graphql(owned)]
+    pub(crate) id: ID,
     /// The location.
     location: String,
     /// How many units are in the building.

@@ -7,6 +7,7 @@ mod graphiql;
 mod hot;
 mod idempotency;
 mod links;
+mod node;
 mod permission;
 mod reading;
 mod second_step;
