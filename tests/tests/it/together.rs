@@ -228,8 +228,21 @@ async fn what_changed_between_looking_and_queueing_is_looked_at_again() {
         })
         .await;
         // It takes the last one while the other, which saw it there, is still loading what it wants.
-        let (taker, command, wanted) = (some_order(), context(), [&seen]);
-        tokio::join!(race(&process, &mine, &seen, &decided), process.hold(&wanted, taker, &command))
+        let mut loading = begin_tx(&database.pool).await.expect("a transaction");
+        let lock = "LOCK TABLE snapshots IN ACCESS EXCLUSIVE MODE";
+        sqlx::query(lock).execute(&mut *loading).await.expect("nothing is loaded");
+        let taking = async {
+            eventually(Duration::from_secs(20), "it has looked", || async {
+                (decided.load(Ordering::Relaxed) >= 2).then_some(())
+            })
+            .await;
+            let (taker, command, wanted) = (some_order(), context(), [&seen]);
+            let mut taking = std::pin::pin!(process.hold(&wanted, taker, &command));
+            assert!(futures::poll!(&mut taking).is_pending(), "it is queued");
+            loading.rollback().await.expect("it is loaded");
+            taking.await
+        };
+        tokio::join!(race(&process, &mine, &seen, &decided), taking)
     };
     let release = async {
         eventually(Duration::from_secs(20), "it has decided", || async {
