@@ -14,6 +14,9 @@ pub struct GatewayNotice {
     pub payment_id: PaymentId,
     /// What came with the authorisation.
     pub correlation_id: Uuid,
+    /// The trace context that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// What happened.
     pub outcome: GatewayOutcome,
 }

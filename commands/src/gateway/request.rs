@@ -18,6 +18,8 @@ pub struct AuthoriseRequest {
     pub payment_token: String,
     /// Comes back with every notice about this payment, so that what follows can be traced to its cause.
     pub correlation_id: Uuid,
+    /// The W3C trace context of that cause; it comes back with the notices too.
+    pub traceparent: Option<String>,
 }
 
 /// Take this part of what is held.

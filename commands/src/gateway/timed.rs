@@ -103,6 +103,7 @@ mod tests {
             amount: Money::new(1_000, Currency::GBP),
             payment_token: "card_approve".to_owned(),
             correlation_id: Uuid::from_u128(3),
+            traceparent: None,
         };
         assert!(matches!(gateway.authorise(request).await, Err(GatewayError::TimedOut)));
         let request = VoidRequest { payment_id, gateway_reference: "sim_1".to_owned(), refused: 0 };

@@ -175,6 +175,7 @@ mod tests {
             event_id: Uuid::from_u128(1),
             payment_id: PaymentId::new(Uuid::from_u128(2)),
             correlation_id: Uuid::from_u128(3),
+            traceparent: None,
             outcome: GatewayOutcome::Authorised {
                 amount: Money::new(1_999, Currency::GBP),
                 gateway_reference: "sim_2".to_owned(),

@@ -79,9 +79,14 @@ impl Reaction {
         self.metadata.correlation_id
     }
 
+    /// The W3C trace context of the request.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.metadata.traceparent.as_deref()
+    }
+
     /// The trace that the request is part of.
     pub fn trace_id(&self) -> Option<&str> {
-        self.metadata.traceparent.as_deref().and_then(trace_id)
+        self.traceparent().and_then(trace_id)
     }
 }
 

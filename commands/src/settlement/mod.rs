@@ -53,7 +53,7 @@ impl Settlement {
     async fn settle(&self, reaction: &Reaction) -> Result<Progress, ProcessError> {
         let payment = self.shop.payments.recall(&reaction.aggregate_id).await?.state;
         let Some(request) = payment.request() else { return Ok(Progress::Done) };
-        let asked = outstanding(&payment, request, reaction.correlation_id());
+        let asked = outstanding(&payment, request, reaction);
         let answers = try_join_all(asked.into_iter().map(|one| self.ask_gateway(one, reaction))).await?;
         let waiting = answers.contains(&Progress::Waiting);
         Ok(if waiting { Progress::Waiting } else { Progress::Done })
@@ -128,7 +128,7 @@ impl Outstanding {
     }
 }
 
-fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid) -> Vec<Outstanding> {
+fn outstanding(payment: &Payment, request: &PaymentRequest, reaction: &Reaction) -> Vec<Outstanding> {
     let payment_id = request.payment_id;
     let reference = match payment.authorisation() {
         // Giving up waiting is no answer: what the gateway holds by then is known only by asking on, and goes back by
@@ -139,7 +139,8 @@ fn outstanding(payment: &Payment, request: &PaymentRequest, correlation_id: Uuid
                 order_id: request.order_id,
                 amount: request.amount,
                 payment_token: request.payment_token.clone(),
-                correlation_id,
+                correlation_id: reaction.correlation_id(),
+                traceparent: reaction.traceparent().map(str::to_owned),
             })];
         }
         Authorisation::Held { gateway_reference, .. } => gateway_reference.clone(),

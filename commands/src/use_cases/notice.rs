@@ -18,7 +18,7 @@ pub async fn take_notice(shop: &Shop, gateway: &str, notice: GatewayNotice) -> R
         actor: format!("gateway:{gateway}"),
         correlation_id: notice.correlation_id,
         causation_id: None::<Uuid>,
-        traceparent: None,
+        traceparent: notice.traceparent.clone(),
         occurred_at: shop.clock.now(),
     };
     let id = notice.payment_id.to_string();

@@ -125,6 +125,7 @@ fn authorisation(card: &str) -> AuthoriseRequest {
         amount: gbp(1_000),
         payment_token: card.to_owned(),
         correlation_id: SystemIds.next(),
+        traceparent: None,
     }
 }
 
@@ -169,7 +170,8 @@ async fn a_key_with_another_input_is_rejected_and_changes_nothing() {
     let before = bench.charge().await;
     let dearer = AuthoriseRequest { amount: gbp(2_000), ..request.clone() };
     assert_eq!(code(bench.gateway.authorise(dearer).await), "idempotency_key_reused");
-    let traced = AuthoriseRequest { correlation_id: SystemIds.next(), ..request };
+    let traceparent = Some("of another attempt".to_owned());
+    let traced = AuthoriseRequest { correlation_id: SystemIds.next(), traceparent, ..request };
     bench.gateway.authorise(traced).await.expect("what only traces a request is not its input");
     assert_eq!(bench.charge().await, before);
 }

@@ -1,9 +1,11 @@
 //! One request is followed through the lines of every process.
 
 use daybook_domain::IdSource;
+use daybook_domain::order::OrderStatus;
 use daybook_eventstore::process::SystemIds;
 use serde_json::{Value, json};
 
+use crate::faults::check_out;
 use crate::harness::shop::SOON;
 use crate::harness::stack::{PROCESSES, Stack};
 use crate::harness::{Writer, eventually};
@@ -75,4 +77,21 @@ async fn an_event_that_is_parked_leaves_a_line_that_says_which_and_of_what_reque
     assert_eq!((&line["position"], &line["key"]), (&json!(position), &json!(id)));
     assert_eq!(line["correlation_id"], json!(correlation_id));
     assert_eq!(line["event_type"], "ThingHappened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_says_later_is_part_of_the_trace_that_asked_it() {
+    let stack = Stack::start(&[]).await;
+    let lantern = stack.shop.product(1_000, 10).await;
+    let order = check_out(&stack.shopper(), lantern, "card_late").await;
+    stack.shop.order_is(order, OrderStatus::Confirmed).await;
+    let of_the_submission = "SELECT event_type, metadata ->> 'traceparent' FROM events
+         WHERE metadata ->> 'correlation_id' = (
+             SELECT metadata ->> 'correlation_id' FROM events WHERE event_type = 'CartSubmitted'
+         )";
+    let told: Vec<(String, Option<String>)> =
+        sqlx::query_as(of_the_submission).fetch_all(&stack.shop.events.pool).await.expect("the events");
+    assert!(told.iter().any(|(event_type, _)| event_type == "PaymentAuthorised"), "{told:?}");
+    assert!(told[0].1.is_some());
+    assert!(told.iter().all(|(_, trace)| *trace == told[0].1), "{told:?}");
 }

@@ -19,8 +19,8 @@ const LEASE: TimeDelta = TimeDelta::seconds(15);
 /// A webhook that was refused this often, over about a day, is left for people to look at.
 const MAX_ATTEMPTS: i32 = 3_000;
 
-const CHARGE: &str = "reference, payment_id, order_id, correlation_id, card, status, currency, amount, captured, \
-     voided, refunded, failed_refunds";
+const CHARGE: &str = "reference, payment_id, order_id, correlation_id, traceparent, card, status, currency, amount, \
+     captured, voided, refunded, failed_refunds";
 
 /// The simulated gateway's books in this database.
 #[derive(Clone)]
@@ -124,6 +124,7 @@ impl SimulatedBooks {
                 event_id: Uuid::new_v5(&charge.payment_id.uuid(), b"second step"),
                 payment_id: charge.payment_id,
                 correlation_id: charge.correlation_id,
+                traceparent: charge.traceparent.clone(),
                 outcome,
             };
             update(&mut tx, &charge).await?;
@@ -156,11 +157,11 @@ impl SimulatedBooks {
                  ON CONFLICT DO NOTHING RETURNING 1
              ), charge AS (
                  INSERT INTO simulated_gateway.charges
-                     (reference, payment_id, order_id, correlation_id, card, status, currency, amount)
-                 SELECT $4, $5, $6, $7, $8, $9, $10, $11 WHERE EXISTS (SELECT FROM fresh)
+                     (reference, payment_id, order_id, correlation_id, traceparent, card, status, currency, amount)
+                 SELECT $4, $5, $6, $7, $8, $9, $10, $11, $12 WHERE EXISTS (SELECT FROM fresh)
              ), told AS (
                  INSERT INTO simulated_gateway.webhooks (event_id, copy, body, due_at)
-                 SELECT $12, copy, $13, $14 FROM generate_series(1, $15) AS copy WHERE EXISTS (SELECT FROM fresh)
+                 SELECT $13, copy, $14, $15 FROM generate_series(1, $16) AS copy WHERE EXISTS (SELECT FROM fresh)
              )
              SELECT EXISTS (SELECT FROM fresh)",
         )
@@ -171,6 +172,7 @@ impl SimulatedBooks {
         .bind(charge.payment_id.uuid())
         .bind(charge.order_id.uuid())
         .bind(charge.correlation_id)
+        .bind(&charge.traceparent)
         .bind(&charge.card)
         .bind(charge.status.as_str())
         .bind(charge.amount.currency().code())
@@ -358,5 +360,6 @@ fn decode(row: &PgRow) -> Result<Charge, sqlx::Error> {
         failed_refunds: row.try_get("failed_refunds")?,
         card: row.try_get("card")?,
         correlation_id: row.try_get("correlation_id")?,
+        traceparent: row.try_get("traceparent")?,
     })
 }

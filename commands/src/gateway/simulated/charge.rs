@@ -51,6 +51,7 @@ pub struct Charge {
     pub(super) failed_refunds: i64,
     pub(super) card: String,
     pub(super) correlation_id: Uuid,
+    pub(super) traceparent: Option<String>,
 }
 
 impl ChargeStatus {
@@ -103,6 +104,7 @@ impl Charge {
             failed_refunds: 0,
             card: request.payment_token.clone(),
             correlation_id: request.correlation_id,
+            traceparent: request.traceparent.clone(),
         }
     }
 
@@ -249,6 +251,7 @@ mod tests {
             amount: gbp(1_000),
             payment_token: card.to_owned(),
             correlation_id: Uuid::from_u128(3),
+            traceparent: None,
         })
     }
 

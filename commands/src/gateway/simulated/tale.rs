@@ -60,6 +60,7 @@ impl Tale {
             event_id: Uuid::new_v5(&charge.payment_id.uuid(), key.as_bytes()),
             payment_id: charge.payment_id,
             correlation_id: charge.correlation_id,
+            traceparent: charge.traceparent.clone(),
             outcome,
         });
         Self { telling: card.telling(operation), notice, lost: card.loses_answer(operation) }
@@ -105,6 +106,7 @@ mod tests {
             amount: Money::new(1_000, Currency::GBP),
             payment_token: card.to_owned(),
             correlation_id: Uuid::from_u128(3),
+            traceparent: None,
         };
         let charge = Charge::open(&request);
         let (answer, outcome) = charge.opened("http://shop/actions");
@@ -141,6 +143,7 @@ mod tests {
             amount: Money::new(1_000, Currency::GBP),
             payment_token: "card_twice".to_owned(),
             correlation_id: Uuid::from_u128(3),
+            traceparent: None,
         });
         let id = |key| {
             let tale = Tale::new(

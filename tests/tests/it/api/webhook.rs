@@ -44,6 +44,7 @@ async fn a_webhook_counts_only_with_the_gateways_signature() {
         event_id: Uuid::from_u128(1),
         payment_id: PaymentId::new(Uuid::from_u128(2)),
         correlation_id: Uuid::from_u128(3),
+        traceparent: None,
         outcome: GatewayOutcome::Voided { gateway_reference: String::new() },
     };
     let body = serde_json::to_vec(&notice).expect("JSON");
@@ -69,6 +70,7 @@ async fn a_webhook_is_taken_only_when_it_is_written_down() {
         event_id: Uuid::from_u128(1),
         payment_id,
         correlation_id: Uuid::from_u128(3),
+        traceparent: None,
         outcome: GatewayOutcome::Authorised { amount, gateway_reference: "sim_1".to_owned() },
     };
     let body = serde_json::to_vec(&notice).expect("JSON");
@@ -95,6 +97,7 @@ async fn of_five_deliveries_of_a_webhook_each_is_taken_and_one_has_an_effect() {
             event_id: order_id.uuid(),
             payment_id,
             correlation_id: Uuid::from_u128(3),
+            traceparent: None,
             outcome: GatewayOutcome::Authorised { amount, gateway_reference: "sim_1".to_owned() },
         };
         let body = serde_json::to_vec(&notice).expect("JSON");
