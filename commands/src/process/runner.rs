@@ -77,17 +77,11 @@ pub async fn run(
     followed
 }
 
-async fn follow(mut feed: Feed, read: mpsc::Sender<Result<Vec<(RecordedEvent, Checkpoint)>, StoreError>>) {
+async fn follow(mut feed: Feed, read: mpsc::Sender<Result<Vec<(Checkpoint, RecordedEvent)>, StoreError>>) {
     loop {
         let epoch = feed.checkpoint().epoch;
-        let batch = feed.next(BATCH).await.map(|events| {
-            let stand = |e: &RecordedEvent| Checkpoint { epoch, position: e.position, hash: e.hash() };
-            let with_stand = |event: RecordedEvent| {
-                let stand = stand(&event);
-                (event, stand)
-            };
-            events.into_iter().map(with_stand).collect()
-        });
+        let with_stand = |event| (Checkpoint::on(epoch, &event), event);
+        let batch = feed.next(BATCH).await.map(|events| events.into_iter().map(with_stand).collect());
         let failed = batch.is_err();
         if read.send(batch).await.is_err() || failed {
             return;
@@ -116,8 +110,8 @@ impl Work {
         }
     }
 
-    fn begin(&mut self, batch: &[(RecordedEvent, Checkpoint)]) {
-        for (event, stand) in batch {
+    fn begin(&mut self, batch: &[(Checkpoint, RecordedEvent)]) {
+        for (stand, event) in batch {
             self.watermark.begin(*stand);
             self.process.hear(event);
             let reaction = match self.read(event) {
