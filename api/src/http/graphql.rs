@@ -9,7 +9,7 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Response as Executed, ServerError};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
@@ -26,7 +26,11 @@ use super::websocket;
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Answers a POST.
-pub(super) async fn post(State(api): State<Api>, request: Request) -> Response {
+pub(super) async fn post(
+    State(api): State<Api>,
+    Extension(origin): Extension<Origin>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let media_type = match negotiate(&parts.headers) {
         Ok(media_type) => media_type,
@@ -45,23 +49,24 @@ pub(super) async fn post(State(api): State<Api>, request: Request) -> Response {
         }
         Err(BodyError::Broken) => Err(bad_request("the body broke off".to_owned())),
     };
-    answer(&api, &parts.headers, media_type, params, true).await
+    answer(&api, &parts.headers, media_type, params, (origin, true)).await
 }
 
 /// Answers a GET, which only ever reads, or is the beginning of a WebSocket.
 pub(super) async fn get(
     State(api): State<Api>,
+    Extension(origin): Extension<Origin>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
     let headers = request.headers();
     if let Ok(upgrade) = upgrade {
-        return websocket::connect(&api, upgrade, headers);
+        return websocket::connect(&api, upgrade, headers, origin);
     }
     match negotiate(headers) {
         Ok(media_type) => {
             let params = Params::from_uri(request.uri()).map_err(bad_request);
-            answer(&api, headers, media_type, params, false).await
+            answer(&api, headers, media_type, params, (origin, false)).await
         }
         Err(rejection) => rejection.answer(MediaType::Json),
     }
@@ -94,11 +99,10 @@ async fn answer(
     headers: &HeaderMap,
     media_type: MediaType,
     params: Result<Params, Rejection>,
-    may_write: bool,
+    (origin, may_write): (Origin, bool),
 ) -> Response {
-    let origin = Origin::of(headers, api.new_id());
     let (correlation_id, trace_id) = (origin.correlation_id, origin.trace_id().to_owned());
-    let mut response = match run(api, headers, media_type, params, origin, may_write).await {
+    match run(api, headers, media_type, params, origin, may_write).await {
         Ok(response) => response,
         Err(rejection) => {
             tracing::info!(
@@ -111,9 +115,7 @@ async fn answer(
             metrics::counter!("daybook_http_rejected_total", "code" => rejection.code).increment(1);
             rejection.answer(media_type)
         }
-    };
-    respond::correlate(&mut response, correlation_id);
-    response
+    }
 }
 
 async fn run(

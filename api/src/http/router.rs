@@ -10,7 +10,6 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::post;
 use daybook_domain::IdSource;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use super::guard::{Guard, guard};
 use super::respond::Rejection;
@@ -106,10 +105,6 @@ impl Api {
         &self.shared.working
     }
 
-    pub(super) fn new_id(&self) -> Uuid {
-        self.shared.ids.next()
-    }
-
     pub(super) fn identify(&self, headers: &HeaderMap) -> Result<Identity, Rejection> {
         self.shared.tokens.identify(headers).map_err(|_| {
             let message = "the token is malformed, expired or not signed with the shop's key";
@@ -121,7 +116,7 @@ impl Api {
 /// The routes for clients. Operators' routes are added by the process, outside the bounds, so that a process that is
 /// too busy for clients can still say so.
 pub fn router(api: Api, webhooks: Webhooks, second_steps: SecondSteps) -> Router {
-    let bounds = Guard::new(Arc::clone(api.working()), api.limits().timeout);
+    let bounds = Guard::new(Arc::clone(api.working()), api.limits().timeout, Arc::clone(&api.shared.ids));
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
         .with_state(api)

@@ -43,7 +43,7 @@ const WRITE: Duration = Duration::from_secs(5);
 const INIT: Duration = Duration::from_secs(10);
 
 /// Begins a connection, when there is room for one.
-pub(super) fn connect(api: &Api, upgrade: WebSocketUpgrade, headers: &HeaderMap) -> Response {
+pub(super) fn connect(api: &Api, upgrade: WebSocketUpgrade, headers: &HeaderMap, origin: Origin) -> Response {
     let reject = |rejection: Rejection| rejection.answer(MediaType::Json);
     let Ok(permit) = Arc::clone(api.sockets()).try_acquire_owned() else {
         let message = "too many connections are open, try again";
@@ -58,7 +58,6 @@ pub(super) fn connect(api: &Api, upgrade: WebSocketUpgrade, headers: &HeaderMap)
         let message = "only the protocol graphql-transport-ws is spoken here";
         return reject(Rejection::new(StatusCode::BAD_REQUEST, "PROTOCOL_UNSUPPORTED", message));
     }
-    let origin = Origin::of(headers, api.new_id());
     let api = api.clone();
     upgrade.on_upgrade(move |socket| serve(socket, api, identity, origin, permit))
 }
@@ -245,8 +244,9 @@ impl Connection {
             started: Instant::now(),
         };
         let (api, outgoing, of) = (self.api.clone(), self.outgoing.clone(), id.clone());
+        let origin = self.origin.clone();
         let handle = self.running.spawn(async move {
-            contain(&outgoing, &of, operate(api, &outgoing, &of, planned, account)).await;
+            contain(&outgoing, &of, &origin, operate(api, &outgoing, &of, planned, account)).await;
             (of, number)
         });
         self.operations.insert(id, (number, handle));
@@ -279,10 +279,16 @@ async fn send(outgoing: &mpsc::Sender<Message>, message: &ToClient<'_>) -> Resul
 }
 
 /// Contains a panic to the operation it happened in.
-async fn contain(outgoing: &mpsc::Sender<Message>, id: &str, operation: impl Future<Output = ()>) {
+async fn contain(
+    outgoing: &mpsc::Sender<Message>,
+    id: &str,
+    origin: &Origin,
+    operation: impl Future<Output = ()>,
+) {
     if AssertUnwindSafe(operation).catch_unwind().await.is_err() {
         metrics::counter!("daybook_http_panics_total").increment(1);
-        tracing::error!("an operation panicked");
+        let (correlation_id, trace_id) = (origin.correlation_id, origin.trace_id());
+        tracing::error!(%correlation_id, trace_id, "an operation panicked");
         let failed = refused("INTERNAL_SERVER_ERROR", "something went wrong on our side");
         drop(send(outgoing, &ToClient::Error { id, payload: &failed.errors }).await);
     }
@@ -346,13 +352,16 @@ async fn deliver(outgoing: &mpsc::Sender<Message>, id: &str, answer: &mut Execut
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[tokio::test]
     async fn an_operation_that_panics_is_an_error_of_that_operation() {
         let (outgoing, mut told) = mpsc::channel(1);
-        contain(&outgoing, "7", async { assert!(Duration::ZERO > Duration::MAX, "a panic on purpose") })
-            .await;
+        let origin = Origin::of(&HeaderMap::new(), Uuid::nil());
+        let panics = async { assert!(Duration::ZERO > Duration::MAX, "a panic on purpose") };
+        contain(&outgoing, "7", &origin, panics).await;
         let Some(Message::Text(text)) = told.recv().await else { panic!("nothing was told") };
         let told: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!((&told["type"], &told["id"]), (&Value::from("error"), &Value::from("7")));
