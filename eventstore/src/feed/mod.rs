@@ -98,7 +98,6 @@ impl Feed {
             self.approach();
             let (delivered, hole) = self.delivered(max);
             if !delivered.is_empty() {
-                self.from_stream.increment(delivered.len().try_into().unwrap_or(u64::MAX));
                 return Ok(self.given(delivered));
             }
             let missing = match hole {
@@ -117,6 +116,12 @@ impl Feed {
                 self.wake.wait().await;
             }
         }
+    }
+
+    /// At most `max` events that are new and need not be waited for, as far as the stream has delivered them.
+    pub fn at_hand(&mut self, max: usize) -> Vec<RecordedEvent> {
+        let (delivered, _hole) = self.delivered(max);
+        self.given(delivered)
     }
 
     /// Where the follower stands when it has dealt with all events that were given.
@@ -139,11 +144,16 @@ impl Feed {
                     after = event.position;
                     events.push(*event);
                 }
-                Next::From(position) => return (events, Some(position)),
+                Next::From(position) => return (self.counted(events), Some(position)),
                 Next::Nothing => break,
             }
         }
-        (events, None)
+        (self.counted(events), None)
+    }
+
+    fn counted(&self, delivered: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+        self.from_stream.increment(delivered.len().try_into().unwrap_or(u64::MAX));
+        delivered
     }
 
     /// Waits for the stream; true when it is time to read the database instead.

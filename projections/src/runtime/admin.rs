@@ -91,7 +91,7 @@ impl Admin {
     /// [`RuntimeError::Behind`] when it did not reach the live version within a few seconds.
     pub async fn switch(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
         let (name, target) = self.find(name)?;
-        switch::switch(&self.context.read, target.as_ref(), name, version).await
+        switch::switch(&self.context.read, target.as_ref(), (name, version), Duration::ZERO).await
     }
 
     /// Goes back to the version that was retired last, once it has caught up with what it missed.

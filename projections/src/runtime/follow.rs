@@ -26,6 +26,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// How far apart live batches begin at least. A batch costs a commit however small it is, so under load events wait for
 /// each other this long: too short for anybody who waits for what they wrote, and after a pause nobody waits at all.
 const PACE: Duration = Duration::from_millis(8);
+
 /// How long events that are nothing to the read model wait for one that is, since moving the checkpoint alone costs a
 /// commit too. So long does a reader wait more who demands a position that the read model has nothing of.
 const UNREAD: Duration = Duration::from_millis(25);
@@ -78,6 +79,8 @@ impl Drop for Memory<'_> {
 struct Progress {
     at: Checkpoint,
     size: usize,
+    /// How long the last batch took.
+    took: Duration,
     /// The head as last seen, and when.
     head: (Position, Instant),
     /// Whether it has been at the head since it was opened.
@@ -127,6 +130,7 @@ impl Follower {
         let mut progress = Progress {
             at,
             size: FIRST.max(self.target.least()),
+            took: Duration::ZERO,
             head,
             caught_up: false,
             noted: None,
@@ -140,7 +144,11 @@ impl Follower {
                 // Far behind: the next batch is read while this one is written.
                 let applying = self.apply(batch, &mut progress, Purpose::CatchUp);
                 match with_the_next(applying, feed.next(size)).await? {
-                    Some(next) => next,
+                    Some(mut next) => {
+                        // With what came while the other one was written.
+                        next.extend(feed.at_hand(size.saturating_sub(next.len())));
+                        next
+                    }
                     None => self.next(&mut feed, &mut progress).await?,
                 }
             } else {
@@ -214,10 +222,11 @@ impl Follower {
         let applied = applying.await.map_err(|_| TargetError::TimedOut)??;
         progress.at = to;
         self.note_applied(traces);
-        let slow = started.elapsed() > self.target.slow();
+        progress.took = started.elapsed();
+        let slow = progress.took > self.target.slow();
         progress.size = next_size(progress.size, count, slow).max(self.target.least());
         let meter = Meter::new(self.name, self.version);
-        meter.applied(count, started.elapsed(), applied);
+        meter.applied(count, progress.took, applied);
         // While events pour in there are more by now; those that there were before are what it had to have.
         let known = progress.head.0;
         self.look_ahead(progress, purpose).await?;
@@ -297,10 +306,12 @@ impl Follower {
             return;
         }
         let (read, target) = (self.context.read.clone(), Arc::clone(&self.target));
-        let (name, version) = (self.name, self.version);
+        let (name, version, took) = (self.name, self.version, progress.took);
         progress.switching = Some(tokio::spawn(async move {
             let began = Instant::now();
-            let Err(error) = switch::switch(&read, target.as_ref(), name, version).await else { return };
+            let Err(error) = switch::switch(&read, target.as_ref(), (name, version), took).await else {
+                return;
+            };
             tracing::info!(projection = name, version, error = chain(&error), "not taken over yet");
             tokio::time::sleep(began.elapsed()).await;
         }));

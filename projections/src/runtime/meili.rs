@@ -193,8 +193,11 @@ impl<M: Indexed> MeiliTarget<M> {
 
     async fn prepare(&self, version: i32) -> Result<String, TargetError> {
         let uid = self.own(version);
-        self.remove(&uid).await?;
-        self.done(self.client.create_index(&uid, Some("id"))).await?;
+        if found(within(self.client.get_index(&uid)).await)?.is_some() {
+            self.remove(&uid).await?;
+        }
+        // Tasks are done in order, so that the end of the next one is the end of this.
+        within(self.client.create_index(&uid, Some("id"))).await?;
         let filtered = M::FILTERED.iter().copied().chain(["id"]);
         let settings = Settings::new()
             .with_searchable_attributes(M::SEARCHED)

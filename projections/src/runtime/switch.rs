@@ -13,9 +13,11 @@ use super::error::{RuntimeError, TargetError};
 use super::target::Target;
 use super::versions::{self, Status, Version};
 
-/// How long the live version may be held back for the new one to reach it; as long as a batch of the new one may take
-/// where that is longer.
+/// How long the live version may be held back for the new one to reach it; as long as a batch of the new one may take, or
+/// as its last few took, where that is longer.
 const HOLD: Duration = Duration::from_secs(3);
+/// How many batches it may be: the one that is under way, the one with what came meanwhile, and one to spare.
+const BATCHES: u32 = 3;
 /// What the server answers when a lock was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 /// How often to look whether it has.
@@ -65,17 +67,17 @@ pub(crate) async fn begin(
 }
 
 /// Makes `version` the one that readers see: holds the live one back until the new one, which somebody builds meanwhile,
-/// has reached it.
+/// has reached it; `took` is how long its last batch took.
 pub(crate) async fn switch(
     pool: &PgPool,
     target: &dyn Target,
-    name: &str,
-    version: i32,
+    (name, version): (&str, i32),
+    took: Duration,
 ) -> Result<(), RuntimeError> {
     let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
     let live = lock_live(&mut tx, name).await?;
-    let deadline = Instant::now() + HOLD.max(target.slow());
+    let deadline = Instant::now() + HOLD.max(target.slow()).max(took * BATCHES);
     loop {
         let rows = versions::list(&mut *tx, name).await?;
         let new = rows.into_iter().find(|row| row.version == version && row.status == Status::Building);

@@ -30,8 +30,8 @@ enum Work {
 #[derive(Default)]
 pub(crate) struct Server {
     pub(super) indexes: BTreeMap<String, Documents>,
-    /// What was asked for, and how often somebody asked whether it is done.
-    tasks: Vec<(Work, u8, bool)>,
+    /// What was asked for, how often somebody asked whether it is done, and whether it succeeded once it is.
+    tasks: Vec<(Work, u8, Option<bool>)>,
     /// How many documents' tasks are still to fail, after they were accepted.
     pub(super) failing: usize,
 }
@@ -45,7 +45,7 @@ impl Server {
     }
 
     fn enqueue(&mut self, work: Work) -> Answer {
-        self.tasks.push((work, 0, true));
+        self.tasks.push((work, 0, None));
         let uid = self.tasks.len() - 1;
         let task = json!({"taskUid": uid, "status": "enqueued", "type": "customs", "enqueuedAt": NOW});
         (StatusCode::ACCEPTED, Json(task))
@@ -88,14 +88,19 @@ async fn task(State(server): State<Shared>, Path(uid): Path<usize>) -> Json<Valu
     let mut server = server.lock().expect("the server");
     server.tasks[uid].1 += 1;
     if server.tasks[uid].1 == 2 {
-        let work = server.tasks[uid].0.clone();
-        let done = server.run(work);
-        server.tasks[uid].2 = done;
+        // In order, whether anybody asks or not.
+        for earlier in 0..=uid {
+            if server.tasks[earlier].2.is_none() {
+                let work = server.tasks[earlier].0.clone();
+                let done = server.run(work);
+                server.tasks[earlier].2 = Some(done);
+            }
+        }
     }
-    let (_, asked, done) = server.tasks[uid];
+    let done = server.tasks[uid].2;
     let mut task = json!({"uid": uid, "type": "customs", "enqueuedAt": NOW, "startedAt": NOW, "finishedAt": NOW,
         "duration": "PT0.1S", "status": "enqueued"});
-    if asked >= 2 {
+    if let Some(done) = done {
         task["status"] = json!(if done { "succeeded" } else { "failed" });
         if !done {
             task["error"] = error("index_not_found").1.0;
