@@ -10,16 +10,19 @@ use daybook_domain::IdSource;
 use daybook_eventstore::process::SystemIds;
 use futures::future::join_all;
 use serde_json::{Value, json};
+use xtask::servers::Scratch;
 
 use crate::faults::{check_out, global};
-use crate::harness::eventually;
 use crate::harness::shop::Wanted;
 use crate::harness::stack::{Client, Stack};
+use crate::harness::{eventually, servers, skipped};
 
 const SOON: Duration = Duration::from_mins(1);
 /// Read models in Postgres, in Redis, and search; each is rebuilt so often.
 const MODELS: &[(&str, usize)] =
     &[("orders", 2), ("products", 1), ("stock-hot", 1), ("carts-hot", 1), ("search", 1)];
+/// Opens the search server of a test.
+const KEY: &str = "a key of sixteen bytes or more";
 /// How many products are for sale before, and how many once were.
 const PRODUCTS: (usize, usize) = (20, 150);
 /// The most that are for sale in the end: a search is walked by number, so that all hits must be on one page.
@@ -297,13 +300,29 @@ async fn walk(client: &Client, query: &str, size: usize) -> Result<(Vec<Value>, 
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn readers_notice_nothing_when_read_models_are_rebuilt_while_orders_pour_in() {
-    let shop = OpenShop::start(&[]).await;
+async fn readers_notice_nothing(more: &[(&'static str, &str)], models: &[(&str, usize)]) {
+    let shop = OpenShop::start(more).await;
     shop.shows_everything().await;
     tokio::select! {
         () = shop.read() => {}
-        ((), ()) = async { tokio::join!(shop.write(), shop.rebuild(MODELS)) } => {}
+        ((), ()) = async { tokio::join!(shop.write(), shop.rebuild(models)) } => {}
     }
     shop.shows_everything().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_notice_nothing_when_read_models_are_rebuilt_while_orders_pour_in() {
+    readers_notice_nothing(&[], MODELS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_notice_nothing_when_the_index_is_rebuilt_while_products_are_added() {
+    let _ready = servers();
+    let mut scratch = Scratch::new().expect("a folder");
+    let Some(server) = scratch.meilisearch(KEY).expect("it starts") else {
+        let test = "readers_notice_nothing_when_the_index_is_rebuilt_while_products_are_added";
+        return skipped(test, "meilisearch on the PATH");
+    };
+    let url = server.url();
+    readers_notice_nothing(&[("MEILI_URL", &url), ("MEILI_KEY", KEY)], &[("search", 2)]).await;
 }
