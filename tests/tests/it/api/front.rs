@@ -1,5 +1,6 @@
 //! A `daybook-api` with a shop of its own, and a client of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header};
@@ -21,10 +22,10 @@ pub(super) struct Front {
     /// Where it serves, such as `127.0.0.1:40123`.
     pub(super) address: String,
     /// The shop behind it.
-    pub(super) shop: TestShop,
+    pub(super) shop: Arc<TestShop>,
     /// A plain client.
     pub(super) http: Client,
-    read: Database,
+    read: Arc<Database>,
     _api: Process,
 }
 
@@ -46,6 +47,15 @@ impl Front {
     /// An API on a new shop, with more settings.
     pub(super) async fn open_with(more: &[(&str, &str)]) -> Self {
         let (shop, read) = (TestShop::open().await, Database::read().await);
+        Self::of(Arc::new(shop), Arc::new(read), more).await
+    }
+
+    /// Another API beside this one, on the same shop.
+    pub(super) async fn beside(&self) -> Self {
+        Self::of(Arc::clone(&self.shop), Arc::clone(&self.read), &[]).await
+    }
+
+    async fn of(shop: Arc<TestShop>, read: Arc<Database>, more: &[(&str, &str)]) -> Self {
         let mut own =
             vec![("READ_URL", read.url.as_str()), ("TOKEN_KEY", TOKEN_KEY), ("LISTEN", "127.0.0.1:0")];
         own.extend(more);

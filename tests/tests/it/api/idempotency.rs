@@ -1,9 +1,17 @@
 //! The same key is the same operation, for ever.
 
-use serde_json::json;
+use daybook_commands::related::payment_of;
+use daybook_domain::cart::CartStatus;
+use daybook_domain::payment::PaymentCommand;
+use daybook_domain::{CartId, Currency, IdSource, Money, OrderId, Timestamp};
+use daybook_eventstore::process::SystemIds;
+use futures::future::join_all;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::front::{As, Front, token};
+use super::front::{As, Front, code, token};
+use super::reading::global;
+use crate::harness::shop::{TestShop, context};
 use crate::harness::unique;
 
 const CREATE: &str = "mutation ($currency: CurrencyCode!) {
@@ -57,13 +65,13 @@ async fn a_cart_that_is_submitted_twice_at_once_is_one_order() {
     let submit = "mutation ($input: CartSubmitInput!) {
         cartSubmit(input: $input) { orderId userErrors { code } replayed } }";
     let input = json!({ "input": {
-        "cartId": super::reading::global("Cart", &cart_id.to_string()),
+        "cartId": global("Cart", &cart_id.to_string()),
         "paymentToken": "card_approve",
         "expectedTotal": { "amount": total.to_string(), "currencyCode": "GBP" },
     } });
     let key = unique("submit");
     let who = As { key: Some(&key), ..As::default() };
-    let answers = futures::future::join_all((0..8).map(|_| front.data_as(who, submit, input.clone()))).await;
+    let answers = join_all((0..8).map(|_| front.data_as(who, submit, input.clone()))).await;
     let orders: std::collections::BTreeSet<_> =
         answers.iter().map(|answer| answer["cartSubmit"]["orderId"].as_str().expect("an order")).collect();
     assert_eq!(orders.len(), 1);
@@ -80,8 +88,8 @@ async fn a_repetition_is_told_what_happened_even_when_the_product_is_gone() {
         cartLinesAdd(cartId: $cart, lines: [{ merchandiseId: $variant, quantity: 2 }]) {
             userErrors { code } position replayed } }";
     let variables = json!({
-        "cart": super::reading::global("Cart", &cart_id.to_string()),
-        "variant": super::reading::global("ProductVariant", &product.variant.to_string()),
+        "cart": global("Cart", &cart_id.to_string()),
+        "variant": global("ProductVariant", &product.variant.to_string()),
     });
     let key = unique("add");
     let who = As { key: Some(&key), ..As::default() };
@@ -124,4 +132,127 @@ async fn two_clients_with_the_same_key_do_not_meet() {
         carts.push(made["cart"]["id"].clone());
     }
     assert_ne!(carts[0], carts[1]);
+}
+
+/// How many clients give each input.
+const CLIENTS: usize = 6;
+
+/// How many commands were recorded, and where the log stands.
+async fn log(shop: &TestShop) -> (i64, i64) {
+    let log = sqlx::query_as("SELECT (SELECT count(*) FROM commands), (SELECT position FROM log_head)");
+    log.fetch_one(&shop.events.pool).await.expect("the log")
+}
+
+/// Clients of both APIs give all of these inputs under one key, at the same moment; says which of them was done. It is one
+/// of them, all who gave it are told the same, all others are refused, and nothing else happens.
+async fn contend(apis: [&Front; 2], token: Option<&str>, mutation: &str, inputs: &[Value]) -> usize {
+    let (key, shop) = (unique("a-key-of-many"), &apis[0].shop);
+    let who = As { token, key: Some(&key) };
+    let (commands, position) = log(shop).await;
+    let answers = join_all((0..CLIENTS * inputs.len()).map(async |n| {
+        let (input, api) = (n % inputs.len(), apis[n / inputs.len() % 2]);
+        (input, api.ask(who, mutation, inputs[input].clone()).await.1)
+    }));
+    let (done, refused): (Vec<_>, Vec<_>) =
+        answers.await.into_iter().partition(|(_, answer)| answer["errors"].is_null());
+    for (_, answer) in refused {
+        assert_eq!(code(&answer), "IDEMPOTENCY_KEY_PARAMETER_MISMATCH");
+    }
+    let which = done.first().expect("one of them is done").0;
+    assert!(done.len() == CLIENTS && done.iter().all(|(input, _)| *input == which), "{done:?}");
+    let payload = |answer: &Value| answer["data"].as_object().and_then(|data| data.values().next().cloned());
+    let mut payloads: Vec<Value> = done.iter().filter_map(|(_, answer)| payload(answer)).collect();
+    assert_eq!(payloads.iter().filter(|payload| payload["replayed"] == json!(false)).count(), 1);
+    assert_eq!(payloads[0]["userErrors"], json!([]), "{mutation}");
+    for payload in &mut payloads {
+        payload["replayed"] = json!(true);
+    }
+    assert!(payloads.iter().all(|payload| *payload == payloads[0]), "{payloads:?}");
+
+    assert_eq!(log(shop).await.0, commands + 1);
+    let causes = "SELECT count(DISTINCT metadata::jsonb ->> 'command_id') FROM events WHERE position > $1";
+    let causes: i64 =
+        sqlx::query_scalar(causes).bind(position).fetch_one(&shop.events.pool).await.expect("a count");
+    assert_eq!(causes, 1, "all that happened is of the one command");
+    which
+}
+
+/// A payment of which 10.00 were taken; says whose it is.
+async fn captured(shop: &TestShop) -> OrderId {
+    let (order_id, amount) = (OrderId::generate(&SystemIds), Money::new(1_000, Currency::GBP));
+    let (payment_id, capture_id) = (payment_of(order_id), SystemIds.next());
+    let request = PaymentCommand::RequestAuthorisation {
+        payment_id,
+        order_id,
+        amount,
+        payment_token: "card".to_owned(),
+        deadline: Timestamp::MAX_UTC,
+    };
+    let held = PaymentCommand::RecordAuthorised { amount, gateway_reference: "held".to_owned() };
+    let asked = PaymentCommand::RequestCapture { capture_id, amount };
+    let taken = PaymentCommand::RecordCaptured { capture_id, amount };
+    for command in [request, held, asked, taken] {
+        let told = shop.shop.payments.execute(&payment_id.to_string(), command, &context(), "null").await;
+        told.expect("it is noted");
+    }
+    order_id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_inputs_that_many_give_at_once_under_one_key_one_is_done() {
+    let front = Front::open().await;
+    let beside = front.beside().await;
+    let (apis, shop) = ([&front, &beside], &front.shop);
+    let create = "mutation ($currency: CurrencyCode!) { cartCreate(input: { currencyCode: $currency }) {
+        cart { id } position replayed userErrors { code } } }";
+    let currencies = ["GBP", "EUR", "USD"].map(|code| json!({ "currency": code }));
+    contend(apis, None, create, &currencies).await;
+
+    let lantern = shop.product(1_000, 50).await;
+    let variant = global("ProductVariant", &lantern.variant.to_string());
+    let cart = async |id: CartId| shop.shop.carts.load(&id.to_string()).await.expect("the cart").state;
+    let (filled, total) = shop.cart(&[lantern]).await;
+    let add = "mutation ($cart: ID!, $variant: ID!, $units: Int!) {
+        cartLinesAdd(cartId: $cart, lines: [{ merchandiseId: $variant, quantity: $units }]) {
+            cart { totalQuantity } position replayed userErrors { code } } }";
+    let units = [2, 3, 4].map(
+        |units| json!({ "cart": global("Cart", &filled.to_string()), "variant": variant, "units": units }),
+    );
+    let added = contend(apis, None, add, &units).await;
+    let units: i64 = cart(filled).await.lines().iter().map(|line| line.quantity.count()).sum();
+    assert_eq!(units, [3, 4, 5][added]);
+
+    // By themselves, the second of one cart would be too late, and that of another cart would not.
+    let carts = [shop.cart(&[lantern]).await.0, shop.cart(&[lantern]).await.0];
+    let submit = "mutation ($input: CartSubmitInput!) { cartSubmit(input: $input) {
+        orderId cart { id status } position replayed userErrors { code } } }";
+    let buys = [(0, "card_approve"), (0, "card_late"), (1, "card_approve")].map(|(which, card)| {
+        json!({ "input": {
+            "cartId": global("Cart", &carts[which].to_string()),
+            "paymentToken": card,
+            "expectedTotal": { "amount": total.to_string(), "currencyCode": "GBP" },
+        } })
+    });
+    let bought = contend(apis, None, submit, &buys).await;
+    let statuses = join_all(carts.map(async |id| cart(id).await.status() == CartStatus::Open)).await;
+    assert_eq!(statuses, [bought == 2, bought != 2], "the other cart is still open");
+
+    let staff = token("staff", "ada");
+    let adjust = "mutation ($input: StockAdjustInput!) { stockAdjust(input: $input) {
+        stock { onHand } position replayed userErrors { code } } }";
+    let item = json!({ "variantId": variant, "location": "LON" });
+    let losses =
+        [-1, -2, -3].map(|delta| json!({ "input": { "item": item, "delta": delta, "reason": "LOST" } }));
+    let lost = contend(apis, Some(&staff), adjust, &losses).await;
+    assert_eq!(shop.stock(lantern, "LON").await.on_hand(), [49, 48, 47][lost]);
+
+    let order_id = captured(shop).await;
+    let refund = "mutation ($input: RefundCreateInput!) { refundCreate(input: $input) {
+        refundId position replayed userErrors { code } } }";
+    let amounts = ["4.00", "7.00", "10.00"].map(|amount| {
+        let amount = json!({ "amount": amount, "currencyCode": "GBP" });
+        json!({ "input": { "orderId": global("Order", &order_id.to_string()), "amount": amount } })
+    });
+    let refunded = contend(apis, Some(&staff), refund, &amounts).await;
+    assert_eq!(shop.payment(order_id).await.refundable().minor(), [600, 300, 0][refunded]);
 }
