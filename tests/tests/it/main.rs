@@ -2,6 +2,7 @@
 
 mod again;
 mod api;
+mod at_once;
 mod checkout;
 mod checkout_mishaps;
 mod crash;
