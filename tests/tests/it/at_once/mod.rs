@@ -1,6 +1,7 @@
 //! What checkout, stock and money must get right when many clients come at once. They come through several processes'
 //! memories, and afterwards the log is walked: what must never be so was so at no moment, whatever the end looks like.
 
+mod carts;
 mod stock;
 
 use std::collections::BTreeMap;
@@ -124,4 +125,10 @@ async fn never_oversold(shop: &TestShop, wanted: Wanted, location: &str) {
         assert!(stock.committed() >= 0 && stock.reserved() >= 0 && free >= 0, "{stock:?}");
         assert!((0..=free).contains(&stock.available()), "{stock:?}");
     }
+}
+
+/// How many events of a type there are.
+async fn count(shop: &TestShop, event_type: &str) -> i64 {
+    let count = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(event_type);
+    count.fetch_one(&shop.events.pool).await.expect("a count")
 }
