@@ -2,6 +2,7 @@
 //! memories, and afterwards the log is walked: what must never be so was so at no moment, whatever the end looks like.
 
 mod carts;
+mod money;
 mod stock;
 
 use std::collections::BTreeMap;
