@@ -3,6 +3,7 @@
 
 mod carts;
 mod money;
+mod parcels;
 mod stock;
 
 use std::collections::BTreeMap;
