@@ -26,7 +26,6 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// How far apart live batches begin at least. A batch costs a commit however small it is, so under load events wait for
 /// each other this long: too short for anybody who waits for what they wrote, and after a pause nobody waits at all.
 const PACE: Duration = Duration::from_millis(8);
-
 /// How long events that are nothing to the read model wait for one that is, since moving the checkpoint alone costs a
 /// commit too. So long does a reader wait more who demands a position that the read model has nothing of.
 const UNREAD: Duration = Duration::from_millis(25);
