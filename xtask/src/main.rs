@@ -26,6 +26,9 @@ enum Command {
     /// addresses. Data survives from one start to the next. Ctrl-C stops everything. As root, PostgreSQL runs
     /// under the account `postgres` or `nobody`; where that account cannot reach the checkout, its data lives
     /// in a folder `/var/lib/daybook-…`, which `.daybook/state.json` names.
+    ///
+    /// `DAYBOOK_HOME` names another folder than `.daybook/`, for this and all other commands: with a port of its own,
+    /// a second Daybook then runs beside the first.
     Up(up::Options),
     /// Tell what runs, where, and whether it is ready.
     Status(status::Options),

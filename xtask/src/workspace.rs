@@ -15,6 +15,9 @@ use crate::process::Launch;
 /// How often a running cargo and the stop request are looked at.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// Names another folder for what `cargo xtask up` keeps.
+const HOME: &str = "DAYBOOK_HOME";
+
 /// A checkout of Daybook.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Workspace {
@@ -37,9 +40,10 @@ impl Workspace {
             .during(|| "cannot read what cargo says of the workspace".into())
     }
 
-    /// The folder of everything `cargo xtask up` keeps.
+    /// The folder of everything `cargo xtask up` keeps: that which `DAYBOOK_HOME` names, from the top of the checkout.
     pub fn home(&self) -> PathBuf {
-        self.root.join(".daybook")
+        let named = env::var_os(HOME).filter(|name| !name.is_empty());
+        self.root.join(named.unwrap_or_else(|| ".daybook".into()))
     }
 
     /// The folder of a private Daybook, which exists only while it runs.
