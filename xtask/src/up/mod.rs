@@ -202,6 +202,10 @@ impl Start {
 
     fn watch(&mut self, interrupt: &Interrupt) {
         while !interrupt.raised() {
+            if !self.home.exists() {
+                eprintln!("  {} is gone, and all data with it", self.home.display());
+                return;
+            }
             if let Err(failure) = self.look_after() {
                 eprintln!("  {}", failure.chain());
             }
