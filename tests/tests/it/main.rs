@@ -33,4 +33,5 @@ mod structure;
 mod timers;
 mod together;
 mod transaction;
+mod up;
 mod wake;
