@@ -9,13 +9,14 @@ use crate::harness::shop::TestShop;
 
 const SOON: Duration = Duration::from_secs(30);
 
-/// The connections of those who lead or stand by: the leader's, and how many there are.
-async fn contenders(pool: &PgPool) -> (Option<i32>, usize) {
+/// The connections of those who lead some work or stand by: the leader's, and how many there are.
+pub(crate) async fn contenders(pool: &PgPool, work: &str) -> (Option<i32>, usize) {
     let all: Vec<(i32, bool)> = sqlx::query_as(
         "SELECT pid, EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND locktype = 'advisory' AND granted)
          FROM pg_stat_activity a
-         WHERE datname = current_database() AND application_name = 'daybook-worker leader'",
+         WHERE datname = current_database() AND application_name = $1 || ' leader'",
     )
+    .bind(work)
     .fetch_all(pool)
     .await
     .expect("the server's connections");
@@ -25,7 +26,7 @@ async fn contenders(pool: &PgPool) -> (Option<i32>, usize) {
 /// The leader, once there is one beside one who stands by.
 async fn leads(pool: &PgPool, before: Option<i32>) -> Option<i32> {
     eventually(SOON, "one leads and one stands by", || async {
-        let (leader, all) = contenders(pool).await;
+        let (leader, all) = contenders(pool, "daybook-worker").await;
         (leader.is_some() && leader != before && all == 2).then_some(leader)
     })
     .await

@@ -10,7 +10,7 @@ use crate::harness::{Database, TestStream, Writer, eventually};
 const SOON: Duration = Duration::from_secs(30);
 
 /// Waits until the stream ends with position `last`, and checks that it has each position once from `first` on.
-async fn holds(stream: &TestStream, first: i64, last: i64) {
+pub(crate) async fn holds(stream: &TestStream, first: i64, last: i64) {
     let positions = eventually(SOON, "the stream reaches the head", || async {
         Some(stream.positions().await).filter(|positions| positions.last() == Some(&last))
     })

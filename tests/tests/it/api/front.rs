@@ -6,6 +6,7 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use crate::harness::shop::TestShop;
 use crate::harness::{Database, Process, eventually};
@@ -25,8 +26,9 @@ pub(super) struct Front {
     pub(super) shop: Arc<TestShop>,
     /// A plain client.
     pub(super) http: Client,
+    /// The API's process.
+    pub(super) api: Process,
     read: Arc<Database>,
-    _api: Process,
 }
 
 /// Who asks and how.
@@ -46,7 +48,11 @@ impl Front {
 
     /// An API on a new shop, with more settings.
     pub(super) async fn open_with(more: &[(&str, &str)]) -> Self {
-        let (shop, read) = (TestShop::open().await, Database::read().await);
+        Self::open_on(TestShop::open().await, Database::read().await, more).await
+    }
+
+    /// An API on this shop and these read models, with more settings.
+    pub(super) async fn open_on(shop: TestShop, read: Database, more: &[(&str, &str)]) -> Self {
         Self::of(Arc::new(shop), Arc::new(read), more).await
     }
 
@@ -56,16 +62,8 @@ impl Front {
     }
 
     async fn of(shop: Arc<TestShop>, read: Arc<Database>, more: &[(&str, &str)]) -> Self {
-        let mut own =
-            vec![("READ_URL", read.url.as_str()), ("TOKEN_KEY", TOKEN_KEY), ("LISTEN", "127.0.0.1:0")];
-        own.extend(more);
-        let api = start("daybook-api", &[], &shop, &own);
-        let address = eventually(SOON, "the API serves", || {
-            let output = api.output();
-            async move { address(&output) }
-        })
-        .await;
-        Self { address, shop, http: Client::new(), read, _api: api }
+        let (api, address) = serve(&shop, &read, more).await;
+        Self { address, shop, http: Client::new(), api, read }
     }
 
     /// A projector of these read models.
@@ -78,6 +76,31 @@ impl Front {
         let mut own = vec![("READ_URL", self.read.url.as_str())];
         own.extend(more);
         start("daybook-projector", names, &self.shop, &own)
+    }
+
+    /// Connections to the read models.
+    pub(super) fn read_pool(&self) -> &PgPool {
+        &self.read.pool
+    }
+
+    /// Waits until these read models show all that has happened.
+    pub(super) async fn caught_up(&self, models: &[&str]) {
+        let head: i64 = sqlx::query_scalar("SELECT position FROM log_head")
+            .fetch_one(&self.shop.events.pool)
+            .await
+            .expect("the head");
+        let there =
+            "SELECT count(*) FROM projections WHERE status = 'live' AND name = ANY($1) AND position >= $2";
+        eventually(SOON, "the read models have caught up", || async {
+            let there: i64 = sqlx::query_scalar(there)
+                .bind(models)
+                .bind(head)
+                .fetch_one(&self.read.pool)
+                .await
+                .expect("the register of versions");
+            (usize::try_from(there) == Ok(models.len())).then_some(())
+        })
+        .await;
     }
 
     /// The URL of a path.
@@ -118,6 +141,19 @@ impl Front {
         assert!(!status.is_server_error(), "{status}: {answer}");
         code(&answer)
     }
+}
+
+/// A new API, and where it serves.
+async fn serve(shop: &TestShop, read: &Database, more: &[(&str, &str)]) -> (Process, String) {
+    let mut own = vec![("READ_URL", read.url.as_str()), ("TOKEN_KEY", TOKEN_KEY), ("LISTEN", "127.0.0.1:0")];
+    own.extend(more);
+    let api = start("daybook-api", &[], shop, &own);
+    let address = eventually(SOON, "the API serves", || {
+        let output = api.output();
+        async move { address(&output) }
+    })
+    .await;
+    (api, address)
 }
 
 fn start(binary: &str, arguments: &[&str], shop: &TestShop, own: &[(&str, &str)]) -> Process {

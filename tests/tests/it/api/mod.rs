@@ -1,6 +1,7 @@
 //! The API as clients meet it, over real HTTP and real sockets.
 
 mod conformance;
+mod ending;
 mod front;
 mod garbage;
 mod graphiql;
