@@ -66,6 +66,12 @@ impl Front {
         Self { address, shop, http: Client::new(), api, read }
     }
 
+    /// The same with another API, which remembers nothing.
+    pub(super) async fn anew(self, more: &[(&str, &str)]) -> Self {
+        let (api, address) = serve(&self.shop, &self.read, more).await;
+        Self { address, api, ..self }
+    }
+
     /// A projector of these read models.
     pub(super) fn projector(&self, names: &[&str]) -> Process {
         self.projector_with(names, &[])

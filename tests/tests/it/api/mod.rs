@@ -13,5 +13,6 @@ mod permission;
 mod reading;
 mod second_step;
 mod settling;
+mod statements;
 mod subscription;
 mod webhook;

@@ -12,6 +12,7 @@ pub(crate) mod shop;
 pub(crate) mod stack;
 pub(crate) mod steps;
 mod stream;
+mod tap;
 mod writer;
 
 pub(crate) use clock::TestClock;
@@ -22,4 +23,5 @@ pub(crate) use process::{Process, signal};
 pub(crate) use proxy::Proxy;
 pub(crate) use servers::{servers, skipped, unique};
 pub(crate) use stream::TestStream;
+pub(crate) use tap::Tap;
 pub(crate) use writer::Writer;
