@@ -74,14 +74,19 @@ impl<B: Batch> Loader<B> {
             begin
         };
         if begin {
-            tokio::spawn(self.clone().run());
+            // Nothing goes out before this is polled again, or dropped: what the same request asks for at once goes together,
+            // however quickly another thread is at hand.
+            let (asked, all_asked) = oneshot::channel::<()>();
+            tokio::spawn(self.clone().run(all_asked));
+            tokio::task::yield_now().await;
+            drop(asked);
         }
         answer.await.unwrap_or(Err(ApiError::Overloaded))
     }
 
-    async fn run(self) {
-        // What else the same request asks for comes before this is polled again.
-        tokio::task::yield_now().await;
+    async fn run(self, all_asked: oneshot::Receiver<()>) {
+        // Only its end is waited for.
+        drop(all_asked.await);
         while let Some(waiting) = self.take() {
             self.answer(waiting).await;
         }
@@ -171,6 +176,29 @@ mod tests {
         assert_eq!(statements.load(Ordering::Relaxed), 1);
         assert!(loader.get(13).await.is_err());
         assert_eq!(loader.get(14).await.expect("an answer"), Some(28));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn what_is_asked_for_together_goes_out_together_though_other_threads_wait_for_work() {
+        for round in 0..200 {
+            let statements = Arc::new(AtomicUsize::new(0));
+            let loader = Loader::new(Doubles { statements: Arc::clone(&statements) });
+            // As a request does: on a thread that others take work from.
+            let asked = tokio::spawn(async move { join_all((100..130).map(|key| loader.get(key))).await });
+            assert!(asked.await.expect("no panic").iter().all(Result::is_ok));
+            assert_eq!(statements.load(Ordering::Relaxed), 1, "in round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_gone_before_its_lookup_began_holds_nobody_up() {
+        let loader = Loader::new(Doubles::default());
+        for _ in 0..2 * RUNNING {
+            let mut asked = Box::pin(loader.get(2));
+            assert!(futures::poll!(&mut asked).is_pending());
+            drop(asked);
+        }
+        assert_eq!(loader.get(4).await.expect("an answer"), Some(8));
     }
 
     #[tokio::test]
