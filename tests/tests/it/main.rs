@@ -20,6 +20,7 @@ mod logs;
 mod merging;
 mod migrating;
 mod operator;
+mod operators;
 mod process;
 mod projections;
 mod reactions;

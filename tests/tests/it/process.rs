@@ -30,8 +30,8 @@ async fn a_wrong_value_is_one_line_and_never_shown() {
     assert!(!output.contains("hunter2"), "{output}");
 }
 
-/// Where the process answers operators, once it does.
-async fn operators_address(process: &Process) -> String {
+/// Where the process answers operators, once it does. Its lines must be text.
+pub(crate) async fn operators_address(process: &Process) -> String {
     eventually(SOON, "the process answers operators", || async {
         let output = process.output();
         output.split_whitespace().find_map(|word| word.strip_prefix("address=")).map(str::to_owned)
@@ -39,7 +39,8 @@ async fn operators_address(process: &Process) -> String {
     .await
 }
 
-async fn ask(address: &str, path: &str) -> (u16, String) {
+/// The status and the body of what it answers there.
+pub(crate) async fn ask(address: &str, path: &str) -> (u16, String) {
     let answer = reqwest::get(format!("http://{address}{path}")).await.expect("an answer");
     (answer.status().as_u16(), answer.text().await.expect("a text"))
 }
