@@ -165,8 +165,9 @@ impl Relay {
         }
     }
 
-    /// Whether the log is still the one that was published.
+    /// Whether the stream is there, and the log is still the one that was published.
     async fn check(&self, at: Place) -> Result<(), RelayError> {
+        self.stream.connected().await?;
         let head = bounded(self.reader.head()).await?;
         let same = head.epoch == at.epoch && head.position >= at.position;
         if same { Ok(()) } else { Err(RelayError::OtherLog) }
