@@ -148,6 +148,7 @@ impl Relay {
 
     async fn forward(&mut self) -> Result<Infallible, RelayError> {
         let mut at = self.resume().await?;
+        self.progress.resumed(at.position);
         self.flag.up();
         tracing::info!(position = at.position, sequence = at.sequence, "publishing");
         loop {

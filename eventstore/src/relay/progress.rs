@@ -9,7 +9,7 @@ use crate::event::{Position, RecordedEvent};
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     published: Position,
-    /// When the oldest event that is known to wait was recorded.
+    /// When the oldest event that is known to wait was recorded, or was found to be waiting.
     waiting_since: Option<Timestamp>,
 }
 
@@ -17,6 +17,11 @@ impl Progress {
     /// The last position that was published.
     pub(super) const fn published(&self) -> Position {
         self.published
+    }
+
+    /// The stream has everything up to this position.
+    pub(super) const fn resumed(&mut self, position: Position) {
+        self.published = position;
     }
 
     /// These events wait to be published.
@@ -33,7 +38,13 @@ impl Progress {
     }
 
     /// Shows how far behind the log the stream is.
-    pub(super) fn report(&self, head: Position, now: Timestamp) {
+    pub(super) fn report(&mut self, head: Position, now: Timestamp) {
+        if head > self.published {
+            // A relay that never reached the stream has looked at no event.
+            self.waiting_since.get_or_insert(now);
+        } else {
+            self.waiting_since = None;
+        }
         // Larger numbers than a gauge can tell apart would not be told apart by a person either.
         let behind = u32::try_from((head - self.published).max(0)).unwrap_or(u32::MAX);
         gauge!("daybook_relay_lag_positions").set(f64::from(behind));
