@@ -8,6 +8,7 @@ use daybook_eventstore::{Position, RecordedEvent};
 
 use super::error::{RuntimeError, TargetError};
 use super::follow::{Context, Ended, Follower};
+use super::metrics::Lags;
 use super::target::{Batch, Purpose, Target};
 use super::versions::{self, Status, Version};
 use super::{parked, switch};
@@ -152,7 +153,8 @@ impl Admin {
         mut tell: impl FnMut(Progress),
     ) -> Result<(), RuntimeError> {
         let (name, target) = self.find(name)?;
-        let follower = Follower { context: self.context.clone(), target, name, version };
+        let lags = Lags::default();
+        let follower = Follower { context: self.context.clone(), target, name, version, lags };
         let watching = async {
             loop {
                 let versions = versions::list(&self.context.read, name).await?;

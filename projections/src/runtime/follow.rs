@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::envelope::chain;
 use super::error::{RuntimeError, TargetError};
 use super::lock::VersionLock;
-use super::metrics::Meter;
+use super::metrics::{Lags, Meter};
 use super::switch;
 use super::target::{Batch, Purpose, Target};
 use super::versions::{self, Status};
@@ -64,6 +64,7 @@ pub(crate) struct Follower {
     pub(crate) target: Arc<dyn Target>,
     pub(crate) name: &'static str,
     pub(crate) version: i32,
+    pub(crate) lags: Lags,
 }
 
 /// What a target remembers on behalf of a follower; it goes with it.
@@ -125,6 +126,7 @@ impl Follower {
         let start = Checkpoint::start(head.epoch);
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
         let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
+        self.lags.resumed((self.name, self.version), at.position);
         let head = (head.position, Instant::now());
         let mut progress = Progress {
             at,
@@ -224,12 +226,12 @@ impl Follower {
         progress.took = started.elapsed();
         let slow = progress.took > self.target.slow();
         progress.size = next_size(progress.size, count, slow).max(self.target.least());
-        let meter = Meter::new(self.name, self.version);
-        meter.applied(count, progress.took, applied);
+        Meter::new(self.name, self.version).applied(count, progress.took, applied);
         // While events pour in there are more by now; those that there were before are what it had to have.
         let known = progress.head.0;
         self.look_ahead(progress, purpose).await?;
-        meter.lag(progress.at.position, progress.head.0, recorded, self.context.clock.now());
+        let stand = (progress.at.position, progress.head.0);
+        self.lags.moved(self.version, stand, recorded, self.context.clock.now());
         if progress.noted.is_none_or(|(_, when)| when.elapsed() >= NOTE_INTERVAL) {
             self.note(progress).await?;
         }

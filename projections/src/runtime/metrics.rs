@@ -1,5 +1,8 @@
 //! What a projector measures of itself.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use daybook_domain::Timestamp;
 use daybook_eventstore::Position;
 
@@ -40,12 +43,64 @@ impl Meter {
     }
 
     /// How far behind the head of the log it is, in positions and in seconds.
-    pub(crate) fn lag(&self, position: Position, head: Position, recorded: Timestamp, now: Timestamp) {
+    fn lag(&self, position: Position, head: Position, since: Timestamp, now: Timestamp) {
         let labels = self.labels();
         let behind = (head - position).max(0);
-        let seconds = if behind == 0 { 0 } else { (now - recorded).num_seconds().max(0) };
+        let seconds = if behind == 0 { 0 } else { (now - since).num_seconds().max(0) };
         metrics::gauge!("daybook_projection_position", &labels).set(gauge(position));
         metrics::gauge!("daybook_projection_lag_positions", &labels).set(gauge(behind));
         metrics::gauge!("daybook_projection_lag_seconds", &labels).set(gauge(seconds));
+    }
+}
+
+/// How far behind the versions of one read model are, while they move and while they cannot. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lags(Arc<Mutex<BTreeMap<i32, Standing>>>);
+
+/// Where a version stands.
+#[derive(Debug)]
+struct Standing {
+    meter: Meter,
+    position: Position,
+    /// When it was first found to be behind and unable to go on.
+    stuck_since: Option<Timestamp>,
+}
+
+impl Lags {
+    fn standings(&self) -> MutexGuard<'_, BTreeMap<i32, Standing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A version goes on from here.
+    pub(crate) fn resumed(&self, (name, version): (&str, i32), position: Position) {
+        let new = || Standing { meter: Meter::new(name, version), position, stuck_since: None };
+        self.standings().entry(version).or_insert_with(new).position = position;
+    }
+
+    /// A version has come to this position, whose event was recorded then.
+    pub(crate) fn moved(
+        &self,
+        version: i32,
+        (position, head): (Position, Position),
+        recorded: Timestamp,
+        now: Timestamp,
+    ) {
+        if let Some(standing) = self.standings().get_mut(&version) {
+            (standing.position, standing.stuck_since) = (position, None);
+            standing.meter.lag(position, head, recorded, now);
+        }
+    }
+
+    /// Something keeps them from going on: those that are behind say so, and since when.
+    pub(crate) fn stuck(&self, head: Position, now: Timestamp) {
+        for standing in self.standings().values_mut().filter(|standing| standing.position < head) {
+            let since = *standing.stuck_since.get_or_insert(now);
+            standing.meter.lag(standing.position, head, since, now);
+        }
+    }
+
+    /// Nobody follows a version any more.
+    pub(crate) fn forget(&self, version: i32) {
+        self.standings().remove(&version);
     }
 }

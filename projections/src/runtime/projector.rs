@@ -14,6 +14,7 @@ use super::condition::Condition;
 use super::envelope::chain;
 use super::error::RuntimeError;
 use super::follow::{Context, Ended, Follower};
+use super::metrics::Lags;
 use super::switch;
 use super::target::Target;
 use super::versions::{self, CHANNEL, Status, Version};
@@ -24,6 +25,9 @@ const SAFETY_INTERVAL: Duration = Duration::from_secs(5);
 /// How long to wait after a failure, growing from the first to the last.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// How long the log is asked where it is when something failed, which may be the log.
+const ASKED: Duration = Duration::from_secs(1);
+
 /// The number of the task that keeps a follower on each version; theirs are the versions'.
 const SUPERVISOR: i32 = 0;
 
@@ -33,6 +37,7 @@ pub struct Projector {
     name: &'static str,
     target: Arc<dyn Target>,
     condition: Condition,
+    lags: Lags,
 }
 
 type Followers = JoinSet<(i32, Ended)>;
@@ -44,7 +49,7 @@ impl Projector {
     /// When there is none, or what it needs is not configured.
     pub fn try_new(context: Context, name: &str, targets: &Targets) -> Result<Self, RuntimeError> {
         let (name, target) = registry::find(name, targets)?;
-        Ok(Self { context, name, target, condition: Condition::default() })
+        Ok(Self { context, name, target, condition: Condition::default(), lags: Lags::default() })
     }
 
     /// The same, telling here whether its tasks live.
@@ -63,6 +68,7 @@ impl Projector {
                 Err(failed) = self.condition.watch(SUPERVISOR, self.supervise(&mut pause)) => failed,
             };
             tracing::error!(projection = self.name, error = chain(&failed), "projector failed; trying again");
+            note_stuck(&self.context, &self.lags).await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF.1),
@@ -82,6 +88,7 @@ impl Projector {
                 if !keep {
                     handle.abort();
                     self.condition.is_well(*version);
+                    self.lags.forget(*version);
                 }
                 keep && !handle.is_finished()
             });
@@ -103,7 +110,8 @@ impl Projector {
     /// Follows one version through all failures: what is wrong with it is no other version's matter.
     fn follow(&self, version: i32) -> impl Future<Output = (i32, Ended)> + use<> {
         let (context, target) = (self.context.clone(), Arc::clone(&self.target));
-        let follower = Follower { context, target, name: self.name, version };
+        let lags = self.lags.clone();
+        let follower = Follower { context, target, name: self.name, version, lags };
         let condition = self.condition.clone();
         async move {
             let mut pause = BACKOFF.0;
@@ -119,6 +127,7 @@ impl Projector {
                             error,
                             "cannot go on; trying again"
                         );
+                        note_stuck(&follower.context, &follower.lags).await;
                     }
                 }
                 pause = if started.elapsed() > BACKOFF.1 { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
@@ -187,5 +196,12 @@ impl Projector {
             }
         }
         Ok(())
+    }
+}
+
+/// Tells how far behind the versions are when they cannot go on, as far as that can be found out.
+async fn note_stuck(context: &Context, lags: &Lags) {
+    if let Ok(Ok(head)) = tokio::time::timeout(ASKED, context.log.reader.head()).await {
+        lags.stuck(head.position, context.clock.now());
     }
 }

@@ -237,3 +237,21 @@ async fn a_relay_that_cannot_publish_says_how_much_waits_and_for_how_long() {
     let (_relay, address) = fragile.start("daybook-relay", &[]).await;
     measures(&address, &[("daybook_relay_leader", 1.0, 1.0), none[0], none[1]]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projector_that_cannot_write_says_how_much_it_lacks_and_for_how_long() {
+    let fragile = Fragile::new().await;
+    let (_projector, address) = fragile.start("daybook-projector", &["stock"]).await;
+    let lantern = fragile.shop.product(1_000, 5).await;
+    let lag = |unit: &str| format!("daybook_projection_lag_{unit}{{projection=\"stock\",version=\"1\"}}");
+    let (positions, seconds) = (lag("positions"), lag("seconds"));
+    let none = [(positions.as_str(), 0.0, 0.0), (seconds.as_str(), 0.0, 0.0)];
+    measures(&address, &none).await;
+    fragile.read.cut();
+    for _ in 0..3 {
+        fragile.shop.receive(lantern, "LON", 1).await;
+    }
+    measures(&address, &[(&positions, 3.0, 3.0), (&seconds, 1.0, MOST)]).await;
+    fragile.read.mend();
+    measures(&address, &none).await;
+}
