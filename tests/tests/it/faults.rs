@@ -134,6 +134,10 @@ async fn any_process_may_be_killed_in_the_middle_of_two_hundred_checkouts() {
         let differences = stack.differences_from_a_rebuild(model).await;
         assert!(differences.is_empty(), "{model} is not its own rebuild: {differences:?}");
     }
+    for model in ["carts-hot", "stock-hot"] {
+        let differences = stack.hot_differences_from_a_rebuild(model).await;
+        assert!(differences.is_empty(), "{model} is not its own rebuild: {differences:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! All of Daybook: every process of it, on databases, a NATS and a Redis of its own, so that any part can be killed
 //! or wiped. Shoppers come in through the public API.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,11 @@ use std::time::Duration;
 use daybook_api::{Claims, Role};
 use daybook_eventstore::process::SystemClock;
 use daybook_eventstore::{FeedSource, Upcasters, Wake};
+use daybook_projections::read::hot;
 use daybook_projections::registry::Targets;
 use daybook_projections::runtime::Context;
 use daybook_projections::runtime::admin::Admin;
+use fred::interfaces::{ClientLike, HashesInterface};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use xtask::servers::{Scratch, Server};
@@ -118,16 +121,41 @@ impl Stack {
         assert!(ended.success(), "{arguments:?}: {}", operator.output());
     }
 
-    /// Compares a read model in Postgres with its own rebuild, row by row; says which tables differ.
-    pub(crate) async fn differences_from_a_rebuild(&self, name: &str) -> Vec<String> {
+    /// Builds a read model anew; says how many versions there were, and which is live now.
+    async fn rebuild(&self, name: &str, targets: Targets) -> (usize, i32) {
         let (wake, _listening) = Wake::listen(self.shop.events.pool.clone());
         let (reader, upcasters) = (self.shop.shop.store.reader(), Upcasters::of_the_shop());
         let log = FeedSource { reader, wake, stream: None, upcasters };
         let context = Context { log, read: self.read.pool.clone(), clock: Arc::new(SystemClock) };
-        let targets = Targets { postgres: self.read.pool.clone(), redis: None, meili: None };
         let admin = Admin::new(context, targets);
         let before = admin.versions(name).await.expect("the versions").len();
-        let version = admin.rebuild(name, |_| ()).await.expect("it is rebuilt");
+        (before, admin.rebuild(name, |_| ()).await.expect("it is rebuilt"))
+    }
+
+    /// Compares a read model in Redis with its own rebuild, row by row; says which keys differ.
+    pub(crate) async fn hot_differences_from_a_rebuild(&self, name: &str) -> Vec<String> {
+        let client = hot::connect(&self.redis.url()).expect("a client");
+        client.wait_for_connect().await.expect("a connection");
+        let redis = Some((client.clone(), hot::PREFIX.to_owned()));
+        let targets = Targets { postgres: self.read.pool.clone(), redis, meili: None };
+        let (before, version) = self.rebuild(name, targets).await;
+        let rows = async |version: String| {
+            let key = format!("{{{}{name}}}@{version}", hot::PREFIX);
+            let mut rows: BTreeMap<String, String> = client.hgetall(key).await.expect("the rows");
+            // The checkpoint: the version that was live follows no more.
+            rows.retain(|key, _| !key.starts_with('!'));
+            rows
+        };
+        let (was, is) = (rows(before.to_string()).await, rows(version.to_string()).await);
+        assert!(!is.is_empty());
+        let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        keys.into_iter().filter(|key| was.get(*key) != is.get(*key)).cloned().collect()
+    }
+
+    /// Compares a read model in Postgres with its own rebuild, row by row; says which tables differ.
+    pub(crate) async fn differences_from_a_rebuild(&self, name: &str) -> Vec<String> {
+        let targets = Targets { postgres: self.read.pool.clone(), redis: None, meili: None };
+        let (before, version) = self.rebuild(name, targets).await;
         let tables: Vec<String> = sqlx::query_scalar(
             "SELECT table_name::text FROM information_schema.tables WHERE table_schema = $1",
         )
