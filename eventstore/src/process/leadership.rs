@@ -32,11 +32,12 @@ pub struct Leadership {
 impl Leadership {
     /// Waits until the leadership of `work` is free, and takes it.
     pub async fn acquire(url: &PgUrl, work: &str) -> Self {
-        Self::acquire_at(url.options(), work).await
+        Self::acquire_at(url.options(), work, || {}).await
     }
 
-    /// The same on the database that `options` lead to: there, its lock must be nobody else's.
-    pub async fn acquire_at(options: PgConnectOptions, work: &str) -> Self {
+    /// The same on the database that `options` lead to: there, its lock must be nobody else's. `held` is told each time
+    /// that somebody else turns out to have it.
+    pub async fn acquire_at(options: PgConnectOptions, work: &str, held: impl Fn()) -> Self {
         tracing::info!(work, "standing by");
         // When a leader's machine vanishes, the server must find out and free the lock.
         let options = options.application_name(&format!("{work} leader")).options([
@@ -48,7 +49,7 @@ impl Leadership {
         loop {
             match attempt(&options, work).await {
                 Ok(connection) => return Self { connection },
-                Err(error) if is_held_by_another(&error) => {}
+                Err(error) if is_held_by_another(&error) => held(),
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "cannot ask for the leadership");
                     tokio::time::sleep(PAUSE).await;

@@ -100,7 +100,9 @@ impl Progress {
 impl Follower {
     /// Follows the log from the checkpoint on, alone: waits while another projector follows this version.
     pub(crate) async fn run(&self) -> Result<Ended, RuntimeError> {
-        let _alone = VersionLock::acquire(&self.context.read, self.name, self.version).await;
+        // Whoever follows it meanwhile tells how far behind it is.
+        let held = || self.lags.forget(self.version);
+        let _alone = VersionLock::acquire(&self.context.read, self.name, self.version, held).await;
         loop {
             let result = self.resume().await;
             match result {
@@ -126,7 +128,8 @@ impl Follower {
         let start = Checkpoint::start(head.epoch);
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
         let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
-        self.lags.resumed((self.name, self.version), at.position);
+        let stand = (at.position, head.position);
+        self.lags.resumed((self.name, self.version), stand, self.context.clock.now());
         let head = (head.position, Instant::now());
         let mut progress = Progress {
             at,

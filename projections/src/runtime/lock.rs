@@ -11,10 +11,10 @@ pub(crate) struct VersionLock {
 }
 
 impl VersionLock {
-    /// Waits until nobody else follows this version.
-    pub(crate) async fn acquire(pool: &PgPool, name: &str, version: i32) -> Self {
+    /// Waits until nobody else follows this version; `held` is told each time that somebody turns out to.
+    pub(crate) async fn acquire(pool: &PgPool, name: &str, version: i32, held: impl Fn()) -> Self {
         let options = PgConnectOptions::clone(&pool.connect_options());
         let work = format!("daybook projector {name}@{version}");
-        Self { _leadership: Leadership::acquire_at(options, &work).await }
+        Self { _leadership: Leadership::acquire_at(options, &work, held).await }
     }
 }

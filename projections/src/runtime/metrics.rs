@@ -51,6 +51,12 @@ impl Meter {
         metrics::gauge!("daybook_projection_lag_positions", &labels).set(gauge(behind));
         metrics::gauge!("daybook_projection_lag_seconds", &labels).set(gauge(seconds));
     }
+
+    fn no_lag(&self) {
+        let labels = self.labels();
+        metrics::gauge!("daybook_projection_lag_positions", &labels).set(0.0);
+        metrics::gauge!("daybook_projection_lag_seconds", &labels).set(0.0);
+    }
 }
 
 /// How far behind the versions of one read model are, while they move and while they cannot. Cloning shares it.
@@ -71,10 +77,18 @@ impl Lags {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A version goes on from here.
-    pub(crate) fn resumed(&self, (name, version): (&str, i32), position: Position) {
+    /// A version goes on from this position, where the head is at that one.
+    pub(crate) fn resumed(
+        &self,
+        (name, version): (&str, i32),
+        (position, head): (Position, Position),
+        now: Timestamp,
+    ) {
+        let mut standings = self.standings();
         let new = || Standing { meter: Meter::new(name, version), position, stuck_since: None };
-        self.standings().entry(version).or_insert_with(new).position = position;
+        let standing = standings.entry(version).or_insert_with(new);
+        standing.position = position;
+        standing.meter.lag(position, head, standing.stuck_since.unwrap_or(now), now);
     }
 
     /// A version has come to this position, whose event was recorded then.
@@ -91,16 +105,29 @@ impl Lags {
         }
     }
 
-    /// Something keeps them from going on: those that are behind say so, and since when.
-    pub(crate) fn stuck(&self, head: Position, now: Timestamp) {
-        for standing in self.standings().values_mut().filter(|standing| standing.position < head) {
-            let since = *standing.stuck_since.get_or_insert(now);
-            standing.meter.lag(standing.position, head, since, now);
+    /// Something keeps these versions from going on: those that are behind say so, and since when.
+    pub(crate) fn stuck(&self, these: impl Fn(i32) -> bool, head: Position, now: Timestamp) {
+        for (version, standing) in self.standings().iter_mut() {
+            if these(*version) && standing.position < head {
+                let since = *standing.stuck_since.get_or_insert(now);
+                standing.meter.lag(standing.position, head, since, now);
+            }
         }
     }
 
-    /// Nobody follows a version any more.
+    /// Nobody here follows a version any more: it is not behind.
     pub(crate) fn forget(&self, version: i32) {
-        self.standings().remove(&version);
+        self.keep(|known| known != version);
+    }
+
+    /// Forgets all others.
+    pub(crate) fn keep(&self, these: impl Fn(i32) -> bool) {
+        self.standings().retain(|version, standing| {
+            let kept = these(*version);
+            if !kept {
+                standing.meter.no_lag();
+            }
+            kept
+        });
     }
 }

@@ -68,7 +68,7 @@ impl Projector {
                 Err(failed) = self.condition.watch(SUPERVISOR, self.supervise(&mut pause)) => failed,
             };
             tracing::error!(projection = self.name, error = chain(&failed), "projector failed; trying again");
-            note_stuck(&self.context, &self.lags).await;
+            note_stuck(&self.context, &self.lags, |_| true).await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(BACKOFF.1),
@@ -83,12 +83,12 @@ impl Projector {
         let mut running = HashMap::new();
         loop {
             let wanted = self.plan().await?;
+            self.lags.keep(|version| wanted.contains(&version));
             running.retain(|version, handle: &mut tokio::task::AbortHandle| {
                 let keep = wanted.contains(version);
                 if !keep {
                     handle.abort();
                     self.condition.is_well(*version);
-                    self.lags.forget(*version);
                 }
                 keep && !handle.is_finished()
             });
@@ -127,7 +127,7 @@ impl Projector {
                             error,
                             "cannot go on; trying again"
                         );
-                        note_stuck(&follower.context, &follower.lags).await;
+                        note_stuck(&follower.context, &follower.lags, |of| of == version).await;
                     }
                 }
                 pause = if started.elapsed() > BACKOFF.1 { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
@@ -173,6 +173,7 @@ impl Projector {
     }
 
     async fn ended(&self, version: i32, ended: Ended) -> Result<(), RuntimeError> {
+        self.lags.forget(version);
         match ended {
             Ended::Fenced => {
                 tracing::info!(projection = self.name, version, "stepped down");
@@ -199,9 +200,9 @@ impl Projector {
     }
 }
 
-/// Tells how far behind the versions are when they cannot go on, as far as that can be found out.
-async fn note_stuck(context: &Context, lags: &Lags) {
+/// Tells how far behind these versions are, which cannot go on, as far as that can be found out.
+async fn note_stuck(context: &Context, lags: &Lags, these: impl Fn(i32) -> bool) {
     if let Ok(Ok(head)) = tokio::time::timeout(ASKED, context.log.reader.head()).await {
-        lags.stuck(head.position, context.clock.now());
+        lags.stuck(these, head.position, context.clock.now());
     }
 }

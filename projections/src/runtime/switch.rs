@@ -14,9 +14,9 @@ use super::target::Target;
 use super::versions::{self, Status, Version};
 
 /// How long the live version may be held back for the new one to reach it; as long as a batch of the new one may take, or
-/// as its last few took, where that is longer.
+/// as [`BATCHES`] like its last one take, where that is longer.
 const HOLD: Duration = Duration::from_secs(3);
-/// How many batches it may be: the one that is under way, the one with what came meanwhile, and one to spare.
+/// The batch that is under way, the one with what came meanwhile, and one to spare.
 const BATCHES: u32 = 3;
 /// What the server answers when a lock was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";

@@ -21,7 +21,7 @@ struct Fragile {
     events: Proxy,
     read: Proxy,
     nats: Proxy,
-    _read: Database,
+    read_models: Database,
 }
 
 impl Fragile {
@@ -49,7 +49,7 @@ impl Fragile {
             ("LISTEN", "127.0.0.1:0".to_owned()),
         ]);
         settings.extend(TOLD.map(|(name, value)| (name, value.to_owned())));
-        Self { shop, settings, events, read: read_way, nats, _read: read }
+        Self { shop, settings, events, read: read_way, nats, read_models: read }
     }
 
     /// A process on it, and where it answers operators.
@@ -252,6 +252,37 @@ async fn a_projector_that_cannot_write_says_how_much_it_lacks_and_for_how_long()
         fragile.shop.receive(lantern, "LON", 1).await;
     }
     measures(&address, &[(&positions, 3.0, 3.0), (&seconds, 1.0, MOST)]).await;
+    fragile.read.mend();
+    measures(&address, &none).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projector_that_stands_by_for_another_lacks_nothing() {
+    let fragile = Fragile::new().await;
+    let (_first, address) = fragile.start("daybook-projector", &["stock"]).await;
+    let lantern = fragile.shop.product(1_000, 5).await;
+    let lag = |unit: &str| format!("daybook_projection_lag_{unit}{{projection=\"stock\",version=\"1\"}}");
+    let (positions, seconds) = (lag("positions"), lag("seconds"));
+    let none = [(positions.as_str(), 0.0, 0.0), (seconds.as_str(), 0.0, 0.0)];
+    measures(&address, &none).await;
+    fragile.read.cut();
+    fragile.shop.receive(lantern, "LON", 1).await;
+    measures(&address, &[(&positions, 1.0, 1.0)]).await;
+    // It reaches the read models in another way, and follows them from now on.
+    let (events, read) = (fragile.shop.events.url.as_str(), fragile.read_models.url.as_str());
+    let told = [("EVENTS_URL", events), ("READ_URL", read), TOLD[0], TOLD[1]];
+    let _second = Process::start("daybook-projector", &["stock"], &told);
+    eventually(SOON, "the other one goes on", || async {
+        let position = "SELECT position FROM projections WHERE name = 'stock' AND status = 'live'";
+        let position: i64 =
+            sqlx::query_scalar(position).fetch_one(&fragile.read_models.pool).await.expect("the register");
+        let head: i64 = sqlx::query_scalar("SELECT position FROM log_head")
+            .fetch_one(&fragile.shop.events.pool)
+            .await
+            .expect("the head");
+        (position == head).then_some(())
+    })
+    .await;
     fragile.read.mend();
     measures(&address, &none).await;
 }
