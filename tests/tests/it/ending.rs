@@ -50,9 +50,7 @@ async fn a_worker_that_is_told_to_end_finishes_what_it_has_begun_and_leaves_the_
     let buying = join_all((0..40).map(async |_| shop.buy(&[lantern], "card_approve").await));
     let ending = async {
         eventually(SOON, "it is in the middle of it", || async {
-            let placed = "SELECT count(*) FROM events WHERE event_type = 'OrderPlaced'";
-            let placed: i64 = sqlx::query_scalar(placed).fetch_one(pool).await.expect("a count");
-            (placed >= 5).then_some(())
+            (shop.events.count("OrderPlaced").await >= 5).then_some(())
         })
         .await;
         hands_over(&mut first, pool, work).await;

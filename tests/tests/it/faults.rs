@@ -58,11 +58,6 @@ pub(crate) async fn check_out(client: &Client, wanted: Wanted, token: &str) -> O
     order_id(submitted["orderId"].as_str().unwrap_or_else(|| panic!("no order: {submitted}")))
 }
 
-async fn events(stack: &Stack, event_type: &str) -> i64 {
-    let count = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(event_type);
-    count.fetch_one(&stack.shop.events.pool).await.expect("a count")
-}
-
 /// Waits until the API shows every order as the store has it.
 async fn the_api_shows(stack: &Stack, orders: &[OrderId]) {
     let client = stack.staff();
@@ -99,7 +94,7 @@ async fn any_process_may_be_killed_in_the_middle_of_two_hundred_checkouts() {
             let reached =
                 i64::try_from((which + 1) * CHECKOUTS / (PROCESSES.len() + 2)).expect("a small number");
             eventually(HEALED, "the checkouts go on", || async {
-                (events(&stack, "CartSubmitted").await >= reached).then_some(())
+                (stack.shop.events.count("CartSubmitted").await >= reached).then_some(())
             })
             .await;
             stack.crash(which);
@@ -115,9 +110,9 @@ async fn any_process_may_be_killed_in_the_middle_of_two_hundred_checkouts() {
         })
         .await;
     }
-    assert_eq!(events(&stack, "CartSubmitted").await, 200, "no submit took effect twice");
-    assert_eq!(events(&stack, "OrderPlaced").await, 200);
-    assert_eq!(events(&stack, "OrderConfirmed").await, 150);
+    assert_eq!(stack.shop.events.count("CartSubmitted").await, 200, "no submit took effect twice");
+    assert_eq!(stack.shop.events.count("OrderPlaced").await, 200);
+    assert_eq!(stack.shop.events.count("OrderConfirmed").await, 150);
     stack
         .shop
         .stock_is(lantern, "LON", "the stock agrees", |stock| {
@@ -160,8 +155,8 @@ async fn a_webhook_before_the_answer_late_or_five_times_makes_one_order_and_one_
     })
     .await;
     assert_eq!(stack.shop.charges().await.len(), cards.len());
-    assert_eq!(events(&stack, "PaymentAuthorised").await, 4);
-    assert_eq!(events(&stack, "OrderConfirmed").await, 4);
+    assert_eq!(stack.shop.events.count("PaymentAuthorised").await, 4);
+    assert_eq!(stack.shop.events.count("OrderConfirmed").await, 4);
     assert_eq!(stack.shop.stock(lantern, "LON").await.committed(), 4);
 }
 

@@ -111,11 +111,6 @@ impl Importing {
         parsed.collect()
     }
 
-    async fn count(&self, events: &str) -> i64 {
-        let query = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(events);
-        query.fetch_one(&self.events.pool).await.expect("a count")
-    }
-
     /// What there is of each type of event; stock is received as needed, which depends on who comes first.
     async fn story(&self) -> Vec<(String, i64)> {
         let query = sqlx::query_as(
@@ -209,10 +204,10 @@ async fn an_invoice_is_a_whole_story_at_its_own_date_by_the_import() {
     let importing = Importing::new().await;
     importing.run(&importing.file(&dirty().0), &[]).await;
     for event in ["CartSubmitted", "OrderPlaced", "OrderCompleted", "PaymentCaptured", "ShipmentDelivered"] {
-        assert_eq!(importing.count(event).await, 5, "{event}");
+        assert_eq!(importing.events.count(event).await, 5, "{event}");
     }
-    assert_eq!(importing.count("PaymentRefunded").await, 2);
-    assert_eq!(importing.count("InventoryReturned").await, 2);
+    assert_eq!(importing.events.count("PaymentRefunded").await, 2);
+    assert_eq!(importing.events.count("InventoryReturned").await, 2);
     let strangers: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM events WHERE metadata->>'actor' <> 'import:online-retail' \
          OR (metadata->>'occurred_at')::timestamptz NOT BETWEEN '2010-12-01' AND '2010-12-06'",

@@ -15,14 +15,12 @@ use xtask::servers::Scratch;
 use crate::faults::{check_out, global};
 use crate::harness::shop::Wanted;
 use crate::harness::stack::{Client, Stack};
-use crate::harness::{eventually, servers, skipped};
+use crate::harness::{MEILI_KEY, eventually, own_meilisearch};
 
 const SOON: Duration = Duration::from_mins(1);
 /// Read models in Postgres, in Redis, and search; each is rebuilt so often.
 const MODELS: &[(&str, usize)] =
     &[("orders", 2), ("products", 1), ("stock-hot", 1), ("carts-hot", 1), ("search", 1)];
-/// Opens the search server of a test.
-const KEY: &str = "a key of sixteen bytes or more";
 /// How many products are for sale before, and how many once were.
 const PRODUCTS: (usize, usize) = (20, 150);
 /// The most that are for sale in the end: a search is walked by number, so that all hits must be on one page.
@@ -317,12 +315,9 @@ async fn readers_notice_nothing_when_read_models_are_rebuilt_while_orders_pour_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_notice_nothing_when_the_index_is_rebuilt_while_products_are_added() {
-    let _ready = servers();
+    let test = "readers_notice_nothing_when_the_index_is_rebuilt_while_products_are_added";
     let mut scratch = Scratch::new().expect("a folder");
-    let Some(server) = scratch.meilisearch(KEY).expect("it starts") else {
-        let test = "readers_notice_nothing_when_the_index_is_rebuilt_while_products_are_added";
-        return skipped(test, "meilisearch on the PATH");
-    };
+    let Some(server) = own_meilisearch(test, &mut scratch) else { return };
     let url = server.url();
-    readers_notice_nothing(&[("MEILI_URL", &url), ("MEILI_KEY", KEY)], &[("search", 2)]).await;
+    readers_notice_nothing(&[("MEILI_URL", &url), ("MEILI_KEY", MEILI_KEY)], &[("search", 2)]).await;
 }

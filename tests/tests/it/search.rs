@@ -13,11 +13,10 @@ use xtask::servers::{Scratch, Server};
 
 use crate::faults::check_out;
 use crate::harness::stack::{Client, PROCESSES, Stack};
-use crate::harness::{eventually, servers, skipped};
+use crate::harness::{MEILI_KEY, eventually, own_meilisearch, servers};
 use crate::projections::meili::stand_in::{self, Shared};
 
 const SOON: Duration = Duration::from_mins(1);
-const KEY: &str = "a key of sixteen bytes or more";
 const SEARCH: &str = "{ search(query: \"lantern\") { totalCount nodes { id } } }";
 const SUGGEST: &str = "{ searchSuggestions(query: \"lan\") }";
 const LIST: &str = "{ products { totalCount nodes { id } } }";
@@ -110,7 +109,7 @@ async fn buy(stack: &Stack, client: &Client) {
 
 async fn goes_on_without_search(mut engine: Engine) {
     let url = engine.url();
-    let mut stack = Stack::start(&[("MEILI_URL", &url), ("MEILI_KEY", KEY)]).await;
+    let mut stack = Stack::start(&[("MEILI_URL", &url), ("MEILI_KEY", MEILI_KEY)]).await;
     let client = stack.shopper();
     buy(&stack, &client).await;
     shows(&client, SEARCH, "search", 1).await;
@@ -138,7 +137,7 @@ async fn goes_on_without_search(mut engine: Engine) {
     shows(&client, SEARCH, "search", 3).await;
     reports(&stack, true).await;
 
-    let indexes = MeiliClient::new(url, Some(KEY)).expect("a client");
+    let indexes = MeiliClient::new(url, Some(MEILI_KEY)).expect("a client");
     let deleting = indexes.delete_index("daybook-search").await.expect("it is accepted");
     deleting.wait_for_completion(&indexes, None, Some(SOON)).await.expect("an end");
     shows(&client, LIST, "products", 3).await;
@@ -154,13 +153,8 @@ async fn the_shop_goes_on_without_its_search_and_search_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shop_goes_on_without_meilisearch_and_search_comes_back() {
-    let _ready = servers();
+    let test = "the_shop_goes_on_without_meilisearch_and_search_comes_back";
     let mut scratch = Scratch::new().expect("a folder");
-    let Some(server) = scratch.meilisearch(KEY).expect("it starts") else {
-        return skipped(
-            "the_shop_goes_on_without_meilisearch_and_search_comes_back",
-            "meilisearch on the PATH",
-        );
-    };
+    let Some(server) = own_meilisearch(test, &mut scratch) else { return };
     goes_on_without_search(Engine::Real(server)).await;
 }

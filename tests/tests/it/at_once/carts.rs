@@ -16,7 +16,7 @@ use daybook_domain::{CartId, Currency, Money, OrderId, Quantity};
 use daybook_eventstore::CommandContext;
 use futures::future::join_all;
 
-use super::{carts, count, processes, refused, the_books_say};
+use super::{carts, processes, refused, the_books_say};
 use crate::harness::shop::{TestShop, Wanted, context};
 
 /// What the lantern costs by turns, in pence.
@@ -178,7 +178,7 @@ async fn carts_that_are_merged_at_once_and_told_so_again_add_up_at_the_newest_pr
     for from in from {
         assert_eq!(cart(&shop, from).await.status(), CartStatus::Merged { into });
     }
-    assert_eq!((count(&shop, "CartMerged").await, count(&shop, "CartMergedInto").await), (8, 8));
+    assert_eq!((shop.events.count("CartMerged").await, shop.events.count("CartMergedInto").await), (8, 8));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,9 +128,3 @@ async fn never_oversold(shop: &TestShop, wanted: Wanted, location: &str) {
         assert!((0..=free).contains(&stock.available()), "{stock:?}");
     }
 }
-
-/// How many events of a type there are.
-async fn count(shop: &TestShop, event_type: &str) -> i64 {
-    let count = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(event_type);
-    count.fetch_one(&shop.events.pool).await.expect("a count")
-}

@@ -11,7 +11,7 @@ use daybook_domain::{Money, OrderId, RefundId};
 use daybook_eventstore::CommandContext;
 use futures::future::join_all;
 
-use super::{buy, carts, count, life, processes, refused, the_books_say};
+use super::{buy, carts, life, processes, refused, the_books_say};
 use crate::checkout_mishaps::{NONE, confirmed_of, parcel};
 use crate::harness::eventually;
 use crate::harness::shop::{SOON, TestShop, context};
@@ -57,7 +57,7 @@ async fn captures_that_time_out_at_once_are_one_charge_each_whichever_worker_ask
     let charges = shop.charges().await;
     assert_eq!(charges.len(), 12);
     assert!(charges.iter().all(|one| one.captured == one.amount.minor() && one.refunded == 0));
-    assert_eq!(count(&shop, "PaymentCaptured").await, 12);
+    assert_eq!(shop.events.count("PaymentCaptured").await, 12);
     let keys = sqlx::query_scalar("SELECT count(*) FROM simulated_gateway.requests");
     let keys: i64 = keys.fetch_one(&shop.events.pool).await.expect("a count");
     assert_eq!(keys, 2 * 12, "one key for each authorisation and each capture, asked again or not");
@@ -83,7 +83,7 @@ async fn a_capture_that_several_workers_ask_for_at_once_has_one_key_and_is_noted
     let payment = shop.payment(order_id).await;
     assert_eq!((payment.captured(), payment.captures().len()), (payment.authorised(), 1));
     assert!(payment.conflicts().is_empty());
-    assert_eq!(count(&shop, "PaymentCaptured").await, 1);
+    assert_eq!(shop.events.count("PaymentCaptured").await, 1);
     let asked = steps.gateway.asked();
     let asked: Vec<&String> = asked.iter().filter(|key| key.starts_with("capture:")).collect();
     assert!(asked.len() > 4 && asked.iter().all(|key| *key == asked[0]), "{asked:?}");

@@ -11,7 +11,7 @@ use daybook_domain::{Clock, OrderId, Quantity, ShipmentId, Timestamp};
 use daybook_eventstore::process::SystemClock;
 use futures::future::join_all;
 
-use super::{buy, carts, count, life, never_oversold, processes, refused, the_books_say, totals};
+use super::{buy, carts, life, never_oversold, processes, refused, the_books_say, totals};
 use crate::checkout_mishaps::parcel;
 use crate::harness::eventually;
 use crate::harness::shop::{SOON, TestShop, Wanted, context};
@@ -99,7 +99,7 @@ async fn what_carriers_say_at_once_twice_and_in_any_order_moves_each_parcel_once
     for once in
         ["OrderDispatched", "ShipmentDispatched", "InventoryShipped", "ShipmentDelivered", "OrderDelivered"]
     {
-        assert_eq!(count(&shop, once).await, 8, "{once} for each parcel");
+        assert_eq!(shop.events.count(once).await, 8, "{once} for each parcel");
     }
     let stock = shop.stock(lantern, "LON").await;
     assert_eq!((stock.on_hand(), stock.committed(), stock.available()), (12, 0, 12));
@@ -162,7 +162,7 @@ async fn orders_that_ship_in_halves_at_once_are_paid_for_half_by_half_and_once()
     let stock = shop.stock(lantern, "LON").await;
     assert_eq!((stock.on_hand(), stock.committed()), (30 - 18, 0));
     never_oversold(&shop, lantern, "LON").await;
-    assert_eq!(count(&shop, "InventoryShipped").await, 12, "each half once");
+    assert_eq!(shop.events.count("InventoryShipped").await, 12, "each half once");
     the_books_say(&shop, &totals(&orders)).await;
     assert!(shop.charges().await.iter().all(|charge| charge.captured == charge.amount.minor()));
 }

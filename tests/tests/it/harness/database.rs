@@ -45,6 +45,12 @@ impl Database {
         Self::create("read").await
     }
 
+    /// How many events of a type an event store has.
+    pub(crate) async fn count(&self, event_type: &str) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = $1").bind(event_type);
+        count.fetch_one(&self.pool).await.expect("a count")
+    }
+
     /// Connections to it on the replica, once the replica has it.
     pub(crate) async fn replica(&self) -> PgPool {
         let options = PgConnectOptions::from_str(&self.replica_url).expect("a URL");

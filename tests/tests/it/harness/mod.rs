@@ -21,7 +21,7 @@ pub(crate) use eventually::eventually;
 pub(crate) use metrics::metric;
 pub(crate) use process::{Process, signal};
 pub(crate) use proxy::Proxy;
-pub(crate) use servers::{servers, skipped, unique};
+pub(crate) use servers::{MEILI_KEY, own_meilisearch, servers, skipped, unique};
 pub(crate) use stream::TestStream;
 pub(crate) use tap::Tap;
 pub(crate) use writer::Writer;

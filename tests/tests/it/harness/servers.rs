@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use uuid::Uuid;
+use xtask::servers::{Scratch, Server};
+
+/// The key to a Meilisearch that only one test has.
+pub(crate) const MEILI_KEY: &str = "a key of sixteen bytes or more";
 
 /// The servers that every test shares, each keeping to its own part of them.
 #[derive(Debug)]
@@ -54,4 +58,14 @@ pub(crate) fn unique(prefix: &str) -> String {
 pub(crate) fn skipped(test: &str, missing: &str) {
     // That nobody can be told is no reason to fail.
     drop(writeln!(std::io::stderr(), "skipped, since there is no {missing}: {test}"));
+}
+
+/// A Meilisearch that only this test has; nothing, and a word about it, where the machine has none.
+pub(crate) fn own_meilisearch(test: &str, scratch: &mut Scratch) -> Option<Server> {
+    let _ready = servers();
+    let server = scratch.meilisearch(MEILI_KEY).expect("it starts");
+    if server.is_none() {
+        skipped(test, "meilisearch on the PATH");
+    }
+    server
 }

@@ -21,9 +21,7 @@ use xtask::servers::{Scratch, Server};
 
 use super::models::{pounds, sell};
 use super::shop::{SOON, Shop};
-use crate::harness::{eventually, servers, skipped, unique};
-
-const KEY: &str = "a key of sixteen bytes or more";
+use crate::harness::{MEILI_KEY, eventually, own_meilisearch, servers, skipped, unique};
 
 /// A shop whose search is kept in an index that no other test has.
 struct Searched {
@@ -396,12 +394,8 @@ async fn before_anything_was_built_a_search_says_so() {
 
 /// A server that only one test has; nothing, and a word about it, where there is none.
 fn own_server(test: &str, scratch: &mut Scratch) -> Option<(Server, Client)> {
-    let _ready = servers();
-    let Some(server) = scratch.meilisearch(KEY).expect("it starts") else {
-        skipped(test, "meilisearch on the PATH");
-        return None;
-    };
-    let client = Client::new(server.url(), Some(KEY)).expect("a client");
+    let server = own_meilisearch(test, scratch)?;
+    let client = Client::new(server.url(), Some(MEILI_KEY)).expect("a client");
     Some((server, client))
 }
 
