@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_domain::{CommandId, IdSource};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -38,7 +37,7 @@ impl std::fmt::Debug for EventStore {
 impl EventStore {
     /// A store on this primary database. Decisions are made on what it says, so it must not be a replica.
     pub fn new(pool: PgPool, ids: Arc<dyn IdSource>, upcasters: Upcasters) -> Self {
-        let appender = Appender::start(PgConnectOptions::clone(&pool.connect_options()));
+        let appender = Appender::start(&pool.connect_options());
         Self { pool, appender, ids, upcasters }
     }
 

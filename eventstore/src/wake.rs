@@ -7,12 +7,21 @@ use std::time::Duration;
 use sqlx::{PgPool, Row};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::event::Position;
 use crate::listener::Listener;
 
 /// The channel that the append function notifies.
 const CHANNEL: &str = "daybook_events";
+/// When to look again after the log was seen to grow. It tells of its growth at most every 4 ms, and what it does not
+/// tell of may be a little longer on its way.
+const SECOND_LOOKS: [Duration; 4] = [
+    Duration::from_millis(4),
+    Duration::from_millis(12),
+    Duration::from_millis(40),
+    Duration::from_millis(120),
+];
 /// How often a reader looks without having been woken: a lost notification costs this much, never an event.
 const SAFETY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait before listening again after the connection failed.
@@ -93,12 +102,28 @@ async fn listen_once(
 ) -> Result<(), sqlx::Error> {
     let mut listener = Listener::listen(&pool.connect_options(), CHANNEL).await?;
     // What was appended while nobody listened.
-    let head = listener.fetch_one("SELECT position FROM log_head").await?;
-    tell.send_replace(head.try_get(0)?);
+    tell.send_replace(head(&mut listener).await?);
+    let mut looks = SECOND_LOOKS.iter();
+    let mut grown_at = Instant::now();
     loop {
-        tokio::select! {
-            told = listener.heard() => drop(tell.send_replace(told?.parse().unwrap_or(0))),
+        let look = looks.as_slice().first().copied();
+        let told = tokio::select! {
+            told = listener.heard() => Some(told?.parse().unwrap_or(0)),
+            () = tokio::time::sleep_until(grown_at + look.unwrap_or_default()), if look.is_some() => None,
             _ = wants.wait_for(|wanted| *wanted == 0) => return Ok(()),
+        };
+        let position = match told {
+            Some(position) => position,
+            None => head(&mut listener).await?,
+        };
+        looks.next();
+        let grown = tell.send_if_modified(|before| std::mem::replace(before, position) != position);
+        if grown || told.is_some() {
+            (looks, grown_at) = (SECOND_LOOKS.iter(), Instant::now());
         }
     }
+}
+
+async fn head(listener: &mut Listener) -> Result<Position, sqlx::Error> {
+    listener.fetch_one("SELECT position FROM log_head").await?.try_get(0)
 }

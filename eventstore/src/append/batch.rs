@@ -1,83 +1,144 @@
-//! One batch: its arrays, its statement, its outcomes.
+//! One batch: its arrays, its statement, its outcomes. The store tells only of exceptions; what the others came to
+//! follows from them.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Append, Appended, Part};
 use crate::error::StoreError;
+use crate::event::{NewEvent, Position};
 
-const APPEND: &str = "SELECT status, position, version, outcome, waited_us FROM append_commands(\
-     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+const APPEND: &str = "SELECT head, waited_us, x_command, x_status, x_position, x_version, x_outcome \
+     FROM append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
-/// The arguments of the append function, column by column: a row a part, then a row an event.
+const APPEND_ONE: &str =
+    "SELECT head, waited_us FROM append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+/// The arguments of the append function, column by column.
 #[derive(Default)]
 struct Columns<'a> {
+    commands: Commands<'a>,
+    versions: Versions<'a>,
+    dependencies: Dependencies,
+    events: Events<'a>,
+}
+
+/// A row a command.
+#[derive(Default)]
+struct Commands<'a> {
+    id: Vec<Uuid>,
+    fingerprint: Vec<&'a [u8]>,
+    /// How many events there are up to its last one.
+    reach: Vec<i64>,
+    /// What its first stream's version will be.
+    version: Vec<i64>,
+    outcome: Vec<Option<&'a str>>,
+}
+
+/// A row a version that a stream must be at.
+#[derive(Default)]
+struct Versions<'a> {
     command: Vec<i32>,
-    parts: Vec<i32>,
-    command_ids: Vec<Uuid>,
-    fingerprints: Vec<&'a [u8]>,
-    types: Vec<&'a str>,
-    ids: Vec<&'a str>,
-    expected: Vec<i64>,
-    counts: Vec<i32>,
-    follows: Vec<i32>,
-    record: Vec<bool>,
-    outcomes: Vec<&'a str>,
-    event_command: Vec<i32>,
-    event_stream_type: Vec<&'a str>,
-    event_stream_id: Vec<&'a str>,
-    event_sequence: Vec<i64>,
-    event_id: Vec<Uuid>,
+    /// The 0-based index of the command's part; the store need not know it.
+    part: Vec<usize>,
+    aggregate_type: Vec<&'a str>,
+    aggregate_id: Vec<&'a str>,
+    version: Vec<i64>,
+}
+
+/// A row a command that takes effect only when an earlier one of the batch does.
+#[derive(Default)]
+struct Dependencies {
+    command: Vec<i32>,
+    on: Vec<i32>,
+}
+
+/// A row an event.
+#[derive(Default)]
+struct Events<'a> {
+    command: Vec<i32>,
+    aggregate_type: Vec<&'a str>,
+    aggregate_id: Vec<&'a str>,
+    sequence: Vec<i64>,
+    id: Vec<Uuid>,
     event_type: Vec<&'a str>,
     event_version: Vec<&'a str>,
-    event_payload: Vec<&'a str>,
-    event_metadata: Vec<&'a str>,
+    payload: Vec<&'a str>,
+    metadata: Vec<&'a str>,
 }
 
 impl<'a> Columns<'a> {
     fn of(batch: &[&'a Append]) -> Self {
         let mut columns = Self::default();
         // The last command of each chain so far that changes something, by the chain's address.
-        let mut chains: HashMap<usize, i32> = HashMap::new();
+        let mut chains: HashMap<usize, i32> = HashMap::with_capacity(batch.len());
         for (index, append) in (1_i32..).zip(batch) {
-            let mut parts = i32::try_from(append.parts.len()).unwrap_or(i32::MAX);
-            for part in &append.parts {
+            for (number, part) in append.parts.iter().enumerate() {
                 let chain = part.chain.address();
-                let follows = chains.get(&chain).copied().unwrap_or(0);
+                match chains.get(&chain) {
+                    Some(&earlier) => columns.dependencies.push(index, earlier),
+                    None => columns.versions.push(index, number, part),
+                }
                 if !part.is_condition() {
                     chains.insert(chain, index);
                 }
-                columns.push(index, std::mem::take(&mut parts), follows, append, part);
+                columns.events.push(index, part);
             }
+            columns.commands.push(append, columns.events.id.len());
         }
         columns
     }
+}
 
-    fn push(&mut self, index: i32, parts: i32, follows: i32, append: &'a Append, part: &'a Part) {
-        self.command.push(index);
-        self.parts.push(parts);
-        self.command_ids.push(append.command_id.uuid());
-        self.fingerprints.push(&append.fingerprint.0);
-        self.types.push(&part.stream.aggregate_type);
-        self.ids.push(&part.stream.aggregate_id);
-        self.expected.push(part.expected);
-        self.counts.push(i32::try_from(part.events.len()).unwrap_or(i32::MAX));
-        self.follows.push(follows);
-        self.record.push(append.outcome.is_some());
-        self.outcomes.push(append.outcome.as_deref().unwrap_or("null"));
+impl<'a> Commands<'a> {
+    fn push(&mut self, append: &'a Append, reach: usize) {
+        self.id.push(append.command_id.uuid());
+        self.fingerprint.push(&append.fingerprint.0);
+        self.reach.push(i64::try_from(reach).unwrap_or(i64::MAX));
+        self.version.push(append.version());
+        self.outcome.push(append.outcome.as_deref());
+    }
+}
+
+impl<'a> Versions<'a> {
+    fn push(&mut self, command: i32, number: usize, part: &'a Part) {
+        self.command.push(command);
+        self.part.push(number);
+        self.aggregate_type.push(&part.stream.aggregate_type);
+        self.aggregate_id.push(&part.stream.aggregate_id);
+        self.version.push(part.expected);
+    }
+
+    /// The part whose version is the one of this 1-based index.
+    fn part_of(&self, index: i64) -> usize {
+        let index = usize::try_from(index - 1).ok();
+        index.and_then(|index| self.part.get(index).copied()).unwrap_or(usize::MAX)
+    }
+}
+
+impl Dependencies {
+    fn push(&mut self, command: i32, on: i32) {
+        self.command.push(command);
+        self.on.push(on);
+    }
+}
+
+impl<'a> Events<'a> {
+    fn push(&mut self, command: i32, part: &'a Part) {
         for (sequence, event) in (part.expected + 1..).zip(&part.events) {
-            self.event_command.push(index);
-            self.event_stream_type.push(&part.stream.aggregate_type);
-            self.event_stream_id.push(&part.stream.aggregate_id);
-            self.event_sequence.push(sequence);
-            self.event_id.push(event.event_id);
+            self.command.push(command);
+            self.aggregate_type.push(&part.stream.aggregate_type);
+            self.aggregate_id.push(&part.stream.aggregate_id);
+            self.sequence.push(sequence);
+            self.id.push(event.event_id);
             self.event_type.push(&event.event_type);
             self.event_version.push(&event.event_version);
-            self.event_payload.push(&event.payload);
-            self.event_metadata.push(&event.metadata);
+            self.payload.push(&event.payload);
+            self.metadata.push(&event.metadata);
         }
     }
 }
@@ -87,43 +148,134 @@ pub(super) async fn append(
     connection: &mut PgConnection,
     batch: &[&Append],
 ) -> Result<Vec<Appended>, StoreError> {
-    let columns = Columns::of(batch);
-    let statement = sqlx::query(APPEND)
-        .bind(&columns.command)
-        .bind(&columns.parts)
-        .bind(&columns.command_ids)
-        .bind(&columns.fingerprints)
-        .bind(&columns.types)
-        .bind(&columns.ids)
-        .bind(&columns.expected)
-        .bind(&columns.counts)
-        .bind(&columns.follows)
-        .bind(&columns.record)
-        .bind(&columns.outcomes)
-        .bind(&columns.event_command)
-        .bind(&columns.event_stream_type)
-        .bind(&columns.event_stream_id)
-        .bind(&columns.event_sequence)
-        .bind(&columns.event_id)
-        .bind(&columns.event_type)
-        .bind(&columns.event_version)
-        .bind(&columns.event_payload)
-        .bind(&columns.event_metadata);
-    let rows = statement.fetch_all(connection).await?;
-    if let Some(row) = rows.first() {
-        let waited = u64::try_from(row.try_get::<i64, _>(4)?).unwrap_or(0);
-        metrics::histogram!("daybook_append_head_wait_seconds").record(Duration::from_micros(waited));
+    if let [append] = batch
+        && let [part] = append.parts.as_slice()
+        && let [event] = part.events.as_slice()
+        && let Some(done) = append_one(connection, append, part, event).await?
+    {
+        return Ok(vec![done]);
     }
-    rows.iter().map(outcome).collect()
+    append_many(connection, batch).await
 }
 
-fn outcome(row: &sqlx::postgres::PgRow) -> Result<Appended, StoreError> {
-    let (position, version) = (row.try_get(1)?, row.try_get(2)?);
-    Ok(match row.try_get::<i16, _>(0)? {
-        0 => Appended::Done { position, version },
-        1 => Appended::Replayed { position, version, outcome: row.try_get(3)? },
-        2 => Appended::Mismatch,
-        3 => Appended::Conflict { part: usize::try_from(version).unwrap_or(usize::MAX) },
-        _ => Appended::Unfounded,
-    })
+/// Appends a single event; nothing when that is not possible, and then nothing was done.
+async fn append_one(
+    connection: &mut PgConnection,
+    append: &Append,
+    part: &Part,
+    event: &NewEvent,
+) -> Result<Option<Appended>, StoreError> {
+    let statement = sqlx::query(APPEND_ONE)
+        .bind(append.command_id.uuid())
+        .bind(append.fingerprint.0.as_slice())
+        .bind(append.outcome.as_deref())
+        .bind(&part.stream.aggregate_type)
+        .bind(&part.stream.aggregate_id)
+        .bind(part.expected)
+        .bind(event.event_id)
+        .bind(&event.event_type)
+        .bind(&event.event_version)
+        .bind(&event.payload)
+        .bind(&event.metadata);
+    let row = statement.fetch_one(connection).await?;
+    note_wait(&row)?;
+    let head: Option<Position> = row.try_get(0)?;
+    Ok(head.map(|head| Appended::Done { position: head + 1, version: part.expected + 1 }))
+}
+
+async fn append_many(connection: &mut PgConnection, batch: &[&Append]) -> Result<Vec<Appended>, StoreError> {
+    let Columns { commands, versions, dependencies, events } = Columns::of(batch);
+    let statement = sqlx::query(APPEND)
+        .bind(&commands.id)
+        .bind(&commands.fingerprint)
+        .bind(&commands.reach)
+        .bind(&commands.version)
+        .bind(&commands.outcome)
+        .bind(&versions.command)
+        .bind(&versions.aggregate_type)
+        .bind(&versions.aggregate_id)
+        .bind(&versions.version)
+        .bind(&dependencies.command)
+        .bind(&dependencies.on)
+        .bind(&events.command)
+        .bind(&events.aggregate_type)
+        .bind(&events.aggregate_id)
+        .bind(&events.sequence)
+        .bind(&events.id)
+        .bind(&events.event_type)
+        .bind(&events.event_version)
+        .bind(&events.payload)
+        .bind(&events.metadata);
+    let row = statement.fetch_one(connection).await?;
+    note_wait(&row)?;
+    let mut exceptions = Exceptions::of(&row, &versions)?;
+    exceptions.spread(&dependencies);
+    Ok(outcomes(batch, row.try_get(0)?, exceptions))
+}
+
+/// Notes how long the head row was waited for.
+fn note_wait(row: &PgRow) -> Result<(), StoreError> {
+    let waited = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
+    metrics::histogram!("daybook_append_head_wait_seconds").record(Duration::from_micros(waited));
+    Ok(())
+}
+
+/// The commands that did not take effect now, by their 1-based index.
+struct Exceptions(HashMap<i32, Appended>);
+
+impl Exceptions {
+    fn of(row: &PgRow, looked_up: &Versions<'_>) -> Result<Self, StoreError> {
+        let mut exceptions = HashMap::new();
+        let commands: Vec<i32> = row.try_get::<Option<_>, _>(2)?.unwrap_or_default();
+        if commands.is_empty() {
+            return Ok(Self(exceptions));
+        }
+        let statuses: Vec<i32> = row.try_get(3)?;
+        let positions: Vec<Option<Position>> = row.try_get(4)?;
+        let versions: Vec<i64> = row.try_get(5)?;
+        let told: Vec<Option<String>> = row.try_get(6)?;
+        let all = statuses.into_iter().zip(positions).zip(versions).zip(told);
+        for (command, (((status, position), version), told)) in commands.into_iter().zip(all) {
+            let found = match status {
+                1 => Appended::Replayed {
+                    position: position.unwrap_or_default(),
+                    version,
+                    outcome: told.unwrap_or_default(),
+                },
+                2 => Appended::Mismatch,
+                _ => Appended::Conflict { part: looked_up.part_of(version) },
+            };
+            // That it was done before explains whatever else is not as expected.
+            let known = exceptions.entry(command).or_insert_with(|| found.clone());
+            if !matches!(found, Appended::Conflict { .. }) {
+                *known = found;
+            }
+        }
+        Ok(Self(exceptions))
+    }
+
+    /// Adds what depends on them; the dependencies are in the order of the commands.
+    fn spread(&mut self, dependencies: &Dependencies) {
+        if self.0.is_empty() {
+            return;
+        }
+        for (command, on) in dependencies.command.iter().zip(&dependencies.on) {
+            if self.0.contains_key(on) {
+                self.0.entry(*command).or_insert(Appended::Unfounded);
+            }
+        }
+    }
+}
+
+/// What became of each command of the batch, when the log stood at `head` before.
+fn outcomes(batch: &[&Append], head: Position, mut exceptions: Exceptions) -> Vec<Appended> {
+    let mut position = head;
+    let each = (1..).zip(batch).map(|(index, append)| {
+        exceptions.0.remove(&index).unwrap_or_else(|| {
+            let events: usize = append.parts.iter().map(|part| part.events.len()).sum();
+            position += i64::try_from(events).unwrap_or(i64::MAX);
+            Appended::Done { position, version: append.version() }
+        })
+    });
+    each.collect()
 }

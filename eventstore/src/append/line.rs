@@ -13,6 +13,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long one attempt at a batch may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
+/// A plan that was made while the tables were small must not scan them when they are large, and what is forbidden is
+/// priced so high that the server would compile it. Planning anew for each batch would cost more than a small one does.
+const PLANNING: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
+
 /// The line to the primary.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -21,8 +31,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) const fn to(database: PgConnectOptions) -> Self {
-        Self { database, open: None }
+    pub(super) fn to(database: PgConnectOptions) -> Self {
+        Self { database: database.options(PLANNING), open: None }
     }
 
     /// Appends the batch in one commit and returns an outcome for each of its commands.

@@ -4,8 +4,11 @@
 mod batch;
 mod chain;
 mod line;
+mod meters;
+mod select;
 mod task;
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,11 +19,14 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::chain::Chain;
 use self::line::Line;
+use self::meters::Meters;
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position, StreamId};
 
 /// How many appends may wait; one more is refused at once with [`StoreError::Overloaded`].
 const QUEUE: usize = 4_096;
+/// How many batches may be on their way: one that is written, and one that is next.
+const LINES: usize = 2;
 /// How long an append may take, from the queue to the last retry of its batch.
 const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -85,6 +91,12 @@ impl Append {
         }
     }
 
+    /// The version of its first stream when it has taken effect.
+    fn version(&self) -> i64 {
+        let first = self.parts.first();
+        first.map_or(0, |part| part.expected + i64::try_from(part.events.len()).unwrap_or(i64::MAX))
+    }
+
     /// What it costs a batch.
     fn rows(&self) -> usize {
         self.parts.iter().map(|part| 1 + part.events.len()).sum()
@@ -132,14 +144,29 @@ pub enum Appended {
 #[derive(Debug, Clone)]
 pub struct Appender {
     queue: mpsc::Sender<Queued>,
+    hasher: RandomState,
 }
 
 /// An append that waits for its batch.
 #[derive(Debug)]
 struct Queued {
     append: Append,
+    /// The streams of its parts, by their hashes: two that share one only wait for each other.
+    streams: Vec<u64>,
     since: Instant,
     reply: oneshot::Sender<Result<Appended, StoreError>>,
+}
+
+impl Queued {
+    /// The streams it touches, by their hashes, with what it wants of each.
+    fn touched(&self) -> impl Iterator<Item = (u64, &Part)> {
+        self.streams.iter().copied().zip(&self.append.parts)
+    }
+
+    /// Those of them that it changes.
+    fn changed(&self) -> impl Iterator<Item = (u64, &Part)> {
+        self.touched().filter(|(_, part)| !part.is_condition())
+    }
 }
 
 /// An append that was accepted into the queue.
@@ -149,10 +176,11 @@ pub struct Pending(oneshot::Receiver<Result<Appended, StoreError>>);
 impl Appender {
     /// Starts appending to this database on a connection of its own, so that an append never waits for a read; ends
     /// when the last clone is dropped and the queue is empty.
-    pub fn start(database: PgConnectOptions) -> Self {
+    pub fn start(database: &PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tokio::spawn(task::run(Line::to(database), waiting));
-        Self { queue }
+        let lines = (0..LINES).map(|_| Line::to(database.clone())).collect();
+        tokio::spawn(task::run(lines, waiting));
+        Self { queue, hasher: RandomState::new() }
     }
 
     /// Queues an append without waiting. Appends of one chain take effect in the order they are queued in.
@@ -161,27 +189,44 @@ impl Appender {
     /// [`StoreError::Overloaded`] at once when the queue is full.
     pub fn enqueue(&self, append: Append) -> Result<Pending, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Queued { append, since: Instant::now(), reply }).map_err(
-            |refused| match refused {
-                mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
-                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-            },
-        )?;
+        let queued = Queued {
+            streams: append.parts.iter().map(|part| self.hasher.hash_one(&part.stream)).collect(),
+            append,
+            since: Instant::now(),
+            reply,
+        };
+        self.queue.try_send(queued).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => StoreError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
         Ok(Pending(answer))
     }
 }
 
 impl Pending {
-    /// Waits for the outcome.
+    /// Waits for the outcome, which the appender tells in time: it bounds whatever it waits for itself.
     ///
     /// # Errors
     /// [`StoreError::TimedOut`] when it is not known in time whether the append took effect; sending the same
     /// command again tells.
     pub async fn outcome(self) -> Result<Appended, StoreError> {
-        match tokio::time::timeout(DEADLINE + Duration::from_secs(1), self.0).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_dropped)) => Err(StoreError::Closed),
-            Err(_elapsed) => Err(StoreError::TimedOut),
+        self.0.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+/// Answers an append, and tells those that rest on it.
+fn answer(meters: &Meters, queued: Queued, outcome: Result<Appended, StoreError>) {
+    match &outcome {
+        Ok(Appended::Done { .. }) => {}
+        Ok(Appended::Conflict { part }) => {
+            queued.append.break_off();
+            queued.append.doubt(*part);
+        }
+        Ok(Appended::Replayed { .. } | Appended::Mismatch | Appended::Unfounded) | Err(_) => {
+            queued.append.break_off();
         }
     }
+    meters.count(&queued, &outcome);
+    // The caller may have gone; the append stands.
+    let _ = queued.reply.send(outcome);
 }

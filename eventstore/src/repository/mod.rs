@@ -125,8 +125,7 @@ where
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Executed<A>, CommandError<A::Error>> {
-        self.presume_new(id).await;
-        self.execute(id, command, context, outcome).await
+        self.execute_or_create(id, &[command], context, outcome, true).await
     }
 
     /// Executes a command. `outcome` is what a repetition is to be told, as JSON.
@@ -156,10 +155,27 @@ where
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Executed<A>, CommandError<A::Error>> {
+        self.execute_or_create(id, commands, context, outcome, false).await
+    }
+
+    async fn execute_or_create(
+        &self,
+        id: &str,
+        commands: &[A::Command],
+        context: &CommandContext,
+        outcome: &str,
+        mut presumed_new: bool,
+    ) -> Result<Executed<A>, CommandError<A::Error>> {
         let (mut conflicts, mut unfounded) = (0, 0);
         while conflicts < MAX_CONFLICTS && unfounded < MAX_UNFOUNDED {
             let slot = self.slot(id);
-            let decided = self.decide(id, &slot, commands, context, outcome).await?;
+            let mut entry = slot.lock().await;
+            // A presumption that was wrong is not made twice.
+            if std::mem::take(&mut presumed_new) {
+                entry.presume_new();
+            }
+            let decided = self.decide(id, &slot, &mut entry, commands, context, outcome).await?;
+            drop(entry);
             let (before, state) = (decided.before, decided.state);
             match decided.pending.outcome().await? {
                 Appended::Done { position, version } => {
@@ -233,12 +249,12 @@ where
         &self,
         id: &str,
         slot: &Slot<A>,
+        entry: &mut Entry<A>,
         commands: &[A::Command],
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Decided<A>, CommandError<A::Error>> {
-        let mut entry = slot.lock().await;
-        let tip = self.tip(id, slot, &mut entry).await?;
+        let tip = self.tip(id, slot, entry).await?;
         let (before, chain) = (tip.version, Arc::clone(&tip.chain));
 
         let mut state = A::clone(&tip.state);

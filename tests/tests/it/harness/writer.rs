@@ -7,7 +7,6 @@ use daybook_eventstore::{
     Append, Appended, Appender, Fingerprint, Metadata, NewEvent, Part, Position, StreamId,
 };
 use sqlx::PgPool;
-use sqlx::postgres::PgConnectOptions;
 
 use super::Database;
 
@@ -25,7 +24,7 @@ impl Writer {
 
     /// A writer to the log in this database.
     pub(crate) fn on(pool: &PgPool) -> Self {
-        Self { appender: Appender::start(PgConnectOptions::clone(&pool.connect_options())) }
+        Self { appender: Appender::start(&pool.connect_options()) }
     }
 
     /// Appends `count` events to a stream of their own and says where the log stands then.

@@ -76,9 +76,7 @@ impl Shop {
             hot: Hot::new(redis.clone(), &prefix),
             redis,
             prefix,
-            appender: Appender::start(sqlx::postgres::PgConnectOptions::clone(
-                &events.pool.connect_options(),
-            )),
+            appender: Appender::start(&events.pool.connect_options()),
             events,
             read,
             context,
