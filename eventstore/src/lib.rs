@@ -35,7 +35,7 @@ pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId
 pub use feed::{Feed, FeedSource, Live, Route, Watch};
 pub use listener::Listener;
 pub use migrate::{migrate, run_migrations};
-pub use reader::{LogHead, LogReader};
+pub use reader::{Batch, EventView, LogHead, LogReader, Scan, Selection, Slice};
 pub use relay::{Relay, RelayConfig};
 pub use repository::{Loaded, Repository, Together, Unit};
 pub use snapshot::SnapshotPolicy;

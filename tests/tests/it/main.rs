@@ -28,6 +28,7 @@ mod rebuild;
 mod relay;
 mod restarts;
 mod returning;
+mod scan;
 mod search;
 mod second_step;
 mod store;

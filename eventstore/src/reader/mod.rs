@@ -1,15 +1,18 @@
 //! Reading the log by position, from the primary or a replica.
 
-use sqlx::postgres::PgRow;
+mod scan;
+mod selection;
+mod view;
+
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
+pub use self::scan::{Batch, Scan};
+pub use self::selection::{Selection, Slice};
+pub use self::view::EventView;
+pub(crate) use self::view::{COLUMNS, decode};
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
-
-/// The columns of [`RecordedEvent`], for every query that reads events.
-pub(crate) const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
-     event_version, payload::text, metadata::text, recorded_at";
 
 /// Where the log stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +49,13 @@ impl LogReader {
     /// # Errors
     /// When the database does not answer.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        let statement =
-            format!("SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
-        let rows = sqlx::query(&statement)
-            .bind(after)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
+        let rows = Selection::after(after).query(limit).build().fetch_all(&self.pool).await?;
         rows.iter().map(decode).collect()
+    }
+
+    /// Reads a selection in batches of this many events, to its end or to where the log ends when that is reached.
+    pub fn scan(&self, selection: Selection, batch: usize) -> Scan {
+        Scan::start(self.pool.clone(), selection, batch)
     }
 
     /// The event at `position`, when there is one.
@@ -64,19 +66,4 @@ impl LogReader {
         let mut events = self.read(position - 1, 1).await?;
         Ok(events.pop().filter(|event| event.position == position))
     }
-}
-
-pub(crate) fn decode(row: &PgRow) -> Result<RecordedEvent, StoreError> {
-    Ok(RecordedEvent {
-        position: row.try_get(0)?,
-        event_id: row.try_get(1)?,
-        aggregate_type: row.try_get(2)?,
-        aggregate_id: row.try_get(3)?,
-        sequence: row.try_get(4)?,
-        event_type: row.try_get(5)?,
-        event_version: row.try_get(6)?,
-        payload: row.try_get(7)?,
-        metadata: row.try_get(8)?,
-        recorded_at: row.try_get(9)?,
-    })
 }

@@ -1,0 +1,129 @@
+//! Which events of the log somebody wants.
+
+use sqlx::{Postgres, QueryBuilder};
+
+use super::view::{COLUMNS, WITHOUT_METADATA};
+use crate::event::{Position, StreamId};
+
+/// One of several shares of the streams. An aggregate's events are all in the same share, so several can be replayed
+/// side by side with the order kept within each stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// Which one, from 0.
+    pub number: u16,
+    /// Of how many.
+    pub of: u16,
+}
+
+/// Which events: all of a range of positions, or those that meet every condition given.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    after: Position,
+    until: Option<Position>,
+    event_types: Option<Vec<String>>,
+    aggregate_types: Option<Vec<String>>,
+    streams: Option<Vec<StreamId>>,
+    slice: Option<Slice>,
+    without_metadata: bool,
+}
+
+impl Selection {
+    /// Every event after this position; 0 is before the first.
+    pub fn after(position: Position) -> Self {
+        Self { after: position, ..Self::default() }
+    }
+
+    /// None after this position.
+    #[must_use]
+    pub fn until(self, position: Position) -> Self {
+        Self { until: Some(position), ..self }
+    }
+
+    /// Only events of these types.
+    #[must_use]
+    pub fn of_types<T: Into<String>>(self, types: impl IntoIterator<Item = T>) -> Self {
+        Self { event_types: Some(types.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// Only events of aggregates of these types.
+    #[must_use]
+    pub fn of_aggregates<T: Into<String>>(self, types: impl IntoIterator<Item = T>) -> Self {
+        Self { aggregate_types: Some(types.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// Only events of these streams; only they are read.
+    #[must_use]
+    pub fn of_streams(self, streams: impl IntoIterator<Item = StreamId>) -> Self {
+        Self { streams: Some(streams.into_iter().collect()), ..self }
+    }
+
+    /// Only events of the streams in this share.
+    #[must_use]
+    pub fn in_slice(self, slice: Slice) -> Self {
+        Self { slice: Some(slice), ..self }
+    }
+
+    /// Without the events' metadata, for who does not ask why: half of what would be sent.
+    #[must_use]
+    pub fn without_metadata(self) -> Self {
+        Self { without_metadata: true, ..self }
+    }
+
+    /// Where it begins: the events are after this position.
+    pub(super) const fn begins(&self) -> Position {
+        self.after
+    }
+
+    /// Goes on after this position.
+    pub(super) const fn go_on(&mut self, after: Position) {
+        self.after = after;
+    }
+
+    /// Whether every position of the range is in it.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.event_types.is_none()
+            && self.aggregate_types.is_none()
+            && self.streams.is_none()
+            && self.slice.is_none()
+    }
+
+    /// The query that reads it in order, `limit` events at most.
+    pub(super) fn query(&self, limit: usize) -> QueryBuilder<'static, Postgres> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let columns = if self.without_metadata { WITHOUT_METADATA } else { COLUMNS };
+        let mut query = QueryBuilder::new(format!("SELECT {columns} FROM "));
+        if let Some(streams) = &self.streams {
+            // Each is looked up by its key, which the planner need not be trusted with.
+            let types: Vec<String> = streams.iter().map(|stream| stream.aggregate_type.clone()).collect();
+            let ids: Vec<String> = streams.iter().map(|stream| stream.aggregate_id.clone()).collect();
+            query.push("unnest(").push_bind(types).push("::text[], ").push_bind(ids).push("::text[])");
+            query.push(" AS wanted (type, id) CROSS JOIN LATERAL (SELECT e.* FROM events e");
+            query.push(" WHERE e.aggregate_type = wanted.type AND e.aggregate_id = wanted.id");
+            self.restrict(&mut query);
+            query.push(" ORDER BY e.sequence LIMIT ").push_bind(limit).push(") e");
+        } else {
+            query.push("events e WHERE true");
+            self.restrict(&mut query);
+        }
+        query.push(" ORDER BY position LIMIT ").push_bind(limit);
+        query
+    }
+
+    /// Adds the other conditions.
+    fn restrict(&self, query: &mut QueryBuilder<'static, Postgres>) {
+        query.push(" AND e.position > ").push_bind(self.after);
+        if let Some(until) = self.until {
+            query.push(" AND e.position <= ").push_bind(until);
+        }
+        if let Some(types) = &self.event_types {
+            query.push(" AND e.event_type = ANY (").push_bind(types.clone()).push(")");
+        }
+        if let Some(types) = &self.aggregate_types {
+            query.push(" AND e.aggregate_type = ANY (").push_bind(types.clone()).push(")");
+        }
+        if let Some(Slice { number, of }) = self.slice {
+            query.push(" AND (hashtext(e.aggregate_id) & 2147483647) % ").push_bind(i32::from(of.max(1)));
+            query.push(" = ").push_bind(i32::from(number));
+        }
+    }
+}

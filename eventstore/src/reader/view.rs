@@ -1,0 +1,121 @@
+//! An event as it lies in what the database sent: nothing is decoded before somebody asks for it, nor copied before
+//! somebody wants to keep it.
+
+use daybook_domain::Timestamp;
+use serde::Deserialize;
+use sqlx::postgres::PgRow;
+use sqlx::{Decode, Postgres, Row};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+use crate::event::{Position, RecordedEvent};
+
+/// The columns of an event, for every query that reads events.
+pub(crate) const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, \
+     payload, metadata, recorded_at";
+
+/// The same with nothing in the place of the metadata.
+pub(super) const WITHOUT_METADATA: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
+     event_version, payload, NULL::json, recorded_at";
+
+/// An event of the log, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct EventView<'r>(&'r PgRow);
+
+impl<'r> EventView<'r> {
+    /// The event in a row of [`COLUMNS`].
+    pub(crate) const fn of(row: &'r PgRow) -> Self {
+        Self(row)
+    }
+
+    /// Its place in the log.
+    ///
+    /// # Errors
+    /// When the database sent something else; so with all that follow.
+    pub fn position(self) -> Result<Position, StoreError> {
+        self.column(0)
+    }
+
+    /// Its id.
+    pub fn event_id(self) -> Result<Uuid, StoreError> {
+        self.column(1)
+    }
+
+    /// The aggregate's type.
+    pub fn aggregate_type(self) -> Result<&'r str, StoreError> {
+        self.column(2)
+    }
+
+    /// The aggregate's id.
+    pub fn aggregate_id(self) -> Result<&'r str, StoreError> {
+        self.column(3)
+    }
+
+    /// Its place in the aggregate's stream, from 1.
+    pub fn sequence(self) -> Result<i64, StoreError> {
+        self.column(4)
+    }
+
+    /// Its type.
+    pub fn event_type(self) -> Result<&'r str, StoreError> {
+        self.column(5)
+    }
+
+    /// The version of its payload's fields.
+    pub fn event_version(self) -> Result<&'r str, StoreError> {
+        self.column(6)
+    }
+
+    /// Its payload, as the bytes that were written.
+    pub fn payload(self) -> Result<&'r str, StoreError> {
+        self.column(7)
+    }
+
+    /// Its metadata, as the bytes that were written; an error in a selection without it.
+    pub fn metadata(self) -> Result<&'r str, StoreError> {
+        self.column(8)
+    }
+
+    /// When the store recorded it.
+    pub fn recorded_at(self) -> Result<Timestamp, StoreError> {
+        self.column(9)
+    }
+
+    /// Its payload as `E`, with no tree of values between.
+    ///
+    /// # Errors
+    /// [`StoreError::Undecodable`] when it is not an `E`.
+    pub fn payload_as<E: Deserialize<'r>>(self) -> Result<E, StoreError> {
+        serde_json::from_str(self.payload()?).map_err(|source| StoreError::Undecodable {
+            what: "event",
+            of: self.position().map(|position| format!("position {position}")).unwrap_or_default(),
+            source,
+        })
+    }
+
+    /// The event, to keep.
+    pub fn to_recorded(self) -> Result<RecordedEvent, StoreError> {
+        Ok(RecordedEvent {
+            position: self.position()?,
+            event_id: self.event_id()?,
+            aggregate_type: self.aggregate_type()?.to_owned(),
+            aggregate_id: self.aggregate_id()?.to_owned(),
+            sequence: self.sequence()?,
+            event_type: self.event_type()?.to_owned(),
+            event_version: self.event_version()?.to_owned(),
+            payload: self.payload()?.to_owned(),
+            metadata: self.metadata()?.to_owned(),
+            recorded_at: self.recorded_at()?,
+        })
+    }
+
+    /// The types are those of the table. Among them `json` is sent as its text, which the driver does not know: to be
+    /// asked for text the server would copy it twice.
+    fn column<T: Decode<'r, Postgres>>(self, index: usize) -> Result<T, StoreError> {
+        Ok(self.0.try_get_unchecked(index)?)
+    }
+}
+
+pub(crate) fn decode(row: &PgRow) -> Result<RecordedEvent, StoreError> {
+    EventView::of(row).to_recorded()
+}
