@@ -1,9 +1,12 @@
-//! `cargo xtask bench api`: how many clients Daybook serves, how fast, and in how much memory. It reports what it
+//! `cargo xtask bench`: how fast the event store is beside others, and how many clients Daybook serves.
+//!
+//! `api`: how many clients Daybook serves, how fast, and in how much memory. It reports what it
 //! measured and never judges it: only work that failed makes it fail.
 
 mod assortment;
 mod decimal;
 mod dice;
+mod eventstore;
 mod load;
 mod machine;
 mod offline;
@@ -37,6 +40,10 @@ pub enum Bench {
     /// Measures the Daybook that runs, or starts a private one on free ports and stops it again. Brings in 5,000
     /// variants of its own once. Nothing else should run meanwhile: clients and servers share the machine.
     Api(Options),
+    /// Measure the event store beside others, on a private PostgreSQL that flushes every commit.
+    ///
+    /// Nothing else should run meanwhile. Takes about half an hour with all workloads and three runs.
+    Eventstore(eventstore::Options),
 }
 
 /// How to measure the API.
@@ -67,7 +74,13 @@ pub struct Options {
 
 /// Measures.
 pub fn run(bench: &Bench) -> Result<()> {
-    let Bench::Api(options) = bench;
+    match bench {
+        Bench::Api(options) => api(options),
+        Bench::Eventstore(options) => eventstore::run(options),
+    }
+}
+
+fn api(options: &Options) -> Result<()> {
     let chosen = chosen(&options.only)?;
     let workspace = Workspace::find()?;
     let interrupt = Interrupt::listen()?;

@@ -56,6 +56,11 @@ impl Scratch {
         Ok((primary, started(replica)?))
     }
 
+    /// A PostgreSQL primary alone, running.
+    pub fn primary(&mut self, profile: Profile) -> Result<Server> {
+        started(Primary::new(&self.site, profile, self.ports.take("primary")?))
+    }
+
     /// A NATS server, running.
     pub fn nats(&mut self) -> Result<Server> {
         let (port, monitor) = (self.ports.take("nats")?, self.ports.take("nats-monitor")?);

@@ -22,6 +22,10 @@ pub struct Profile {
     /// Whether it stays when its starter is done with it. What does not is all its own: it uses no server that somebody
     /// gave, where other shops may be.
     pub lasting: bool,
+    /// How much memory it takes for itself (`shared_buffers`).
+    pub shared_buffers: &'static str,
+    /// How much may be written until it must tidy up (`max_wal_size`).
+    pub max_wal_size: &'static str,
 }
 
 impl Profile {
@@ -31,11 +35,15 @@ impl Profile {
         databases: &["daybook_events", "daybook_read"],
         durable: true,
         lasting: true,
+        shared_buffers: "64MB",
+        max_wal_size: "1GB",
     };
     /// The same for a Daybook that exists only while it is measured.
     pub const PRIVATE: Self = Self { lasting: false, ..Self::UP };
     /// The cluster of `cargo xtask test`: tests make their own databases, many at once.
-    pub const TEST: Self = Self { max_connections: 400, databases: &[], durable: true, lasting: false };
+    pub const TEST: Self = Self { max_connections: 400, databases: &[], ..Self::PRIVATE };
+    /// The cluster of `cargo xtask bench eventstore`: as large as a shop's, for whoever is measured.
+    pub const BENCH: Self = Self { shared_buffers: "1GB", max_wal_size: "8GB", ..Self::TEST };
 }
 
 /// A place for private servers.

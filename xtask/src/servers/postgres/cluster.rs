@@ -66,6 +66,7 @@ impl Cluster {
     /// Writes the configuration of this start.
     pub(super) fn configure(&self, more: &str) -> Result<()> {
         let (port, name, connections) = (self.connection.port, self.name, self.profile.max_connections);
+        let Profile { shared_buffers, max_wal_size, .. } = self.profile;
         let (fsync, full_page_writes) = if self.profile.durable { ("on", "on") } else { ("off", "off") };
         let text = format!(
             "port = {port}\n\
@@ -73,7 +74,7 @@ impl Cluster {
              listen_addresses = '127.0.0.1'\n\
              unix_socket_directories = ''\n\
              max_connections = {connections}\n\
-             shared_buffers = '64MB'\n\
+             shared_buffers = '{shared_buffers}'\n\
              fsync = {fsync}\n\
              full_page_writes = {full_page_writes}\n\
              synchronous_commit = on\n\
@@ -81,7 +82,7 @@ impl Cluster {
              max_wal_senders = 10\n\
              max_replication_slots = 10\n\
              max_slot_wal_keep_size = '4GB'\n\
-             max_wal_size = '1GB'\n\
+             max_wal_size = '{max_wal_size}'\n\
              hot_standby = on\n\
              hot_standby_feedback = on\n\
              max_standby_streaming_delay = '5s'\n\

@@ -1,0 +1,135 @@
+//! Daybook's event store, through the front door that commands take.
+
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use daybook_domain::{CommandId, IdSource as _, Timestamp};
+use daybook_eventstore::process::SystemIds;
+use daybook_eventstore::{
+    Append, Appended, CommandContext, EventStore, Fingerprint, NewEvent, Part, Repository, Selection, Slice,
+    SnapshotPolicy, StreamId, Upcasters,
+};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use super::{Contestant, Failed};
+use crate::basket::{Add, Basket, BasketEvent, Line, RARE, Text};
+
+/// How many events are decoded at a time.
+const BATCH: usize = 256;
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100 };
+
+pub(super) struct Daybook {
+    baskets: Repository<Basket>,
+    store: EventStore,
+}
+
+pub(super) async fn prepare(database: &str) -> Result<(), Failed> {
+    let pool = PgPoolOptions::new().max_connections(1).connect(database).await?;
+    daybook_eventstore::migrate(&pool).await?;
+    pool.close().await;
+    Ok(())
+}
+
+impl Daybook {
+    pub(super) async fn start(database: &str) -> Result<Self, Failed> {
+        let options =
+            PgConnectOptions::from_str(database)?.options([("plan_cache_mode", "force_generic_plan")]);
+        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default());
+        Ok(Self { baskets: Repository::new(store.clone(), SNAPSHOTS).remembering(40_000), store })
+    }
+}
+
+/// Decodes what is selected.
+fn decode(store: &EventStore, selection: Selection) -> impl Future<Output = Result<u64, Failed>> + use<> {
+    let mut scan = store.reader().scan(selection, BATCH);
+    async move {
+        let mut decoded = 0;
+        while let Some(batch) = scan.next().await? {
+            for event in batch.events() {
+                let _event: BasketEvent = event.payload_as()?;
+                decoded += 1;
+            }
+        }
+        Ok(decoded)
+    }
+}
+
+fn context() -> CommandContext {
+    let command_id = CommandId::generate(&SystemIds);
+    CommandContext {
+        command_id,
+        fingerprint: Fingerprint([7; 32]),
+        actor: format!("customer:{command_id}"),
+        correlation_id: command_id.uuid(),
+        causation_id: None,
+        traceparent: None,
+        occurred_at: Timestamp::MIN_UTC,
+    }
+}
+
+#[async_trait]
+impl Contestant for Daybook {
+    async fn append_new(&self, stream: &str, events: usize) -> Result<(), Failed> {
+        let lines = (0..events).map(|_| Line::some()).collect();
+        self.baskets.create(stream, Add(lines), &context(), "null").await?;
+        Ok(())
+    }
+
+    async fn decide(&self, stream: &str) -> Result<(), Failed> {
+        self.baskets.execute(stream, Add(vec![Line::some()]), &context(), "null").await?;
+        Ok(())
+    }
+
+    async fn warm(&self, streams: &[String]) -> Result<(), Failed> {
+        for some in streams.chunks(500) {
+            self.baskets.load_many(&some.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        }
+        Ok(())
+    }
+
+    async fn replay(&self, slices: u16) -> Result<u64, Failed> {
+        let slice = |number| {
+            decode(&self.store, Selection::after(0).without_metadata().in_slice(Slice { number, of: slices }))
+        };
+        if slices == 1 {
+            return decode(&self.store, Selection::after(0).without_metadata()).await;
+        }
+        let slices: Vec<_> = (0..slices).map(|number| tokio::spawn(slice(number))).collect();
+        let mut decoded = 0;
+        for slice in slices {
+            decoded += slice.await??;
+        }
+        Ok(decoded)
+    }
+
+    async fn replay_rare(&self) -> Result<u64, Failed> {
+        decode(&self.store, Selection::after(0).of_types([RARE])).await
+    }
+
+    async fn conflict(&self, stream: &str) -> Result<(), Failed> {
+        let context = context();
+        let text = Text::some(context.command_id.uuid());
+        let event = NewEvent {
+            event_id: SystemIds.next(),
+            event_type: "LineAdded".to_owned(),
+            event_version: "1".to_owned(),
+            payload: text.payload,
+            metadata: text.metadata,
+        };
+        let stream = StreamId { aggregate_type: "Basket".to_owned(), aggregate_id: stream.to_owned() };
+        let append = Append {
+            command_id: context.command_id,
+            fingerprint: context.fingerprint,
+            parts: vec![Part { stream, expected: 0, events: vec![event], chain: Arc::default() }],
+            outcome: Some("null".to_owned()),
+        };
+        let outcome = self.store.appender().enqueue(append)?.outcome().await?;
+        if matches!(outcome, Appended::Conflict { .. }) {
+            Ok(())
+        } else {
+            Err(format!("not a conflict: {outcome:?}").into())
+        }
+    }
+}
