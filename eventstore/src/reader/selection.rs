@@ -2,7 +2,7 @@
 
 use sqlx::{Postgres, QueryBuilder};
 
-use super::view::{COLUMNS, WITHOUT_METADATA};
+use super::view::{COLUMNS, WHAT_HAPPENED};
 use crate::event::{Position, StreamId};
 
 /// One of several shares of the streams. An aggregate's events are all in the same share, so several can be replayed
@@ -24,7 +24,7 @@ pub struct Selection {
     aggregate_types: Option<Vec<String>>,
     streams: Option<Vec<StreamId>>,
     slice: Option<Slice>,
-    without_metadata: bool,
+    only_what_happened: bool,
 }
 
 impl Selection {
@@ -63,10 +63,11 @@ impl Selection {
         Self { slice: Some(slice), ..self }
     }
 
-    /// Without the events' metadata, for who does not ask why: half of what would be sent.
+    /// Only what happened: without the events' ids, their metadata and when they were recorded, which are half of what
+    /// would be sent.
     #[must_use]
-    pub fn without_metadata(self) -> Self {
-        Self { without_metadata: true, ..self }
+    pub fn only_what_happened(self) -> Self {
+        Self { only_what_happened: true, ..self }
     }
 
     /// Where it begins: the events are after this position.
@@ -90,7 +91,7 @@ impl Selection {
     /// The query that reads it in order, `limit` events at most.
     pub(super) fn query(&self, limit: usize) -> QueryBuilder<'static, Postgres> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let columns = if self.without_metadata { WITHOUT_METADATA } else { COLUMNS };
+        let columns = if self.only_what_happened { WHAT_HAPPENED } else { COLUMNS };
         let mut query = QueryBuilder::new(format!("SELECT {columns} FROM "));
         if let Some(streams) = &self.streams {
             // Each is looked up by its key, which the planner need not be trusted with.
@@ -98,11 +99,11 @@ impl Selection {
             let ids: Vec<String> = streams.iter().map(|stream| stream.aggregate_id.clone()).collect();
             query.push("unnest(").push_bind(types).push("::text[], ").push_bind(ids).push("::text[])");
             query.push(" AS wanted (type, id) CROSS JOIN LATERAL (SELECT e.* FROM events e");
-            query.push(" WHERE e.aggregate_type = wanted.type AND e.aggregate_id = wanted.id");
+            query.push(" WHERE e.aggregate_type = wanted.type AND e.aggregate_id = wanted.id AND ");
             self.restrict(&mut query);
             query.push(" ORDER BY e.sequence LIMIT ").push_bind(limit).push(") e");
         } else {
-            query.push("events e WHERE true");
+            query.push("events e WHERE ");
             self.restrict(&mut query);
         }
         query.push(" ORDER BY position LIMIT ").push_bind(limit);
@@ -111,7 +112,7 @@ impl Selection {
 
     /// Adds the other conditions.
     fn restrict(&self, query: &mut QueryBuilder<'static, Postgres>) {
-        query.push(" AND e.position > ").push_bind(self.after);
+        query.push("e.position > ").push_bind(self.after);
         if let Some(until) = self.until {
             query.push(" AND e.position <= ").push_bind(until);
         }

@@ -14,11 +14,11 @@ use crate::event::{Position, RecordedEvent};
 pub(crate) const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, \
      payload, metadata, recorded_at";
 
-/// The same with nothing in the place of the metadata.
-pub(super) const WITHOUT_METADATA: &str = "position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
-     event_version, payload, NULL::json, recorded_at";
+/// The same with nothing in the place of what is not part of what happened.
+pub(super) const WHAT_HAPPENED: &str = "position, NULL::uuid, aggregate_type, aggregate_id, sequence, event_type, \
+     event_version, payload, NULL::json, NULL::timestamptz";
 
-/// An event of the log, borrowed.
+/// An event of the log, borrowed. What its selection is without cannot be asked for: that is an error.
 #[derive(Debug, Clone, Copy)]
 pub struct EventView<'r>(&'r PgRow);
 
@@ -71,7 +71,7 @@ impl<'r> EventView<'r> {
         self.column(7)
     }
 
-    /// Its metadata, as the bytes that were written; an error in a selection without it.
+    /// Its metadata, as the bytes that were written.
     pub fn metadata(self) -> Result<&'r str, StoreError> {
         self.column(8)
     }

@@ -78,9 +78,9 @@ async fn conditions_are_met_all_at_once() {
 }
 
 #[tokio::test]
-async fn who_does_without_metadata_has_all_the_rest() {
+async fn who_asks_only_what_happened_is_told_all_of_it() {
     let (_database, reader) = a_log().await;
-    let mut scan = reader.scan(Selection::after(0).without_metadata(), 5_000);
+    let mut scan = reader.scan(Selection::after(0).only_what_happened(), 5_000);
     let batch = scan.next().await.expect("the log").expect("a batch");
     assert_eq!(batch.len(), 1_000);
     for (event, n) in batch.events().zip(1_i64..) {
@@ -90,6 +90,7 @@ async fn who_does_without_metadata_has_all_the_rest() {
         );
         assert_eq!(event.payload().expect("a payload"), format!("{{\"n\" : {n}}}"));
         event.metadata().expect_err("no metadata");
+        event.event_id().expect_err("no id");
     }
 }
 

@@ -91,10 +91,13 @@ impl Contestant for Daybook {
 
     async fn replay(&self, slices: u16) -> Result<u64, Failed> {
         let slice = |number| {
-            decode(&self.store, Selection::after(0).without_metadata().in_slice(Slice { number, of: slices }))
+            decode(
+                &self.store,
+                Selection::after(0).only_what_happened().in_slice(Slice { number, of: slices }),
+            )
         };
         if slices == 1 {
-            return decode(&self.store, Selection::after(0).without_metadata()).await;
+            return decode(&self.store, Selection::after(0).only_what_happened()).await;
         }
         let slices: Vec<_> = (0..slices).map(|number| tokio::spawn(slice(number))).collect();
         let mut decoded = 0;

@@ -19,7 +19,7 @@ const BY_ITSELF: [&str; 6] = [
     "SELECT 1",
     "LISTEN ",
     "position FROM log_head",
-    "FROM events WHERE position >",
+    "FROM events e WHERE e.position >",
     "SELECT name, position FROM projections",
     "PING",
 ];
