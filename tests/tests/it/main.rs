@@ -19,6 +19,7 @@ mod leadership;
 mod logs;
 mod merging;
 mod migrating;
+mod moving;
 mod operator;
 mod operators;
 mod process;
