@@ -181,25 +181,24 @@ BEGIN
     RETURNING h.position - 1, h.notified_at >= started INTO STRICT stood, tell;
     taken := clock_timestamp();
     waited_us := extract(epoch FROM taken - started) * 1000000;
-    IF tell THEN
-        PERFORM pg_notify('daybook_events', (stood + 1)::text);
-    END IF;
-
     SELECT e.sequence INTO version FROM events e
     WHERE e.aggregate_type = s_type AND e.aggregate_id = s_id
     ORDER BY e.sequence DESC LIMIT 1;
     IF coalesce(version, 0) <> s_version OR EXISTS (SELECT FROM commands known WHERE known.command_id = c_id) THEN
         UPDATE log_head h SET position = stood;
-        RETURN;
+    ELSE
+        INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                            position, event_id, recorded_at)
+        VALUES (s_type, s_id, s_version + 1, e_event_type, e_event_version, e_payload::json, e_metadata::json,
+                stood + 1, e_id, taken);
+        IF c_outcome IS NOT NULL THEN
+            INSERT INTO commands (command_id, fingerprint, version, position, outcome, recorded_at)
+            VALUES (c_id, c_fingerprint, s_version + 1, stood + 1, c_outcome::json, taken);
+        END IF;
+        head := stood;
     END IF;
 
-    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position,
-                        event_id, recorded_at)
-    VALUES (s_type, s_id, s_version + 1, e_event_type, e_event_version, e_payload::json, e_metadata::json, stood + 1,
-            e_id, taken);
-    IF c_outcome IS NOT NULL THEN
-        INSERT INTO commands (command_id, fingerprint, version, position, outcome, recorded_at)
-        VALUES (c_id, c_fingerprint, s_version + 1, stood + 1, c_outcome::json, taken);
+    IF tell THEN
+        PERFORM pg_notify('daybook_events', coalesce(head + 1, stood)::text);
     END IF;
-    head := stood;
 END $$;

@@ -87,19 +87,16 @@ impl Server {
             process.hear(MEASURING).await?;
         }
         let (cpu, wal) = (system::cpu_with_children(self.postmaster), self.wal().await?);
-        if plan.stage() != Stage::Log {
-            // They report only after the time is over, so this is when it is.
-            tokio::time::sleep(run).await;
-        }
         let mut seen = Vec::new();
         if plan.stage() == Stage::Log {
             seen.push(processes[0].report().await?);
+        } else {
+            // They report only after the time is over, so this is when it is.
+            tokio::time::sleep(run).await;
         }
         let (cpu, wal) = (system::cpu_with_children(self.postmaster) - cpu, self.wal().await? - wal);
-        if seen.is_empty() {
-            for process in &mut processes {
-                seen.push(process.report().await?);
-            }
+        for process in processes.iter_mut().skip(seen.len()) {
+            seen.push(process.report().await?);
         }
         Ok(row(plan, contestant, callers, &seen, cpu, wal))
     }

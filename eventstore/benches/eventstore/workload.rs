@@ -1,5 +1,7 @@
 //! What is done, and by how many at once.
 
+use std::num::NonZeroU16;
+
 use daybook_domain::IdSource as _;
 use daybook_eventstore::process::SystemIds;
 
@@ -23,7 +25,7 @@ pub(crate) enum Workload {
     /// One event to a new stream, but one in a hundred to a stream that somebody else has moved on.
     Conflicts,
     /// The whole log through a typed decoder, over so many connections.
-    Replay(u16),
+    Replay(NonZeroU16),
     /// The events of a type that is one in ten thousand.
     Sparse,
 }
@@ -150,14 +152,14 @@ pub(crate) const ALL: &[Plan] = &[
     },
     Plan {
         name: "replay-1",
-        workload: Workload::Replay(1),
+        workload: Workload::Replay(NonZeroU16::MIN),
         callers: &[1],
         processes: 1,
         contestants: READERS,
     },
     Plan {
         name: "replay-2",
-        workload: Workload::Replay(2),
+        workload: Workload::Replay(NonZeroU16::MIN.saturating_add(1)),
         callers: &[1],
         processes: 1,
         contestants: &["daybook"],

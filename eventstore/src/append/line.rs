@@ -1,4 +1,4 @@
-//! The appender's one connection: opened when first used, and given up as soon as it is in doubt.
+//! One of the appender's connections: opened when first used, and given up as soon as it is in doubt.
 
 use std::time::Duration;
 

@@ -174,7 +174,7 @@ impl Queued {
 pub struct Pending(oneshot::Receiver<Result<Appended, StoreError>>);
 
 impl Appender {
-    /// Starts appending to this database on a connection of its own, so that an append never waits for a read; ends
+    /// Starts appending to this database on connections of its own, so that an append never waits for a read; ends
     /// when the last clone is dropped and the queue is empty.
     pub fn start(database: &PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
@@ -204,13 +204,17 @@ impl Appender {
 }
 
 impl Pending {
-    /// Waits for the outcome, which the appender tells in time: it bounds whatever it waits for itself.
+    /// Waits for the outcome.
     ///
     /// # Errors
     /// [`StoreError::TimedOut`] when it is not known in time whether the append took effect; sending the same
     /// command again tells.
     pub async fn outcome(self) -> Result<Appended, StoreError> {
-        self.0.await.unwrap_or(Err(StoreError::Closed))
+        match tokio::time::timeout(DEADLINE + Duration::from_secs(1), self.0).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_dropped)) => Err(StoreError::Closed),
+            Err(_elapsed) => Err(StoreError::TimedOut),
+        }
     }
 }
 

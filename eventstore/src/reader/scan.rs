@@ -37,7 +37,9 @@ impl Batch {
 /// A selection that is being read. Whoever does not ask for more holds the reading up, and whoever drops it ends it.
 #[derive(Debug)]
 pub struct Scan {
-    batches: mpsc::Receiver<Result<Batch, StoreError>>,
+    /// Nothing is the end, which is said: that nobody reads any more is none.
+    batches: mpsc::Receiver<Result<Option<Batch>, StoreError>>,
+    ended: bool,
     reading: JoinHandle<()>,
 }
 
@@ -45,12 +47,11 @@ impl Scan {
     pub(super) fn start(pool: PgPool, selection: Selection, batch: usize) -> Self {
         let (pass_on, batches) = mpsc::channel(AHEAD);
         let reading = tokio::spawn(async move {
-            if let Err(error) = read(&pool, selection, batch.max(1), &pass_on).await {
-                // Whoever asked may have gone.
-                let _ = pass_on.send(Err(error)).await;
-            }
+            let end = read(&pool, selection, batch.max(1), &pass_on).await;
+            // Whoever asked may have gone.
+            let _ = pass_on.send(end.map(|()| None)).await;
         });
-        Self { batches, reading }
+        Self { batches, ended: false, reading }
     }
 
     /// The next events; nothing at the end of the selection, or where the log ends when that is reached.
@@ -58,7 +59,12 @@ impl Scan {
     /// # Errors
     /// When the database does not answer, or a position is missing. Then this is the end.
     pub async fn next(&mut self) -> Result<Option<Batch>, StoreError> {
-        self.batches.recv().await.transpose()
+        if self.ended {
+            return Ok(None);
+        }
+        let next = self.batches.recv().await.unwrap_or(Err(StoreError::Closed));
+        self.ended = !matches!(next, Ok(Some(_)));
+        next
     }
 }
 
@@ -77,7 +83,7 @@ async fn read(
     pool: &PgPool,
     mut selection: Selection,
     batch: usize,
-    pass_on: &mpsc::Sender<Result<Batch, StoreError>>,
+    pass_on: &mpsc::Sender<Result<Option<Batch>, StoreError>>,
 ) -> Result<(), StoreError> {
     loop {
         let began = selection.begins();
@@ -95,7 +101,7 @@ async fn read_page(
     pool: &PgPool,
     selection: &mut Selection,
     batch: usize,
-    pass_on: &mpsc::Sender<Result<Batch, StoreError>>,
+    pass_on: &mpsc::Sender<Result<Option<Batch>, StoreError>>,
 ) -> Result<bool, StoreError> {
     let mut query = selection.query(PAGE);
     let mut stream = query.build().fetch(pool);
@@ -118,7 +124,7 @@ async fn read_page(
         }
         selection.go_on(last);
         count += rows.len();
-        if pass_on.send(Ok(Batch { rows })).await.is_err() {
+        if pass_on.send(Ok(Some(Batch { rows }))).await.is_err() {
             return Ok(false);
         }
         if !has_more {

@@ -1,5 +1,7 @@
 //! Which events of the log somebody wants.
 
+use std::num::NonZeroU16;
+
 use sqlx::{Postgres, QueryBuilder};
 
 use super::view::{COLUMNS, WHAT_HAPPENED};
@@ -9,10 +11,15 @@ use crate::event::{Position, StreamId};
 /// side by side with the order kept within each stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// Which one, from 0.
-    pub number: u16,
-    /// Of how many.
-    pub of: u16,
+    number: u16,
+    of: NonZeroU16,
+}
+
+impl Slice {
+    /// All the slices, when there are so many.
+    pub fn all(of: NonZeroU16) -> impl Iterator<Item = Self> {
+        (0..of.get()).map(move |number| Self { number, of })
+    }
 }
 
 /// Which events: all of a range of positions, or those that meet every condition given.
@@ -123,7 +130,7 @@ impl Selection {
             query.push(" AND e.aggregate_type = ANY (").push_bind(types.clone()).push(")");
         }
         if let Some(Slice { number, of }) = self.slice {
-            query.push(" AND (hashtext(e.aggregate_id) & 2147483647) % ").push_bind(i32::from(of.max(1)));
+            query.push(" AND (hashtext(e.aggregate_id) & 2147483647) % ").push_bind(i32::from(of.get()));
             query.push(" = ").push_bind(i32::from(number));
         }
     }

@@ -238,13 +238,17 @@ async fn a_relay_that_cannot_publish_says_how_much_waits_and_for_how_long() {
     measures(&address, &[("daybook_relay_leader", 1.0, 1.0), none[0], none[1]]).await;
 }
 
+/// The metric that says how far the read model of stock is behind, in this unit.
+fn lag_of_stock(unit: &str) -> String {
+    format!("daybook_projection_lag_{unit}{{projection=\"stock\",version=\"1\"}}")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projector_that_cannot_write_says_how_much_it_lacks_and_for_how_long() {
     let fragile = Fragile::new().await;
     let (_projector, address) = fragile.start("daybook-projector", &["stock"]).await;
     let lantern = fragile.shop.product(1_000, 5).await;
-    let lag = |unit: &str| format!("daybook_projection_lag_{unit}{{projection=\"stock\",version=\"1\"}}");
-    let (positions, seconds) = (lag("positions"), lag("seconds"));
+    let (positions, seconds) = (lag_of_stock("positions"), lag_of_stock("seconds"));
     let none = [(positions.as_str(), 0.0, 0.0), (seconds.as_str(), 0.0, 0.0)];
     measures(&address, &none).await;
     fragile.read.cut();
@@ -261,8 +265,7 @@ async fn a_projector_that_stands_by_for_another_lacks_nothing() {
     let fragile = Fragile::new().await;
     let (_first, address) = fragile.start("daybook-projector", &["stock"]).await;
     let lantern = fragile.shop.product(1_000, 5).await;
-    let lag = |unit: &str| format!("daybook_projection_lag_{unit}{{projection=\"stock\",version=\"1\"}}");
-    let (positions, seconds) = (lag("positions"), lag("seconds"));
+    let (positions, seconds) = (lag_of_stock("positions"), lag_of_stock("seconds"));
     let none = [(positions.as_str(), 0.0, 0.0), (seconds.as_str(), 0.0, 0.0)];
     measures(&address, &none).await;
     fragile.read.cut();

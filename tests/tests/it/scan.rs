@@ -1,10 +1,12 @@
 //! Reading the log in selections: what is asked for, all of it and in order, however it is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use daybook_eventstore::{LogReader, Position, RecordedEvent, Selection, Slice, StoreError, StreamId};
 use sqlx::Executor as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::harness::{Database, eventually};
 
@@ -98,8 +100,9 @@ async fn who_asks_only_what_happened_is_told_all_of_it() {
 async fn slices_share_the_log_out_and_keep_each_stream_together() {
     let (_database, reader) = a_log().await;
     let (mut all, mut at) = (BTreeSet::new(), BTreeMap::new());
-    for number in 0..3 {
-        let slice = read(&reader, Selection::after(0).in_slice(Slice { number, of: 3 }), 10).await;
+    let three = NonZeroU16::new(3).expect("three");
+    for (number, slice) in Slice::all(three).enumerate() {
+        let slice = read(&reader, Selection::after(0).in_slice(slice), 10).await;
         let slice = slice.expect("a slice");
         assert!(!slice.is_empty() && slice.is_sorted_by_key(|event| event.position));
         for event in slice {
@@ -119,28 +122,48 @@ async fn a_missing_position_is_noticed_and_never_passed_over() {
     assert!(matches!(failed, StoreError::LogDiverged { position: 448, .. }), "{failed:?}");
 }
 
-#[tokio::test]
-async fn who_does_not_ask_for_more_holds_the_server_up() {
+/// More than the sockets' buffers hold.
+async fn a_large_log() -> Database {
     let database = Database::events().await;
-    // More than the sockets' buffers hold.
     let insert = "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, \
          metadata, position, event_id, recorded_at) \
          SELECT 'Thing', 'thing', p, 'Happened', '1', json_build_object('text', repeat('x', 2000)), '{}', p, \
          gen_random_uuid(), now() FROM generate_series(1, 20000) p";
     database.pool.execute(insert).await.expect("a log");
+    database
+}
+
+/// How many of the server's processes have waited for us for so long.
+async fn held_up(database: &Database, time: &str) -> i64 {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND wait_event = 'ClientWrite' AND clock_timestamp() - query_start > $1::interval";
+    sqlx::query_scalar(waiting).bind(time).fetch_one(&database.pool).await.expect("an answer")
+}
+
+#[tokio::test]
+async fn who_does_not_ask_for_more_holds_the_server_up() {
+    let database = a_large_log().await;
     let reader = LogReader::new(database.pool.clone());
     let mut scan = reader.scan(Selection::after(0), 10);
     scan.next().await.expect("the log").expect("a batch");
-    let held_up = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'ClientWrite'";
-    eventually(SOON, "the server waits for us", async || {
-        let waiting: i64 = sqlx::query_scalar(held_up).fetch_one(&database.pool).await.expect("an answer");
-        (waiting > 0).then_some(())
-    })
-    .await;
+    eventually(SOON, "the server waits", async || (held_up(&database, "0").await > 0).then_some(())).await;
     drop(scan);
-    eventually(SOON, "the server is let go", async || {
-        let waiting: i64 = sqlx::query_scalar(held_up).fetch_one(&database.pool).await.expect("an answer");
-        (waiting == 0).then_some(())
-    })
-    .await;
+    eventually(SOON, "it is let go", async || (held_up(&database, "0").await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn who_takes_longer_than_a_statement_may_misses_nothing() {
+    let database = a_large_log().await;
+    let short =
+        PgConnectOptions::clone(&database.pool.connect_options()).options([("statement_timeout", "200ms")]);
+    let reader = LogReader::new(PgPoolOptions::new().connect_lazy_with(short));
+    let mut scan = reader.scan(Selection::after(0), 10);
+    let mut read = scan.next().await.expect("the log").expect("a batch").len();
+    let too_long = async || (held_up(&database, "300ms").await > 0).then_some(());
+    eventually(SOON, "the statement has had its time", too_long).await;
+    while let Some(batch) = scan.next().await.expect("the log") {
+        read += batch.len();
+    }
+    assert_eq!(read, 20_000);
+    assert!(scan.next().await.expect("the end").is_none(), "the end stays the end");
 }

@@ -9,8 +9,8 @@ use daybook_domain::inventory::{Inventory, InventoryCommand, InventoryEvent, Inv
 use daybook_domain::{IdSource, OrderId, Quantity, ShipmentId, SubjectId, Timestamp, VariantId};
 use daybook_eventstore::process::{SystemClock, SystemIds};
 use daybook_eventstore::{
-    Append, Appended, CommandContext, CommandError, CqrsStore, EventStore, Fingerprint, LogReader, Part,
-    Repository, SnapshotPolicy, StreamId, Upcasters, Vault, VaultError, VaultKey,
+    CommandContext, CommandError, CqrsStore, EventStore, Fingerprint, LogReader, Repository, SnapshotPolicy,
+    Upcasters, Vault, VaultError, VaultKey,
 };
 use futures::future::join_all;
 use postgres_es::PostgresEventRepository;
@@ -247,37 +247,6 @@ async fn events_and_commands_can_be_neither_changed_nor_removed() {
             assert!(refused.to_string().contains("append-only"), "{refused}");
         }
     }
-}
-
-/// A refusal is appended as conditions alone, and takes no lock.
-#[tokio::test(flavor = "multi_thread")]
-async fn conditions_that_do_not_hold_leave_the_log_as_others_move_it_on() {
-    let database = Database::events().await;
-    let (writer, other) = (
-        Writer::new(&database),
-        EventStore::new(database.pool.clone(), Arc::new(SystemIds), Upcasters::default()),
-    );
-    let wrong = |item: StockItem| Part {
-        stream: StreamId { aggregate_type: "Inventory".to_owned(), aggregate_id: item.to_string() },
-        expected: 7,
-        events: Vec::new(),
-        chain: Arc::default(),
-    };
-    let conditions = async {
-        for _ in 0..200 {
-            let CommandContext { command_id, fingerprint, .. } = context();
-            let append = Append { command_id, fingerprint, parts: vec![wrong(some_item())], outcome: None };
-            let outcome = other.appender().enqueue(append).expect("there is room").outcome().await;
-            assert_eq!(outcome.expect("an answer"), Appended::Conflict { part: 0 });
-        }
-    };
-    let events = async {
-        for _ in 0..200 {
-            writer.append(1).await;
-        }
-    };
-    tokio::join!(conditions, events);
-    assert_eq!(positions(&database).await, (1..=200).collect::<Vec<i64>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]

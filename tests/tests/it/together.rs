@@ -14,7 +14,7 @@ use daybook_eventstore::{
 use futures::future::join_all;
 
 use crate::harness::shop::context;
-use crate::harness::{Database, eventually};
+use crate::harness::{Database, Writer, eventually};
 
 const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10 };
 
@@ -306,4 +306,33 @@ async fn a_conflict_names_what_was_not_so() {
         let queued = process.store.appender().enqueue(append).expect("there is room");
         assert_eq!(queued.outcome().await.expect("an answer"), Appended::Conflict { part });
     }
+}
+
+/// A refusal is appended as conditions alone, and takes no lock.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_that_do_not_hold_leave_the_log_as_others_move_it_on() {
+    let database = Database::events().await;
+    let (writer, process) = (Writer::new(&database), Process::new(&database));
+    let wrong = |item: StockItem| Part {
+        stream: StreamId { aggregate_type: "Inventory".to_owned(), aggregate_id: item.to_string() },
+        expected: 7,
+        events: Vec::new(),
+        chain: Arc::default(),
+    };
+    let conditions = async {
+        for _ in 0..200 {
+            let CommandContext { command_id, fingerprint, .. } = context();
+            let append = Append { command_id, fingerprint, parts: vec![wrong(some_item())], outcome: None };
+            let outcome = process.store.appender().enqueue(append).expect("there is room").outcome().await;
+            assert_eq!(outcome.expect("an answer"), Appended::Conflict { part: 0 });
+        }
+    };
+    let events = async {
+        for _ in 0..200 {
+            writer.append(1).await;
+        }
+    };
+    tokio::join!(conditions, events);
+    let log = LogReader::new(database.pool.clone()).read(0, 1_000).await.expect("the log");
+    assert_eq!(log.iter().map(|event| event.position).collect::<Vec<_>>(), (1..=200).collect::<Vec<i64>>());
 }

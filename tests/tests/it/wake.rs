@@ -30,3 +30,20 @@ async fn a_listener_whose_server_vanished_listens_again() {
     is_told().await;
     is_told().await;
 }
+
+/// The log is told of at most every 4 ms.
+#[tokio::test]
+async fn what_is_appended_right_after_something_is_told_of_too() {
+    let database = Database::events().await;
+    let (wake, _listening) = Wake::listen(database.pool.clone());
+    let (reader, upcasters) = (LogReader::new(database.pool.clone()), Upcasters::default());
+    let source = FeedSource { reader, wake: wake.clone(), stream: None, upcasters };
+    let origin = Checkpoint::origin(&source.reader).await.expect("the log has a head");
+    let _wants_to_be_woken = Feed::open(source, "follower", &origin).await.expect("a feed");
+    let writer = Writer::new(&database);
+    for _ in 0..30 {
+        writer.append(1).await;
+        let last = writer.append(1).await;
+        eventually(SOON, "it is told", || async { (wake.position() == last).then_some(()) }).await;
+    }
+}

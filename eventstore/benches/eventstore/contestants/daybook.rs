@@ -1,5 +1,6 @@
 //! Daybook's event store, through the front door that commands take.
 
+use std::num::NonZeroU16;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -89,17 +90,14 @@ impl Contestant for Daybook {
         Ok(())
     }
 
-    async fn replay(&self, slices: u16) -> Result<u64, Failed> {
-        let slice = |number| {
-            decode(
-                &self.store,
-                Selection::after(0).only_what_happened().in_slice(Slice { number, of: slices }),
-            )
-        };
-        if slices == 1 {
-            return decode(&self.store, Selection::after(0).only_what_happened()).await;
+    async fn replay(&self, slices: NonZeroU16) -> Result<u64, Failed> {
+        let all = Selection::after(0).only_what_happened();
+        if slices == NonZeroU16::MIN {
+            return decode(&self.store, all).await;
         }
-        let slices: Vec<_> = (0..slices).map(|number| tokio::spawn(slice(number))).collect();
+        let slices: Vec<_> = Slice::all(slices)
+            .map(|slice| tokio::spawn(decode(&self.store, all.clone().in_slice(slice))))
+            .collect();
         let mut decoded = 0;
         for slice in slices {
             decoded += slice.await??;

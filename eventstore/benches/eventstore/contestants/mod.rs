@@ -8,6 +8,7 @@ mod rows;
 mod unnest;
 
 use std::error::Error;
+use std::num::NonZeroU16;
 use std::str::FromStr as _;
 
 use async_trait::async_trait;
@@ -38,7 +39,7 @@ pub(crate) trait Contestant: Send + Sync {
         Ok(())
     }
     /// Decodes the whole log over so many connections; returns how many events that was.
-    async fn replay(&self, _slices: u16) -> Result<u64, Failed> {
+    async fn replay(&self, _slices: NonZeroU16) -> Result<u64, Failed> {
         Err("cannot replay".into())
     }
     /// Decodes all events of the rare type; returns how many they are.

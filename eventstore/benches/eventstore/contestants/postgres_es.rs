@@ -1,5 +1,7 @@
 //! `cqrs-es` with `postgres-es`, as they are.
 
+use std::num::NonZeroU16;
+
 use async_trait::async_trait;
 use cqrs_es::persist::PersistedEventRepository as _;
 use daybook_domain::IdSource as _;
@@ -43,7 +45,7 @@ impl Contestant for PostgresEs {
         self.execute(stream, events).await
     }
 
-    async fn replay(&self, _slices: u16) -> Result<u64, Failed> {
+    async fn replay(&self, _slices: NonZeroU16) -> Result<u64, Failed> {
         let mut events = self.events.stream_all_events::<Basket>().await?;
         let mut decoded = 0;
         while let Some(event) = events.next::<Basket>(&[]).await {

@@ -1,5 +1,7 @@
 //! Rows as the driver gives them, decoded as they come: what a reader reaches that promises nothing else.
 
+use std::num::NonZeroU16;
+
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use sqlx::{PgPool, Row as _};
@@ -17,7 +19,7 @@ impl Rows {
 
 #[async_trait]
 impl Contestant for Rows {
-    async fn replay(&self, _slices: u16) -> Result<u64, Failed> {
+    async fn replay(&self, _slices: NonZeroU16) -> Result<u64, Failed> {
         let query = "SELECT aggregate_id, sequence, event_type, payload FROM events ORDER BY position";
         let mut rows = sqlx::query(query).fetch(&self.0);
         let mut decoded = 0;
