@@ -26,6 +26,8 @@ ORDER BY place, aggregate_type, aggregate_id, sequence;
 
 UPDATE log_head SET position = (SELECT count(*) FROM events);
 
+SELECT extend_event_directory(2147483647);
+
 COMMIT;
 
 ANALYZE events;

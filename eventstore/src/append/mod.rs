@@ -3,6 +3,7 @@
 
 mod batch;
 mod chain;
+mod directory;
 mod line;
 mod meters;
 mod select;
@@ -18,6 +19,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::chain::Chain;
+use self::directory::Keeper;
 use self::line::Line;
 use self::meters::Meters;
 use crate::error::StoreError;
@@ -179,7 +181,7 @@ impl Appender {
     pub fn start(database: &PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let lines = (0..LINES).map(|_| Line::to(database.clone())).collect();
-        tokio::spawn(task::run(lines, waiting));
+        tokio::spawn(task::run(lines, waiting, Keeper::start(database.clone())));
         Self { queue, hasher: RandomState::new() }
     }
 

@@ -7,11 +7,13 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
+use super::directory::Keeper;
 use super::line::{Line, is_refusal};
 use super::meters::Meters;
 use super::select::{Claims, MAX_BATCH, take};
 use super::{Append, Appended, DEADLINE, Queued, answer};
 use crate::error::StoreError;
+use crate::event::Position;
 
 /// How many commands are looked at at once.
 const MAX_WAITING: usize = 2 * MAX_BATCH;
@@ -29,7 +31,7 @@ struct Aloft {
     claims: Claims,
 }
 
-pub(super) async fn run(lines: Vec<Line>, mut queue: mpsc::Receiver<Queued>) {
+pub(super) async fn run(lines: Vec<Line>, mut queue: mpsc::Receiver<Queued>, keeper: Keeper) {
     let mut idle: Vec<(usize, Line)> = lines.into_iter().enumerate().collect();
     let meters = Meters::new();
     let (mut sending, mut aloft) = (FuturesUnordered::new(), Vec::new());
@@ -53,8 +55,8 @@ pub(super) async fn run(lines: Vec<Line>, mut queue: mpsc::Receiver<Queued>) {
                 idle.push((number, line));
             } else {
                 aloft.push(Aloft { line: number, commands: batch.len(), claims });
-                let meters = &meters;
-                sending.push(async move { (number, send(line, batch, meters).await) });
+                let (meters, keeper) = (&meters, &keeper);
+                sending.push(async move { (number, send(line, batch, meters, keeper).await) });
                 continue;
             }
         }
@@ -81,15 +83,19 @@ fn worthwhile(aloft: &[Aloft]) -> usize {
     aloft.iter().map(|batch| batch.commands / 2).max().map_or(1, |half| half.max(WORTHWHILE))
 }
 
-async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters) -> Line {
+async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters, keeper: &Keeper) -> Line {
     metrics::histogram!("daybook_append_batch_commands")
         .record(u32::try_from(queued.len()).unwrap_or(u32::MAX));
     let deadline = queued.iter().map(|q| q.since).min().unwrap_or_else(Instant::now) + DEADLINE;
     let appends: Vec<&Append> = queued.iter().map(|q| &q.append).collect();
     match try_until(&mut line, &appends, deadline).await {
         Ok(outcomes) => {
+            let last = outcomes.iter().rev().find_map(done_at);
             for (queued, outcome) in queued.into_iter().zip(outcomes) {
                 answer(meters, queued, Ok(outcome));
+            }
+            if let Some(position) = last {
+                keeper.reached(position);
             }
         }
         // The database refuses something in the batch: find out what, so that its neighbours do not fail with it.
@@ -116,6 +122,16 @@ async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters) -> Line {
         }
     }
     line
+}
+
+/// The position that an append has reached now.
+const fn done_at(outcome: &Appended) -> Option<Position> {
+    match outcome {
+        Appended::Done { position, .. } => Some(*position),
+        Appended::Replayed { .. } | Appended::Mismatch | Appended::Conflict { .. } | Appended::Unfounded => {
+            None
+        }
+    }
 }
 
 async fn one(line: &mut Line, append: &Append, deadline: Instant) -> Result<Appended, StoreError> {

@@ -1,5 +1,6 @@
 //! Reading the log by position, from the primary or a replica.
 
+mod directory;
 mod scan;
 mod selection;
 mod view;
@@ -7,6 +8,7 @@ mod view;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
+pub(crate) use self::directory::BLOCK;
 pub use self::scan::{Batch, Scan};
 pub use self::selection::{Selection, Slice};
 pub use self::view::EventView;

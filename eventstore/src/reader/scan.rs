@@ -1,11 +1,12 @@
 //! Reading much of the log: batch after batch. The next ones are read while one is dealt with, and no further ahead.
 
 use futures::TryStreamExt as _;
-use sqlx::PgPool;
 use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Postgres, QueryBuilder};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::directory::{Directory, Stretch};
 use super::selection::Selection;
 use super::view::EventView;
 use crate::bounded::bounded;
@@ -76,61 +77,110 @@ impl Drop for Scan {
 
 /// How many events one statement reads. It ends soon enough for the server to tidy up behind it.
 const PAGE: usize = 50_000;
+/// How many it reads at positions that are listed.
+const LISTED_PAGE: usize = 4_096;
 /// `query_canceled`: the statement took longer than statements may, since whoever reads takes their time.
 const CANCELED: &str = "57014";
 
+/// Who reads, and for whom.
+struct Reading<'a> {
+    pool: &'a PgPool,
+    selection: Selection,
+    batch: usize,
+    pass_on: &'a mpsc::Sender<Result<Option<Batch>, StoreError>>,
+}
+
 async fn read(
     pool: &PgPool,
-    mut selection: Selection,
+    selection: Selection,
     batch: usize,
     pass_on: &mpsc::Sender<Result<Option<Batch>, StoreError>>,
 ) -> Result<(), StoreError> {
+    let mut reading = Reading { pool, selection, batch, pass_on };
+    let mut directory = Directory::new();
     loop {
-        let began = selection.begins();
-        match read_page(pool, &mut selection, batch, pass_on).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(error) if is_canceled(&error) && selection.begins() > began => {}
-            Err(error) => return Err(error),
+        let reached = match directory.next(pool, &reading.selection).await? {
+            Stretch::Unlisted { until } => reading.look(until).await.map(|()| until)?,
+            Stretch::Listed { positions, until } => reading.listed(&positions).await.map(|()| Some(until))?,
+        };
+        match reached {
+            Some(until) if reading.selection.ends() != Some(until) => reading.selection.go_on(until),
+            _ => return Ok(()),
         }
     }
 }
 
-/// Whether there may be more.
-async fn read_page(
-    pool: &PgPool,
-    selection: &mut Selection,
-    batch: usize,
-    pass_on: &mpsc::Sender<Result<Option<Batch>, StoreError>>,
-) -> Result<bool, StoreError> {
-    let mut query = selection.query(PAGE);
-    let mut stream = query.build().fetch(pool);
-    let mut count = 0;
-    loop {
-        let mut rows = Vec::with_capacity(batch);
-        let fill = async {
-            while rows.len() < batch
-                && let Some(row) = stream.try_next().await?
-            {
-                rows.push(row);
+impl Reading<'_> {
+    /// Reads one event after another.
+    async fn look(&mut self, until: Option<Position>) -> Result<(), StoreError> {
+        loop {
+            let began = self.selection.begins();
+            let query = self.selection.up_to(until).query(PAGE);
+            match self.pass_rows(query).await {
+                Ok(PAGE) => {}
+                Ok(_) => return Ok(()),
+                Err(error) if is_canceled(&error) && self.selection.begins() > began => {}
+                Err(error) => return Err(error),
             }
-            Ok(())
-        };
-        bounded(fill).await?;
-        let Some(last) = rows.last() else { return Ok(count == PAGE) };
-        let (last, has_more) = (EventView::of(last).position()?, rows.len() == batch);
-        if selection.is_whole() && last - selection.begins() != length(&rows) {
-            return Err(StoreError::LogDiverged { name: "a scan".to_owned(), position: selection.begins() });
-        }
-        selection.go_on(last);
-        count += rows.len();
-        if pass_on.send(Ok(Some(Batch { rows }))).await.is_err() {
-            return Ok(false);
-        }
-        if !has_more {
-            return Ok(count == PAGE);
         }
     }
+
+    /// Reads what is at these positions.
+    async fn listed(&mut self, positions: &[Position]) -> Result<(), StoreError> {
+        let mut positions = positions;
+        while !positions.is_empty() {
+            let began = self.selection.begins();
+            let (page, rest) = positions.split_at(positions.len().min(LISTED_PAGE));
+            match self.pass_rows(self.selection.query_at(page)).await {
+                Ok(read) if read == page.len() || !self.selection.is_of_types_alone() => positions = rest,
+                Ok(_) => return Err(missing(began)),
+                Err(error) if is_canceled(&error) && self.selection.begins() > began => {
+                    positions = &positions[positions.partition_point(|at| *at <= self.selection.begins())..];
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes on what a query gives; how many events that were.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when nobody wants the rest, besides those of the database.
+    async fn pass_rows(&mut self, mut query: QueryBuilder<'static, Postgres>) -> Result<usize, StoreError> {
+        let mut stream = query.build().fetch(self.pool);
+        let mut count = 0;
+        loop {
+            let mut rows = Vec::with_capacity(self.batch);
+            let fill = async {
+                while rows.len() < self.batch
+                    && let Some(row) = stream.try_next().await?
+                {
+                    rows.push(row);
+                }
+                Ok(())
+            };
+            bounded(fill).await?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            let (last, has_more) = (EventView::of(last).position()?, rows.len() == self.batch);
+            if self.selection.is_whole() && last - self.selection.begins() != length(&rows) {
+                return Err(missing(self.selection.begins()));
+            }
+            self.selection.go_on(last);
+            count += rows.len();
+            if self.pass_on.send(Ok(Some(Batch { rows }))).await.is_err() {
+                return Err(StoreError::Closed);
+            }
+            if !has_more {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+/// Something that must be there after this position is not.
+fn missing(position: Position) -> StoreError {
+    StoreError::LogDiverged { name: "a scan".to_owned(), position }
 }
 
 fn is_canceled(error: &StoreError) -> bool {

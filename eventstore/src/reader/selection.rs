@@ -82,9 +82,29 @@ impl Selection {
         self.after
     }
 
+    /// The same, but none after this position.
+    pub(super) fn up_to(&self, until: Option<Position>) -> Self {
+        Self { until: until.or(self.until), ..self.clone() }
+    }
+
     /// Goes on after this position.
     pub(super) const fn go_on(&mut self, after: Position) {
         self.after = after;
+    }
+
+    /// Where it ends: none of the events is after this position.
+    pub(super) const fn ends(&self) -> Option<Position> {
+        self.until
+    }
+
+    /// Whether it is one that the directory of events by their types helps with.
+    pub(super) const fn is_of_types(&self) -> bool {
+        self.streams.is_none() && (self.event_types.is_some() || self.aggregate_types.is_some())
+    }
+
+    /// Whether all events of some types in its range are in it.
+    pub(super) const fn is_of_types_alone(&self) -> bool {
+        self.is_of_types() && self.slice.is_none()
     }
 
     /// Whether every position of the range is in it.
@@ -117,6 +137,32 @@ impl Selection {
         query
     }
 
+    /// The query of what the directory has of it in these blocks, up to `beyond`: in each row how far the directory
+    /// reaches, and, if there is one, a block and the offsets in it.
+    pub(super) fn directory(&self, first: i64, beyond: i64) -> QueryBuilder<'static, Postgres> {
+        let mut query = QueryBuilder::new(
+            "SELECT h.position, d.block, d.offsets FROM event_directory_head h LEFT JOIN event_directory d ON d.block >= ",
+        );
+        query.push_bind(first).push(" AND d.block < ").push_bind(beyond);
+        if let Some(types) = &self.event_types {
+            query.push(" AND d.event_type = ANY (").push_bind(types.clone()).push(")");
+        }
+        if let Some(types) = &self.aggregate_types {
+            query.push(" AND d.aggregate_type = ANY (").push_bind(types.clone()).push(")");
+        }
+        query
+    }
+
+    /// The query that reads what is at these positions in order.
+    pub(super) fn query_at(&self, positions: &[Position]) -> QueryBuilder<'static, Postgres> {
+        let columns = if self.only_what_happened { WHAT_HAPPENED } else { COLUMNS };
+        let mut query = QueryBuilder::new(format!("SELECT {columns} FROM events e WHERE e.position = ANY ("));
+        query.push_bind(positions.to_vec()).push(")");
+        self.restrict_to_slice(&mut query);
+        query.push(" ORDER BY position");
+        query
+    }
+
     /// Adds the other conditions.
     fn restrict(&self, query: &mut QueryBuilder<'static, Postgres>) {
         query.push("e.position > ").push_bind(self.after);
@@ -129,6 +175,10 @@ impl Selection {
         if let Some(types) = &self.aggregate_types {
             query.push(" AND e.aggregate_type = ANY (").push_bind(types.clone()).push(")");
         }
+        self.restrict_to_slice(query);
+    }
+
+    fn restrict_to_slice(&self, query: &mut QueryBuilder<'static, Postgres>) {
         if let Some(Slice { number, of }) = self.slice {
             query.push(" AND (hashtext(e.aggregate_id) & 2147483647) % ").push_bind(i32::from(of.get()));
             query.push(" = ").push_bind(i32::from(number));

@@ -6,6 +6,7 @@ mod at_once;
 mod checkout;
 mod checkout_mishaps;
 mod crash;
+mod directory;
 mod ending;
 mod faults;
 mod feed;
