@@ -171,6 +171,8 @@ async fn seed(database: &str, kind: &str, streams: u32) -> Result<(), Failed> {
     } else if kind == "daybook" {
         let head = format!("UPDATE log_head SET position = {}", i64::from(streams) * PRIOR);
         connection.execute(head.as_str()).await?;
+        // As whoever appended them would have done.
+        connection.execute("SELECT extend_event_directory(2147483647)").await?;
     }
     // What nobody has read yet is not a reader's fault.
     connection.execute("VACUUM (ANALYZE) events").await?;

@@ -22,9 +22,11 @@ const FOR_QUERIES: Limits = Limits { acquire: Duration::from_millis(1_500), stat
 /// a database that is away is a matter of readiness and not of starting.
 ///
 /// It is for statements that find their rows by keys: each is planned once a connection, since planning anew for every
-/// call's values costs more than running it.
+/// call's values costs more than running it. None is worth the 5 ms that the server takes to start helpers for it, which
+/// it would do for a plan that must do for any value.
 pub fn pool(url: &PgUrl, max: u32, application: &str) -> PgPool {
-    open(url.options().options([("plan_cache_mode", "force_generic_plan")]), max, application, &FOR_WORK)
+    let planning = [("plan_cache_mode", "force_generic_plan"), ("max_parallel_workers_per_gather", "0")];
+    open(url.options().options(planning), max, application, &FOR_WORK)
 }
 
 /// The same for queries whose best plan depends on what is asked for, and whose asker does not wait long.

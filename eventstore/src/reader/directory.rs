@@ -1,7 +1,7 @@
 //! Where the events of some types are: what the store has written down of it, block after block of the log
 //! (`migrations/events/0012_event_directory.sql`). It only spares looking: without it the same events are found.
 
-use sqlx::{PgPool, Row};
+use sqlx::{PgConnection, Row};
 
 use super::selection::Selection;
 use crate::bounded::bounded;
@@ -11,7 +11,7 @@ use crate::event::Position;
 /// How many positions a block has.
 pub(crate) const BLOCK: Position = 4_096;
 /// Over how many blocks events are looked up first, and at most.
-const FIRST_WINDOW: i64 = 64;
+const FIRST_WINDOW: i64 = 512;
 const MAX_WINDOW: i64 = 1 << 20;
 /// How many positions make a lookup a small one, after which the next goes over more blocks, and how many a large one.
 const FEW: usize = 1_024;
@@ -32,27 +32,34 @@ pub(super) enum Stretch {
 #[derive(Debug)]
 pub(super) struct Directory {
     window: i64,
+    exhausted: bool,
 }
 
 impl Directory {
     pub(super) const fn new() -> Self {
-        Self { window: FIRST_WINDOW }
+        Self { window: FIRST_WINDOW, exhausted: false }
     }
 
     /// The next of the selection's stretches.
-    pub(super) async fn next(&mut self, pool: &PgPool, selection: &Selection) -> Result<Stretch, StoreError> {
-        if !selection.is_of_types() {
+    pub(super) async fn next(
+        &mut self,
+        connection: &mut PgConnection,
+        selection: &Selection,
+    ) -> Result<Stretch, StoreError> {
+        if self.exhausted || !selection.is_of_types() {
             return Ok(Stretch::Unlisted { until: None });
         }
         let (after, first) = (selection.begins(), selection.begins() / BLOCK);
         let beyond = first.saturating_add(self.window);
         let rows =
-            bounded(async { Ok(selection.directory(first, beyond).build().fetch_all(pool).await?) }).await?;
+            bounded(async { Ok(selection.directory(first, beyond).build().fetch_all(connection).await?) })
+                .await?;
         let extent: Position = rows.first().map_or(Ok(0), |row| row.try_get(0))?;
         if extent <= after {
             return Ok(Stretch::Unlisted { until: None });
         }
         let until = extent.min(beyond.saturating_mul(BLOCK));
+        self.exhausted = until == extent;
         let until = selection.ends().map_or(until, |end| end.min(until));
         let mut positions = Vec::new();
         for row in &rows {

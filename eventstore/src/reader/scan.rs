@@ -1,6 +1,7 @@
 //! Reading much of the log: batch after batch. The next ones are read while one is dealt with, and no further ahead.
 
 use futures::TryStreamExt as _;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Postgres, QueryBuilder};
 use tokio::sync::mpsc;
@@ -82,9 +83,9 @@ const LISTED_PAGE: usize = 4_096;
 /// `query_canceled`: the statement took longer than statements may, since whoever reads takes their time.
 const CANCELED: &str = "57014";
 
-/// Who reads, and for whom.
+/// Who reads, and for whom: on one connection, which knows the statements after their first use.
 struct Reading<'a> {
-    pool: &'a PgPool,
+    connection: PoolConnection<Postgres>,
     selection: Selection,
     batch: usize,
     pass_on: &'a mpsc::Sender<Result<Option<Batch>, StoreError>>,
@@ -96,10 +97,12 @@ async fn read(
     batch: usize,
     pass_on: &mpsc::Sender<Result<Option<Batch>, StoreError>>,
 ) -> Result<(), StoreError> {
-    let mut reading = Reading { pool, selection, batch, pass_on };
+    let connection = bounded(async { Ok(pool.acquire().await?) }).await?;
+    let mut reading = Reading { connection, selection, batch, pass_on };
     let mut directory = Directory::new();
     loop {
-        let reached = match directory.next(pool, &reading.selection).await? {
+        let stretch = directory.next(&mut reading.connection, &reading.selection).await?;
+        let reached = match stretch {
             Stretch::Unlisted { until } => reading.look(until).await.map(|()| until)?,
             Stretch::Listed { positions, until } => reading.listed(&positions).await.map(|()| Some(until))?,
         };
@@ -148,7 +151,7 @@ impl Reading<'_> {
     /// # Errors
     /// [`StoreError::Closed`] when nobody wants the rest, besides those of the database.
     async fn pass_rows(&mut self, mut query: QueryBuilder<'static, Postgres>) -> Result<usize, StoreError> {
-        let mut stream = query.build().fetch(self.pool);
+        let mut stream = query.build().fetch(&mut *self.connection);
         let mut count = 0;
         loop {
             let mut rows = Vec::with_capacity(self.batch);

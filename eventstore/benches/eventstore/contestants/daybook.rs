@@ -34,9 +34,11 @@ pub(super) async fn prepare(database: &str) -> Result<(), Failed> {
 
 impl Daybook {
     pub(super) async fn start(database: &str) -> Result<Self, Failed> {
-        let options =
-            PgConnectOptions::from_str(database)?.options([("plan_cache_mode", "force_generic_plan")]);
-        let pool = PgPoolOptions::new().max_connections(8).connect_with(options).await?;
+        // As the processes have it (`eventstore/src/process/pool.rs`).
+        let planning = [("plan_cache_mode", "force_generic_plan"), ("max_parallel_workers_per_gather", "0")];
+        let options = PgConnectOptions::from_str(database)?.options(planning);
+        let pool =
+            PgPoolOptions::new().max_connections(8).test_before_acquire(false).connect_with(options).await?;
         let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default());
         Ok(Self { baskets: Repository::new(store.clone(), SNAPSHOTS).remembering(40_000), store })
     }
@@ -106,7 +108,7 @@ impl Contestant for Daybook {
     }
 
     async fn replay_rare(&self) -> Result<u64, Failed> {
-        decode(&self.store, Selection::after(0).of_types([RARE])).await
+        decode(&self.store, Selection::after(0).of_types([RARE]).only_what_happened()).await
     }
 
     async fn conflict(&self, stream: &str) -> Result<(), Failed> {

@@ -33,11 +33,11 @@ impl Contestant for Rows {
 
     /// By their positions, which nobody knows in earnest.
     async fn replay_rare(&self) -> Result<u64, Failed> {
-        let query =
-            "SELECT payload FROM events WHERE position IN (SELECT generate_series(10000, 2000000, 10000))";
+        let query = "SELECT position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload \
+             FROM events WHERE position IN (SELECT generate_series(10000, 2000000, 10000)) ORDER BY position";
         let rows = sqlx::query(query).fetch_all(&self.0).await?;
         for row in &rows {
-            let _event: BasketEvent = serde_json::from_str(row.try_get_unchecked(0)?)?;
+            let _event: BasketEvent = serde_json::from_str(row.try_get_unchecked(6)?)?;
         }
         Ok(u64::try_from(rows.len())?)
     }
