@@ -6,7 +6,7 @@ use daybook_domain::sourcing::{Location, parse_locations};
 use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Need};
-use daybook_eventstore::{EventStore, Upcasters, Vault, VaultKey};
+use daybook_eventstore::{Archives, EventStore, Upcasters, Vault, VaultKey};
 use sqlx::PgPool;
 
 use crate::shop::Shop;
@@ -24,6 +24,7 @@ pub struct ShopConfig {
     pool: u32,
     vault: VaultKey,
     locations: Vec<Location>,
+    archives: Option<Archives>,
 }
 
 /// The shop, and the database it rests on.
@@ -53,6 +54,7 @@ impl ShopConfig {
                 .map_err(|error| invalid(keys::VAULT_KEY.name(), error.to_string()))?,
             locations: parse_locations(&locations)
                 .map_err(|error| invalid(keys::LOCATIONS.name(), error.to_string()))?,
+            archives: settings.optional(keys::ARCHIVES)?,
         })
     }
 
@@ -70,7 +72,8 @@ impl ShopConfig {
     /// Opens the shop for a program that ends by itself; the server sees its connections as `name`'s.
     pub fn connect(self, name: &str, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> OpenShop {
         let pool = process::pool(&self.events, self.pool, name);
-        let store = EventStore::new(pool.clone(), ids.clone(), Upcasters::of_the_shop());
+        let store =
+            EventStore::new(pool.clone(), ids.clone(), Upcasters::of_the_shop()).with_archives(self.archives);
         let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
         OpenShop { shop, store, pool }
     }

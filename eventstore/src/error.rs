@@ -41,4 +41,25 @@ pub enum StoreError {
         /// The checkpoint's position.
         position: i64,
     },
+    /// An archive of events cannot be read or written, or is not as it was written.
+    #[error("the archive {path} cannot be used")]
+    Archive {
+        /// Where it is.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An event has left the database, and this process was not told where the archives are.
+    #[error("the event at position {position} is in an archive only, and no folder of archives is given")]
+    Archived {
+        /// The event's position.
+        position: i64,
+    },
+    /// There is no archive with this position.
+    #[error("there is no archive of a partition with position {position}")]
+    NotArchived {
+        /// The position.
+        position: i64,
+    },
 }

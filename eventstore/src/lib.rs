@@ -13,6 +13,7 @@ mod event;
 mod feed;
 mod listener;
 mod migrate;
+mod partition;
 pub mod process;
 mod reader;
 mod relay;
@@ -35,6 +36,7 @@ pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId
 pub use feed::{Feed, FeedSource, Live, Route, Watch};
 pub use listener::Listener;
 pub use migrate::{migrate, run_migrations};
+pub use partition::{Archives, Partition, Partitions};
 pub use reader::{Batch, EventView, LogHead, LogReader, Scan, Selection, Slice};
 pub use relay::{Relay, RelayConfig};
 pub use repository::{Loaded, Repository, Together, Unit};

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::append::{Appender, Fingerprint};
 use crate::error::StoreError;
-use crate::event::{RecordedEvent, StreamId};
+use crate::event::{Position, RecordedEvent, StreamId};
+use crate::partition::Archives;
 use crate::reader::{COLUMNS, LogReader, decode};
 use crate::upcast::Upcasters;
 
@@ -26,6 +27,7 @@ pub struct EventStore {
     appender: Appender,
     ids: Arc<dyn IdSource>,
     upcasters: Upcasters,
+    archives: Option<Archives>,
 }
 
 impl std::fmt::Debug for EventStore {
@@ -38,7 +40,13 @@ impl EventStore {
     /// A store on this primary database. Decisions are made on what it says, so it must not be a replica.
     pub fn new(pool: PgPool, ids: Arc<dyn IdSource>, upcasters: Upcasters) -> Self {
         let appender = Appender::start(&pool.connect_options());
-        Self { pool, appender, ids, upcasters }
+        Self { pool, appender, ids, upcasters, archives: None }
+    }
+
+    /// The same store, which reads what has left the database from these archives. Without them that is an error.
+    #[must_use]
+    pub fn with_archives(self, archives: Option<Archives>) -> Self {
+        Self { archives, ..self }
     }
 
     /// The process's way to append.
@@ -63,7 +71,7 @@ impl EventStore {
 
     /// A reader of the log by position.
     pub fn reader(&self) -> LogReader {
-        LogReader::new(self.pool.clone())
+        LogReader::new(self.pool.clone()).with_archives(self.archives.clone())
     }
 
     /// The events of a stream after `version`, in order and in today's shape.
@@ -92,18 +100,36 @@ impl EventStore {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let (ids, versions): (Vec<&str>, Vec<i64>) = after.iter().copied().unzip();
+        // An event without a position stands for those that have left the database, up to its sequence.
         let statement = format!(
             "SELECT {COLUMNS} FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
              CROSS JOIN LATERAL (SELECT * FROM events WHERE aggregate_type = $1 AND aggregate_id = wanted.id \
-             AND sequence > wanted.version ORDER BY sequence LIMIT $4) AS next ORDER BY aggregate_id, sequence"
+             AND sequence > wanted.version ORDER BY sequence LIMIT $4) AS next \
+             UNION ALL SELECT NULL, NULL, s.aggregate_type, s.aggregate_id, s.detached, NULL, NULL, NULL, NULL, NULL \
+             FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
+             JOIN partitioned_streams s ON s.aggregate_type = $1 AND s.aggregate_id = wanted.id \
+             AND s.detached > wanted.version ORDER BY aggregate_id, sequence"
         );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let query = sqlx::query(&statement).bind(aggregate_type).bind(ids).bind(versions).bind(limit);
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let query = sqlx::query(&statement).bind(aggregate_type).bind(ids).bind(versions).bind(most);
         let rows = tokio::time::timeout(READ_TIMEOUT, query.fetch_all(&self.pool))
             .await
             .map_err(|_elapsed| StoreError::TimedOut)??;
+        let mut events = Vec::with_capacity(rows.len());
+        let mut gone = Vec::new();
+        for row in &rows {
+            if row.try_get::<Option<Position>, _>(0)?.is_some() {
+                events.push(decode(row)?);
+            } else {
+                gone.push(row.try_get::<String, _>(3)?);
+            }
+        }
+        if !gone.is_empty() {
+            let reader = self.reader();
+            events = reader.with_detached(aggregate_type, after, &gone, events, limit).await?;
+        }
         let todays = |event: RecordedEvent| Ok(self.upcasters.upcast(&event)?.unwrap_or(event));
-        rows.iter().map(|row| decode(row).and_then(todays)).collect()
+        events.into_iter().map(todays).collect()
     }
 
     /// Those of these commands that took effect, with the fingerprints of their inputs: one statement for what would

@@ -21,12 +21,13 @@ const POOL: u32 = 6;
 /// When a setting is missing or wrong, or a server it names cannot be used.
 pub fn open(settings: &Settings, name: &str, clock: Arc<dyn Clock>) -> Result<Admin, Failure> {
     let (events, read) = (settings.required(keys::EVENTS_URL)?, settings.required(keys::READ_URL)?);
+    let archives = settings.optional(keys::ARCHIVES)?;
     let servers = Servers::load(settings)?;
     let (events, read) = (pool(&events, POOL, name), pool(&read, POOL, name));
     // It listens as long as the program runs.
     let (wake, _listening) = Wake::listen(events.clone());
     let log = FeedSource {
-        reader: LogReader::new(events),
+        reader: LogReader::new(events).with_archives(archives),
         upcasters: Upcasters::of_the_shop(),
         wake,
         stream: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Need, pool};
-use daybook_eventstore::{EventStream, FeedSource, LogReader, Upcasters, Wake};
+use daybook_eventstore::{Archives, EventStream, FeedSource, LogReader, Upcasters, Wake};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
@@ -28,6 +28,7 @@ struct Configuration {
     nats: Option<ServiceUrl>,
     servers: Servers,
     stream: String,
+    archives: Option<Archives>,
 }
 
 impl Configuration {
@@ -43,6 +44,7 @@ impl Configuration {
             nats: settings.optional(keys::NATS_URL)?,
             servers: Servers::load(settings)?,
             stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
+            archives: settings.optional(keys::ARCHIVES)?,
             names,
         })
     }
@@ -69,7 +71,12 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
     watch(&process, "events", &events);
     watch(&process, "read", &read);
     let context = runtime::Context {
-        log: FeedSource { reader: LogReader::new(events), upcasters: Upcasters::of_the_shop(), wake, stream },
+        log: FeedSource {
+            reader: LogReader::new(events).with_archives(configuration.archives),
+            upcasters: Upcasters::of_the_shop(),
+            wake,
+            stream,
+        },
         read: read.clone(),
         clock: Arc::clone(&process.clock),
     };

@@ -8,6 +8,7 @@ use daybook_eventstore::process::{Failure, telemetry};
 
 use crate::import::{self, Import};
 use crate::migrate;
+use crate::partitions::{self, Partitions};
 use crate::read_models::{self, ReadModels};
 
 /// What the program exits with when its configuration is wrong.
@@ -30,6 +31,9 @@ enum Task {
     Migrate,
     /// Import what another system recorded, through the commands
     Import(Import),
+    /// Old events in partitions, in the database and in files
+    #[command(subcommand)]
+    Partitions(Partitions),
     #[command(flatten)]
     ReadModels(ReadModels),
 }
@@ -56,6 +60,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
     telemetry::log(&settings)?;
     match task {
         Task::Migrate => migrate::run(&settings).await.map(|()| ExitCode::SUCCESS),
+        Task::Partitions(asked) => partitions::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
         Task::Import(what) => import::run(&settings, what).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
     }

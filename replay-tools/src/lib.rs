@@ -5,6 +5,7 @@ mod bar;
 mod cli;
 mod import;
 mod migrate;
+mod partitions;
 mod read_models;
 
 pub use cli::main;

@@ -163,7 +163,10 @@ impl From<StoreError> for ApiError {
             | StoreError::NotAtHand
             | StoreError::Closed
             | StoreError::Undecodable { .. }
-            | StoreError::LogDiverged { .. } => Self::internal(error),
+            | StoreError::LogDiverged { .. }
+            | StoreError::Archive { .. }
+            | StoreError::Archived { .. }
+            | StoreError::NotArchived { .. } => Self::internal(error),
         }
     }
 }

@@ -35,6 +35,7 @@ impl Configuration {
         Ok(Self {
             relay: RelayConfig {
                 events: settings.required(keys::EVENTS_URL)?,
+                archives: settings.optional(keys::ARCHIVES)?,
                 limits: StreamLimits {
                     bytes: settings.or(keys::NATS_STREAM_BYTES, STREAM_BYTES)?,
                     age: Duration::from_hours(hours.into()),

@@ -1,5 +1,6 @@
 //! Reading the log by position, from the primary or a replica.
 
+mod detached;
 mod directory;
 mod scan;
 mod selection;
@@ -8,6 +9,7 @@ mod view;
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
+use self::detached::Detached;
 pub(crate) use self::directory::BLOCK;
 pub use self::scan::{Batch, Scan};
 pub use self::selection::{Selection, Slice};
@@ -15,6 +17,7 @@ pub use self::view::EventView;
 pub(crate) use self::view::{COLUMNS, decode};
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
+use crate::partition::Archives;
 
 /// Where the log stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +32,19 @@ pub struct LogHead {
 #[derive(Debug, Clone)]
 pub struct LogReader {
     pool: PgPool,
+    archives: Option<Archives>,
 }
 
 impl LogReader {
     /// A reader of the log in this database.
     pub const fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, archives: None }
+    }
+
+    /// The same reader, who reads what has left the database from these archives. Without them that is an error.
+    #[must_use]
+    pub fn with_archives(self, archives: Option<Archives>) -> Self {
+        Self { archives, ..self }
     }
 
     /// Where the log stands.
@@ -49,15 +59,24 @@ impl LogReader {
     /// At most `limit` events after position `after`, in order; empty at the end of the log.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer, or an archive cannot be read.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         let rows = Selection::after(after).query(limit).build().fetch_all(&self.pool).await?;
-        rows.iter().map(decode).collect()
+        let events: Vec<RecordedEvent> = rows.iter().map(decode).collect::<Result<_, _>>()?;
+        // What has left the database is older than something that has not.
+        if events.first().is_some_and(|first| first.position > after + 1) {
+            let mut detached = Detached::now(&self.pool, self.archives.clone()).await?;
+            if after < detached.reaches() {
+                let block = detached.events(after / BLOCK).await?;
+                return Ok(block.into_iter().filter(|event| event.position > after).take(limit).collect());
+            }
+        }
+        Ok(events)
     }
 
     /// Reads a selection in batches of this many events, to its end or to where the log ends when that is reached.
     pub fn scan(&self, selection: Selection, batch: usize) -> Scan {
-        Scan::start(self.pool.clone(), selection, batch)
+        Scan::start(self.pool.clone(), self.archives.clone(), selection, batch)
     }
 
     /// The event at `position`, when there is one.

@@ -7,32 +7,46 @@ use sqlx::{PgPool, Postgres, QueryBuilder};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::directory::{Directory, Stretch};
+use super::detached::{Detached, blocks_of, in_slice};
+use super::directory::{BLOCK, Directory, Stretch};
 use super::selection::Selection;
 use super::view::EventView;
 use crate::bounded::bounded;
 use crate::error::StoreError;
-use crate::event::Position;
+use crate::event::{Position, RecordedEvent};
+use crate::partition::Archives;
 
 /// How many batches are read ahead.
 const AHEAD: usize = 2;
 
 /// Some events, as they were sent.
 #[derive(Debug)]
-pub struct Batch {
-    rows: Vec<PgRow>,
+pub struct Batch(Source);
+
+/// Where they came from.
+#[derive(Debug)]
+enum Source {
+    Database(Vec<PgRow>),
+    Archive(Vec<RecordedEvent>),
 }
 
 impl Batch {
     /// The events, in the order of their positions.
     pub fn events(&self) -> impl Iterator<Item = EventView<'_>> {
-        self.rows.iter().map(EventView::of)
+        let (rows, events) = match &self.0 {
+            Source::Database(rows) => (rows.as_slice(), [].as_slice()),
+            Source::Archive(events) => ([].as_slice(), events.as_slice()),
+        };
+        rows.iter().map(EventView::of).chain(events.iter().map(EventView::archived))
     }
 
     /// How many there are; at least one.
     #[expect(clippy::len_without_is_empty, reason = "it never is")]
     pub const fn len(&self) -> usize {
-        self.rows.len()
+        match &self.0 {
+            Source::Database(rows) => rows.len(),
+            Source::Archive(events) => events.len(),
+        }
     }
 }
 
@@ -46,10 +60,15 @@ pub struct Scan {
 }
 
 impl Scan {
-    pub(super) fn start(pool: PgPool, selection: Selection, batch: usize) -> Self {
+    pub(super) fn start(
+        pool: PgPool,
+        archives: Option<Archives>,
+        selection: Selection,
+        batch: usize,
+    ) -> Self {
         let (pass_on, batches) = mpsc::channel(AHEAD);
         let reading = tokio::spawn(async move {
-            let end = read(&pool, selection, batch.max(1), &pass_on).await;
+            let end = read(&pool, archives, selection, batch.max(1), &pass_on).await;
             // Whoever asked may have gone.
             let _ = pass_on.send(end.map(|()| None)).await;
         });
@@ -93,6 +112,7 @@ struct Reading<'a> {
 
 async fn read(
     pool: &PgPool,
+    archives: Option<Archives>,
     selection: Selection,
     batch: usize,
     pass_on: &mpsc::Sender<Result<Option<Batch>, StoreError>>,
@@ -100,20 +120,127 @@ async fn read(
     let connection = bounded(async { Ok(pool.acquire().await?) }).await?;
     let mut reading = Reading { connection, selection, batch, pass_on };
     let mut directory = Directory::new();
+    // Who reads every position sees when one is not there, and asks then.
+    let mut detached =
+        if reading.selection.is_whole() { None } else { Some(reading.detached(archives.as_ref()).await?) };
+    let (began, left) = (reading.selection.begins(), detached.as_ref().map(Detached::reaches));
     loop {
         let stretch = directory.next(&mut reading.connection, &reading.selection).await?;
-        let reached = match stretch {
-            Stretch::Unlisted { until } => reading.look(until).await.map(|()| until)?,
-            Stretch::Listed { positions, until } => reading.listed(&positions).await.map(|()| Some(until))?,
+        let hole = match reading.stretch(stretch, detached.as_mut()).await {
+            Ok(true) => continue,
+            Ok(false) => reading.hole_at_the_end().await?,
+            Err(StoreError::LogDiverged { position, .. }) if reading.selection.is_whole() => Some(position),
+            Err(error) => return Err(error),
         };
-        match reached {
-            Some(until) if reading.selection.ends() != Some(until) => reading.selection.go_on(until),
-            _ => return Ok(()),
+        let Some(position) = hole else { break };
+        let now = reading.detached(archives.as_ref()).await?;
+        if now.reaches() <= position {
+            return Err(missing(position));
         }
+        detached = Some(now);
     }
+    // What leaves while others are looked for is not seen.
+    if let Some(left) = left
+        && reading.detached(archives.as_ref()).await?.reaches() > left.max(began)
+    {
+        return Err(missing(began));
+    }
+    Ok(())
 }
 
 impl Reading<'_> {
+    /// What has left the database.
+    async fn detached(&mut self, archives: Option<&Archives>) -> Result<Detached, StoreError> {
+        bounded(Detached::now(&mut *self.connection, archives.cloned())).await
+    }
+
+    /// After which position the end of a range is missing that should be there whole.
+    async fn hole_at_the_end(&mut self) -> Result<Option<Position>, StoreError> {
+        let begins = self.selection.begins();
+        if !self.selection.is_whole() || self.selection.ends().is_none_or(|until| until <= begins) {
+            return Ok(None);
+        }
+        let head = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&mut *self.connection);
+        let head: Position = bounded(async { Ok(head.await?) }).await?;
+        Ok((head > begins).then_some(begins))
+    }
+
+    /// Reads a stretch of the log, the part of it first that has left the database; whether there may be more.
+    async fn stretch(
+        &mut self,
+        stretch: Stretch,
+        detached: Option<&mut Detached>,
+    ) -> Result<bool, StoreError> {
+        let left = detached.as_ref().map_or(0, |detached| detached.reaches());
+        let until = match stretch {
+            Stretch::Unlisted { until } => {
+                if let Some(detached) = detached
+                    && self.selection.begins() < left
+                {
+                    let end = self.selection.up_to(until).ends().map_or(left, |end| end.min(left));
+                    let blocks = self.blocks(end).await?;
+                    self.archived(detached, blocks).await?;
+                    self.selection.go_on(end);
+                    return Ok(self.selection.ends() != Some(end));
+                }
+                self.look(until).await?;
+                until
+            }
+            Stretch::Listed { positions, until } => {
+                let (gone, there) =
+                    positions.split_at(positions.partition_point(|position| *position <= left));
+                if let Some(detached) = detached
+                    && !gone.is_empty()
+                {
+                    let mut blocks: Vec<i64> = gone.iter().map(|position| (position - 1) / BLOCK).collect();
+                    blocks.dedup();
+                    self.archived(detached, blocks).await?;
+                }
+                self.listed(there).await?;
+                Some(until)
+            }
+        };
+        let Some(until) = until.filter(|until| self.selection.ends() != Some(*until)) else {
+            return Ok(false);
+        };
+        self.selection.go_on(until);
+        Ok(true)
+    }
+
+    /// The blocks up to `end` that may have something that is wanted.
+    async fn blocks(&mut self, end: Position) -> Result<Vec<i64>, StoreError> {
+        let all = self.selection.begins() / BLOCK..=(end - 1) / BLOCK;
+        match self.selection.streams() {
+            Some(streams) => {
+                let blocks = bounded(blocks_of(&mut *self.connection, streams)).await?;
+                Ok(blocks.into_iter().filter(|block| all.contains(block)).collect())
+            }
+            None => Ok(all.collect()),
+        }
+    }
+
+    /// Passes on what is wanted of blocks that have left the database.
+    async fn archived(&mut self, detached: &mut Detached, blocks: Vec<i64>) -> Result<(), StoreError> {
+        for block in blocks {
+            let mut events = detached.events(block).await?;
+            events.retain(|event| self.selection.includes(event));
+            if let Some(slice) = self.selection.slice() {
+                let ids = bounded(in_slice(&mut *self.connection, &events, slice)).await?;
+                events.retain(|event| ids.contains(&event.aggregate_id));
+            }
+            let mut events = events.into_iter().peekable();
+            while events.peek().is_some() {
+                let batch: Vec<_> = events.by_ref().take(self.batch).collect();
+                self.pass(Batch(Source::Archive(batch))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn pass(&self, batch: Batch) -> Result<(), StoreError> {
+        self.pass_on.send(Ok(Some(batch))).await.map_err(|_gone| StoreError::Closed)
+    }
+
     /// Reads one event after another.
     async fn look(&mut self, until: Option<Position>) -> Result<(), StoreError> {
         loop {
@@ -171,9 +298,8 @@ impl Reading<'_> {
             }
             self.selection.go_on(last);
             count += rows.len();
-            if self.pass_on.send(Ok(Some(Batch { rows }))).await.is_err() {
-                return Err(StoreError::Closed);
-            }
+            let passed = self.pass_on.send(Ok(Some(Batch(Source::Database(rows))))).await;
+            passed.map_err(|_gone| StoreError::Closed)?;
             if !has_more {
                 return Ok(count);
             }

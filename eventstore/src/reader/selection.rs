@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::view::{COLUMNS, WHAT_HAPPENED};
-use crate::event::{Position, StreamId};
+use crate::event::{Position, RecordedEvent, StreamId};
 
 /// One of several shares of the streams. An aggregate's events are all in the same share, so several can be replayed
 /// side by side with the order kept within each stream.
@@ -20,7 +20,20 @@ impl Slice {
     pub fn all(of: NonZeroU16) -> impl Iterator<Item = Self> {
         (0..of.get()).map(move |number| Self { number, of })
     }
+
+    /// Which one it is, from 0.
+    pub(super) fn number(self) -> i32 {
+        i32::from(self.number)
+    }
+
+    /// How many there are.
+    pub(super) fn of(self) -> i32 {
+        i32::from(self.of.get())
+    }
 }
+
+/// The number that an aggregate's share is known by, before it is divided by how many shares there are.
+pub(super) const SLICED: &str = "(hashtext(e.aggregate_id) & 2147483647)";
 
 /// Which events: all of a range of positions, or those that meet every condition given.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +120,31 @@ impl Selection {
         self.is_of_types() && self.slice.is_none()
     }
 
+    /// The streams it is of, when it is of some.
+    pub(super) fn streams(&self) -> Option<&[StreamId]> {
+        self.streams.as_deref()
+    }
+
+    /// The share of the streams it is of, when it is of one.
+    pub(super) const fn slice(&self) -> Option<Slice> {
+        self.slice
+    }
+
+    /// Whether this event is in it, but for its share of the streams, which the database knows.
+    pub(super) fn includes(&self, event: &RecordedEvent) -> bool {
+        let one_of =
+            |some: &Option<Vec<String>>, it: &String| some.as_ref().is_none_or(|some| some.contains(it));
+        event.position > self.after
+            && self.until.is_none_or(|until| event.position <= until)
+            && one_of(&self.event_types, &event.event_type)
+            && one_of(&self.aggregate_types, &event.aggregate_type)
+            && self.streams.as_ref().is_none_or(|streams| {
+                streams.iter().any(|stream| {
+                    stream.aggregate_id == event.aggregate_id && stream.aggregate_type == event.aggregate_type
+                })
+            })
+    }
+
     /// Whether every position of the range is in it.
     pub(super) const fn is_whole(&self) -> bool {
         self.event_types.is_none()
@@ -179,9 +217,9 @@ impl Selection {
     }
 
     fn restrict_to_slice(&self, query: &mut QueryBuilder<'static, Postgres>) {
-        if let Some(Slice { number, of }) = self.slice {
-            query.push(" AND (hashtext(e.aggregate_id) & 2147483647) % ").push_bind(i32::from(of.get()));
-            query.push(" = ").push_bind(i32::from(number));
+        if let Some(slice) = self.slice {
+            query.push(format!(" AND {SLICED} % ")).push_bind(slice.of());
+            query.push(" = ").push_bind(slice.number());
         }
     }
 }

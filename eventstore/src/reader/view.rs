@@ -3,8 +3,8 @@
 
 use daybook_domain::Timestamp;
 use serde::Deserialize;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Decode, Postgres, Row};
 use uuid::Uuid;
 
 use crate::error::StoreError;
@@ -18,14 +18,40 @@ pub(crate) const COLUMNS: &str = "position, event_id, aggregate_type, aggregate_
 pub(super) const WHAT_HAPPENED: &str = "position, NULL::uuid, aggregate_type, aggregate_id, sequence, event_type, \
      event_version, payload, NULL::json, NULL::timestamptz";
 
-/// An event of the log, borrowed. What its selection is without cannot be asked for: that is an error.
+/// An event of the log, borrowed. What its selection is without need not be there: to ask for it is an error.
 #[derive(Debug, Clone, Copy)]
-pub struct EventView<'r>(&'r PgRow);
+pub struct EventView<'r>(Source<'r>);
+
+/// Where it lies.
+#[derive(Debug, Clone, Copy)]
+enum Source<'r> {
+    /// In a row of [`COLUMNS`].
+    Row(&'r PgRow),
+    /// In what was read from an archive.
+    Archive(&'r RecordedEvent),
+}
+
+/// Reads a column, or takes a field.
+macro_rules! column {
+    ($view:ident, $index:literal, $event:ident => $field:expr) => {
+        match $view.0 {
+            // The types are those of the table. Among them `json` is sent as its text, which the driver does not know:
+            // to be asked for text the server would copy it twice.
+            Source::Row(row) => Ok(row.try_get_unchecked($index)?),
+            Source::Archive($event) => Ok($field),
+        }
+    };
+}
 
 impl<'r> EventView<'r> {
     /// The event in a row of [`COLUMNS`].
     pub(crate) const fn of(row: &'r PgRow) -> Self {
-        Self(row)
+        Self(Source::Row(row))
+    }
+
+    /// The event that was read from an archive.
+    pub(super) const fn archived(event: &'r RecordedEvent) -> Self {
+        Self(Source::Archive(event))
     }
 
     /// Its place in the log.
@@ -33,52 +59,52 @@ impl<'r> EventView<'r> {
     /// # Errors
     /// When the database sent something else; so with all that follow.
     pub fn position(self) -> Result<Position, StoreError> {
-        self.column(0)
+        column!(self, 0, event => event.position)
     }
 
     /// Its id.
     pub fn event_id(self) -> Result<Uuid, StoreError> {
-        self.column(1)
+        column!(self, 1, event => event.event_id)
     }
 
     /// The aggregate's type.
     pub fn aggregate_type(self) -> Result<&'r str, StoreError> {
-        self.column(2)
+        column!(self, 2, event => &event.aggregate_type)
     }
 
     /// The aggregate's id.
     pub fn aggregate_id(self) -> Result<&'r str, StoreError> {
-        self.column(3)
+        column!(self, 3, event => &event.aggregate_id)
     }
 
     /// Its place in the aggregate's stream, from 1.
     pub fn sequence(self) -> Result<i64, StoreError> {
-        self.column(4)
+        column!(self, 4, event => event.sequence)
     }
 
     /// Its type.
     pub fn event_type(self) -> Result<&'r str, StoreError> {
-        self.column(5)
+        column!(self, 5, event => &event.event_type)
     }
 
     /// The version of its payload's fields.
     pub fn event_version(self) -> Result<&'r str, StoreError> {
-        self.column(6)
+        column!(self, 6, event => &event.event_version)
     }
 
     /// Its payload, as the bytes that were written.
     pub fn payload(self) -> Result<&'r str, StoreError> {
-        self.column(7)
+        column!(self, 7, event => &event.payload)
     }
 
     /// Its metadata, as the bytes that were written.
     pub fn metadata(self) -> Result<&'r str, StoreError> {
-        self.column(8)
+        column!(self, 8, event => &event.metadata)
     }
 
     /// When the store recorded it.
     pub fn recorded_at(self) -> Result<Timestamp, StoreError> {
-        self.column(9)
+        column!(self, 9, event => event.recorded_at)
     }
 
     /// Its payload as `E`, with no tree of values between.
@@ -107,12 +133,6 @@ impl<'r> EventView<'r> {
             metadata: self.metadata()?.to_owned(),
             recorded_at: self.recorded_at()?,
         })
-    }
-
-    /// The types are those of the table. Among them `json` is sent as its text, which the driver does not know: to be
-    /// asked for text the server would copy it twice.
-    fn column<T: Decode<'r, Postgres>>(self, index: usize) -> Result<T, StoreError> {
-        Ok(self.0.try_get_unchecked(index)?)
     }
 }
 

@@ -18,6 +18,7 @@ use self::progress::Progress;
 use self::resume::Place;
 use crate::bounded::bounded;
 use crate::error::StoreError;
+use crate::partition::Archives;
 use crate::process::Flag;
 use crate::process::Leadership;
 use crate::process::config::PgUrl;
@@ -38,6 +39,8 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 pub struct RelayConfig {
     /// The log's primary.
     pub events: PgUrl,
+    /// Where events are read that have left the database.
+    pub archives: Option<Archives>,
     /// How much the stream keeps.
     pub limits: StreamLimits,
     /// How many events before the head a new stream begins.
@@ -83,8 +86,8 @@ impl Relay {
         flag: Flag,
     ) -> Self {
         Self {
+            reader: LogReader::new(pool).with_archives(config.archives.clone()),
             config,
-            reader: LogReader::new(pool),
             wake,
             stream,
             clock,

@@ -37,8 +37,12 @@ impl<A> From<(i64, A)> for Versioned<A> {
 }
 
 impl<A: Aggregate + Clone> Versioned<A> {
-    /// Applies the stream's next event.
+    /// Applies the stream's next event. A state that one was left out of is never gone on from.
     pub(super) fn apply(&mut self, event: &RecordedEvent) -> Result<(), StoreError> {
+        if event.sequence != self.version + 1 {
+            let name = format!("{} {}", event.aggregate_type, event.aggregate_id);
+            return Err(StoreError::LogDiverged { name, position: event.position });
+        }
         let payload = serde_json::from_str(&event.payload).map_err(|source| StoreError::Undecodable {
             what: "event",
             of: format!("{} {}", event.aggregate_type, event.aggregate_id),

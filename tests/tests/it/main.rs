@@ -23,6 +23,7 @@ mod migrating;
 mod moving;
 mod operator;
 mod operators;
+mod partitions;
 mod process;
 mod projections;
 mod reactions;

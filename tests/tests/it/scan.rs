@@ -120,6 +120,8 @@ async fn a_missing_position_is_noticed_and_never_passed_over() {
     database.pool.execute(sqlx::raw_sql(remove)).await.expect("it is gone");
     let failed = read(&reader, Selection::after(0), 64).await.expect_err("a hole");
     assert!(matches!(failed, StoreError::LogDiverged { position: 448, .. }), "{failed:?}");
+    let failed = read(&reader, Selection::after(490).until(500), 64).await.expect_err("a hole at the end");
+    assert!(matches!(failed, StoreError::LogDiverged { position: 499, .. }), "{failed:?}");
 }
 
 /// More than the sockets' buffers hold.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::secret::Secret;
 use super::value::{LogFormat, PgUrl, ServiceUrl};
+use crate::partition::Archives;
 
 /// The name of a value and its type.
 pub struct Key<T> {
@@ -41,7 +42,7 @@ macro_rules! define {
     ($($(#[$doc:meta])+ $name:ident: $value:ty;)+) => {
         /// The keys: `DAYBOOK_` before one is its variable, and in lower case it is its key in the file.
         pub mod keys {
-            use super::{Key, LogFormat, PgUrl, Secret, ServiceUrl, SocketAddr};
+            use super::{Archives, Key, LogFormat, PgUrl, Secret, ServiceUrl, SocketAddr};
             $($(#[$doc])+ pub const $name: Key<$value> = Key::new(stringify!($name));)+
         }
 
@@ -101,4 +102,6 @@ define! {
     EVENTS_POOL: u32;
     /// How many connections to the read models' databases the process may hold.
     READ_POOL: u32;
+    /// The folder with the archives of events that have left the database.
+    ARCHIVES: Archives;
 }

@@ -1,11 +1,13 @@
 //! The types of values, and how each is read from text. A reason never repeats the text: it may be a secret.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
 use super::secret::Secret;
+use crate::partition::Archives;
 
 /// The fewest bytes that a signing key may have.
 const TOKEN_KEY_BYTES: usize = 32;
@@ -101,6 +103,17 @@ impl Value for LogFormat {
 impl Value for String {
     fn parse(text: &str) -> Result<Self, String> {
         Ok(text.to_owned())
+    }
+}
+
+impl Value for Archives {
+    fn parse(text: &str) -> Result<Self, String> {
+        let folder = Path::new(text);
+        if folder.is_absolute() {
+            Ok(Self::in_folder(folder))
+        } else {
+            Err("must be the whole path of a folder".to_owned())
+        }
     }
 }
 

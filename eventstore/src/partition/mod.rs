@@ -1,0 +1,229 @@
+//! Old events in partitions by position: cut off the table that new ones go to, written to files, taken out of the
+//! database and brought back (`migrations/events/0015_partitions.sql`). No event's position changes, and none is ever in
+//! no place.
+
+mod archives;
+mod file;
+mod text;
+
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{Executor as _, PgPool, Postgres, Row};
+
+pub(crate) use self::archives::Archive;
+pub use self::archives::Archives;
+use self::file::Digest;
+use crate::error::StoreError;
+use crate::event::Position;
+use crate::reader::BLOCK;
+
+/// How long the database may take for one block.
+const BLOCK_TIME: Duration = Duration::from_secs(30);
+/// How long a partition may take that is cut, attached or detached, on the server and in all.
+const STATEMENT_TIME: &str = "SET statement_timeout = '1h'; SET lock_timeout = '5s'";
+const WHOLE_TIME: Duration = Duration::from_hours(2);
+
+/// A range of positions whose events lie together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// The position of the first event.
+    pub first: Position,
+    /// The position of the last event.
+    pub last: Position,
+    /// Whether the events are in the database.
+    pub attached: bool,
+    /// Vouches for its file; without one there is none.
+    archive: Option<Digest>,
+}
+
+impl Partition {
+    /// Whether the events are in a file.
+    pub const fn is_archived(&self) -> bool {
+        self.archive.is_some()
+    }
+}
+
+/// The partitions of a log, for who keeps it.
+#[derive(Debug, Clone)]
+pub struct Partitions {
+    pool: PgPool,
+}
+
+impl Partitions {
+    /// The partitions of the log on this primary.
+    pub const fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// All of them, from the oldest on.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn list(&self) -> Result<Vec<Partition>, StoreError> {
+        let query = "SELECT first, last, attached, archive_sha256 FROM log_partitions ORDER BY last";
+        sqlx::query(query).fetch_all(&self.pool).await?.iter().map(partition).collect()
+    }
+
+    /// Moves the events after the last partition into a new one: all blocks that are full, up to this position or to
+    /// `keeping` events before the end of the log, whichever is first. Nothing when there is none. Appends and readers
+    /// go on meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails; then everything is as before.
+    pub async fn cut(&self, upto: Position, keeping: i64) -> Result<Option<Partition>, StoreError> {
+        let query = "SELECT least(d.position, h.position), coalesce((SELECT max(last) FROM log_partitions), 0) \
+             FROM event_directory_head d, log_head h";
+        let row = sqlx::query(query).fetch_one(&self.pool).await?;
+        let (full, reached): (Position, Position) = (row.try_get(0)?, row.try_get(1)?);
+        let head: Position =
+            sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&self.pool).await?;
+        let last = upto.min(full).min(head.saturating_sub(keeping)).max(0) / BLOCK * BLOCK;
+        if last <= reached {
+            return Ok(None);
+        }
+        self.alter("SELECT cut_log_partition($1)", last).await?;
+        self.find(last).await
+    }
+
+    /// Writes a partition's events to its file in this folder, and reads them there before it relies on them.
+    ///
+    /// # Errors
+    /// When the database fails, or the file cannot be written.
+    pub async fn archive(&self, last: Position, archives: &Archives) -> Result<(), StoreError> {
+        let mut partition = self.get(last).await?;
+        let mut connection = self.pool.acquire().await?;
+        let mut writing = archives.begin(partition.first..=partition.last).await?;
+        for first in (partition.first..=partition.last).step_by(usize::try_from(BLOCK).unwrap_or(usize::MAX))
+        {
+            let lines = in_time(BLOCK_TIME, copy_out(&mut connection, &partition, first)).await?;
+            writing = archives.add(writing, lines).await?;
+        }
+        let digest = archives.finish(writing).await?;
+        partition.archive = Some(digest);
+        let written = archives.open(&partition).await?;
+        for block in written.blocks() {
+            written.events(block).await?;
+        }
+        let record =
+            sqlx::query("UPDATE log_partitions SET archive_sha256 = $2 WHERE last = $1 AND attached");
+        record.bind(last).bind(digest.as_slice()).execute(&mut *connection).await?;
+        Ok(())
+    }
+
+    /// Takes the oldest partition out of the database, once its file in this folder has been read through. Who reads the
+    /// log from there on, or loads a stream that has events there, must have the folder.
+    ///
+    /// # Errors
+    /// When there is no file that has all of its events, it is not the oldest, or the database fails; then everything is
+    /// as before.
+    pub async fn detach(&self, last: Position, archives: &Archives) -> Result<(), StoreError> {
+        let archive = archives.open(&self.get(last).await?).await?;
+        for block in archive.blocks() {
+            archive.events(block).await?;
+        }
+        self.alter("SELECT detach_log_partition($1)", last).await
+    }
+
+    /// Brings the newest partition that is not in the database back from its file in this folder.
+    ///
+    /// # Errors
+    /// When the file cannot be read, it is not the newest, or the database fails; then everything is as before.
+    pub async fn attach(&self, last: Position, archives: &Archives) -> Result<(), StoreError> {
+        let partition = self.get(last).await?;
+        let archive = archives.open(&partition).await?;
+        let mut connection = self.patient().await?;
+        let filled = async {
+            connection.execute("BEGIN").await?;
+            let create = sqlx::query("SELECT create_log_partition($1, $2)");
+            create.bind(partition.first).bind(partition.last).execute(&mut *connection).await?;
+            for block in archive.blocks() {
+                let lines = archive.lines(block).await?;
+                let copy = format!("COPY {} ({}) FROM STDIN", table(&partition), text::COLUMNS.join(", "));
+                let mut copy = connection.copy_in_raw(&copy).await?;
+                copy.send(lines).await?;
+                copy.finish().await?;
+            }
+            sqlx::query("SELECT attach_log_partition($1)").bind(last).execute(&mut *connection).await?;
+            connection.execute("COMMIT").await?;
+            Ok(())
+        };
+        in_time(WHOLE_TIME, filled).await
+    }
+
+    async fn find(&self, last: Position) -> Result<Option<Partition>, StoreError> {
+        Ok(self.list().await?.into_iter().find(|partition| partition.last == last))
+    }
+
+    async fn get(&self, last: Position) -> Result<Partition, StoreError> {
+        self.find(last).await?.ok_or(StoreError::NotArchived { position: last })
+    }
+
+    async fn alter(&self, statement: &str, last: Position) -> Result<(), StoreError> {
+        let mut connection = self.patient().await?;
+        let altered =
+            async { Ok(sqlx::query(statement).bind(last).execute(&mut *connection).await.map(drop)?) };
+        in_time(WHOLE_TIME, altered).await
+    }
+
+    /// A connection whose statements may take long, but wait for nobody long. It does not go back to the pool.
+    async fn patient(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        connection.close_on_drop();
+        connection.execute(sqlx::raw_sql(STATEMENT_TIME)).await?;
+        Ok(connection)
+    }
+}
+
+/// The partitions that are not in the database, by their last positions.
+pub(crate) async fn detached(
+    database: impl sqlx::Executor<'_, Database = Postgres>,
+) -> Result<Vec<Partition>, StoreError> {
+    let query =
+        "SELECT first, last, attached, archive_sha256 FROM log_partitions WHERE NOT attached ORDER BY last";
+    sqlx::query(query).fetch_all(database).await?.iter().map(partition).collect()
+}
+
+fn partition(row: &PgRow) -> Result<Partition, StoreError> {
+    let digest: Option<Vec<u8>> = row.try_get(3)?;
+    Ok(Partition {
+        first: row.try_get(0)?,
+        last: row.try_get(1)?,
+        attached: row.try_get(2)?,
+        archive: digest.and_then(|digest| digest.try_into().ok()),
+    })
+}
+
+/// The name of a partition's table.
+fn table(partition: &Partition) -> String {
+    format!("events_{}_{}", partition.first, partition.last)
+}
+
+/// The events of a block, as `COPY` gives them.
+async fn copy_out(
+    connection: &mut PoolConnection<Postgres>,
+    partition: &Partition,
+    first: Position,
+) -> Result<Vec<u8>, StoreError> {
+    let copy = format!(
+        "COPY (SELECT {} FROM {} WHERE position BETWEEN {first} AND {} ORDER BY position) TO STDOUT",
+        text::COLUMNS.join(", "),
+        table(partition),
+        first + BLOCK - 1
+    );
+    let mut pieces = connection.copy_out_raw(&copy).await?;
+    let mut lines = Vec::new();
+    while let Some(piece) = pieces.try_next().await? {
+        lines.extend_from_slice(&piece);
+    }
+    Ok(lines)
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, call).await.map_err(|_elapsed| StoreError::TimedOut)?
+}
