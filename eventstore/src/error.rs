@@ -1,5 +1,7 @@
 //! What can go wrong in the store itself; a refusal by the domain is not one of these.
 
+use crate::event::RecordedEvent;
+
 /// A fault of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -33,6 +35,19 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// Something stored is an event that this program does not know, by its type or its version: newer code wrote it. What
+    /// it means is never guessed.
+    #[error(
+        "the event at position {position} is a {event_type} of version {event_version}, which is not known here"
+    )]
+    UnknownEvent {
+        /// Its type.
+        event_type: String,
+        /// Its version.
+        event_version: String,
+        /// Its place in the log.
+        position: i64,
+    },
     /// The log at the checkpoint is not the log that the checkpoint was taken of.
     #[error("the log is not the one that {name} stood on at position {position}")]
     LogDiverged {
@@ -62,4 +77,12 @@ pub enum StoreError {
         /// The position.
         position: i64,
     },
+}
+
+impl StoreError {
+    /// That this event is not known.
+    pub(crate) fn unknown(event: &RecordedEvent) -> Self {
+        let RecordedEvent { event_type, event_version, position, .. } = event.clone();
+        Self::UnknownEvent { event_type, event_version, position }
+    }
 }

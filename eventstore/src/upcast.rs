@@ -1,57 +1,80 @@
 //! Upcasting: events written by older code are brought to today's shape when they are read, never in the log. Who only
-//! passes events on, or takes their hashes, has no use for it.
+//! passes events on, or takes their hashes, has no use for it. Fields that no step knows stay where they are.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cqrs_es::persist::{EventUpcaster, SerializedEvent};
+use daybook_domain::catalogue;
 use serde::de::Error as _;
 use serde_json::Value;
 
 use crate::error::StoreError;
 use crate::event::RecordedEvent;
 
-/// The steps from every older version of an event to today's, in order.
+/// The steps from every older version of an event to today's, in order. A step is a function of the event and of nothing
+/// else.
 #[derive(Clone, Default)]
-pub struct Upcasters(Arc<Vec<Box<dyn EventUpcaster>>>);
+pub struct Upcasters {
+    steps: Arc<Vec<Box<dyn EventUpcaster>>>,
+    /// The version of each type of event that there is today; nothing when that is not known.
+    todays: Option<Arc<HashMap<&'static str, &'static str>>>,
+}
 
 impl fmt::Debug for Upcasters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Upcasters({})", self.0.len())
+        write!(f, "Upcasters({})", self.steps.len())
     }
 }
 
 impl Upcasters {
     /// These steps, in the order they are to be taken in.
     pub fn new(steps: Vec<Box<dyn EventUpcaster>>) -> Self {
-        Self(Arc::new(steps))
+        Self { steps: Arc::new(steps), todays: None }
+    }
+
+    /// The same steps, which end at these types of event, each in this version: what is another after all steps was
+    /// written by newer code.
+    #[must_use]
+    pub fn ending_at(self, todays: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        Self { todays: Some(Arc::new(todays.into_iter().collect())), ..self }
     }
 
     /// The steps of the shop's own events, the same in every process.
     pub fn of_the_shop() -> Self {
-        Self::new(daybook_domain::catalogue::upcasters())
+        let todays = catalogue::event_types().into_iter().map(|event| (event.name, event.version));
+        Self::new(catalogue::upcasters()).ending_at(todays)
     }
 
     /// How many steps there are. There are only ever more of them, so this tells how old something is that was made
     /// with their help.
     pub(crate) fn count(&self) -> i32 {
-        i32::try_from(self.0.len()).unwrap_or(i32::MAX)
+        i32::try_from(self.steps.len()).unwrap_or(i32::MAX)
     }
 
     /// The event in today's shape; nothing when it has that already.
     ///
     /// # Errors
-    /// [`StoreError::Undecodable`] when a step applies and the payload is not JSON, or the step panics.
+    /// [`StoreError::Undecodable`] when a step applies and the payload is not JSON, or the step panics;
+    /// [`StoreError::UnknownEvent`] when it is known what there is today, and this is not among it.
     pub fn upcast(&self, event: &RecordedEvent) -> Result<Option<RecordedEvent>, StoreError> {
         let mut upcast: Option<RecordedEvent> = None;
-        for step in self.0.iter() {
+        for step in self.steps.iter() {
             let so_far = upcast.as_ref().unwrap_or(event);
             if step.can_upcast(&so_far.event_type, &so_far.event_version) {
                 upcast = Some(take(step.as_ref(), so_far)?);
             }
         }
-        Ok(upcast)
+        let todays = upcast.as_ref().unwrap_or(event);
+        let known = |versions: &HashMap<_, _>| versions.get(todays.event_type.as_str()).copied();
+        match &self.todays {
+            Some(versions) if known(versions) != Some(&todays.event_version) => {
+                Err(StoreError::unknown(event))
+            }
+            _ => Ok(upcast),
+        }
     }
 }
 

@@ -163,6 +163,7 @@ impl From<StoreError> for ApiError {
             | StoreError::NotAtHand
             | StoreError::Closed
             | StoreError::Undecodable { .. }
+            | StoreError::UnknownEvent { .. }
             | StoreError::LogDiverged { .. }
             | StoreError::Archive { .. }
             | StoreError::Archived { .. }

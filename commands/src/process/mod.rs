@@ -85,7 +85,7 @@ impl ProcessError {
     /// Whether trying again in a moment is all there is to do.
     pub(crate) const fn is_transient(&self) -> bool {
         match self {
-            Self::Store(StoreError::Undecodable { .. })
+            Self::Store(StoreError::Undecodable { .. } | StoreError::UnknownEvent { .. })
             | Self::Unknown(_)
             | Self::Waiting
             | Self::Refused(_) => false,
