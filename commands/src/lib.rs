@@ -7,6 +7,7 @@ pub mod related;
 pub mod settlement;
 mod shop;
 mod shop_config;
+pub mod snapshots;
 pub mod timers;
 pub mod use_cases;
 

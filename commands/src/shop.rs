@@ -12,10 +12,9 @@ use daybook_domain::product::Product;
 use daybook_domain::shipment::Shipment;
 use daybook_domain::sourcing::Location;
 use daybook_domain::{Clock, IdSource};
-use daybook_eventstore::{EventStore, RecordedEvent, Repository, SnapshotPolicy, Vault};
+use daybook_eventstore::{EventStore, RecordedEvent, Repository, Vault};
 
-/// When snapshots are taken; the version goes up with the form of an aggregate's state.
-const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 3, every: 100 };
+use crate::snapshots;
 
 /// The aggregates of one process. Cloning shares caches and connections.
 #[derive(Clone)]
@@ -63,13 +62,13 @@ impl Shop {
     ) -> Self {
         Self {
             store: store.clone(),
-            carts: Repository::new(store.clone(), SNAPSHOTS),
-            orders: Repository::new(store.clone(), SNAPSHOTS),
-            payments: Repository::new(store.clone(), SNAPSHOTS),
-            inventory: Repository::new(store.clone(), SNAPSHOTS),
-            shipments: Repository::new(store.clone(), SNAPSHOTS),
-            products: Repository::new(store.clone(), SNAPSHOTS),
-            people: Repository::new(store.clone(), SNAPSHOTS),
+            carts: Repository::new(store.clone(), snapshots::CARTS),
+            orders: Repository::new(store.clone(), snapshots::ORDERS),
+            payments: Repository::new(store.clone(), snapshots::PAYMENTS),
+            inventory: Repository::new(store.clone(), snapshots::INVENTORY),
+            shipments: Repository::new(store.clone(), snapshots::SHIPMENTS),
+            products: Repository::new(store.clone(), snapshots::PRODUCTS),
+            people: Repository::new(store.clone(), snapshots::PEOPLE),
             vault,
             clock,
             ids,

@@ -22,6 +22,8 @@ pub struct ShopConfig {
     /// The event store's primary.
     pub events: PgUrl,
     pool: u32,
+    /// How many bytes of aggregates are remembered, if it is given.
+    cache: Option<i64>,
     vault: VaultKey,
     locations: Vec<Location>,
     archives: Option<Archives>,
@@ -50,6 +52,7 @@ impl ShopConfig {
         Ok(Self {
             events: settings.required(keys::EVENTS_URL)?,
             pool: settings.or(keys::EVENTS_POOL, POOL)?,
+            cache: settings.optional(keys::CACHE_BYTES)?,
             vault: VaultKey::try_new(vault.expose())
                 .map_err(|error| invalid(keys::VAULT_KEY.name(), error.to_string()))?,
             locations: parse_locations(&locations)
@@ -74,6 +77,10 @@ impl ShopConfig {
         let pool = process::pool(&self.events, self.pool, name);
         let store =
             EventStore::new(pool.clone(), ids.clone(), Upcasters::of_the_shop()).with_archives(self.archives);
+        let store = match self.cache {
+            Some(bytes) => store.remembering(bytes.unsigned_abs()),
+            None => store,
+        };
         let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
         OpenShop { shop, store, pool }
     }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use daybook_domain::{CommandId, IdSource};
 use sqlx::{PgPool, Row};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::append::{Appender, Fingerprint};
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent, StreamId};
+use crate::memory::{Memory, Remembered};
 use crate::partition::Archives;
 use crate::reader::{COLUMNS, LogReader, decode};
 use crate::upcast::Upcasters;
@@ -19,6 +21,8 @@ use crate::upcast::Upcasters;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many events of a stream are read at once.
 const PAGE: usize = 1_000;
+/// How many snapshots are written at once: few, since they take connections that loads want too.
+const SNAPSHOTTING: usize = 2;
 
 /// The event store. Cloning shares everything.
 #[derive(Clone)]
@@ -28,6 +32,8 @@ pub struct EventStore {
     ids: Arc<dyn IdSource>,
     upcasters: Upcasters,
     archives: Option<Archives>,
+    memory: Memory,
+    snapshotting: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for EventStore {
@@ -40,13 +46,35 @@ impl EventStore {
     /// A store on this primary database. Decisions are made on what it says, so it must not be a replica.
     pub fn new(pool: PgPool, ids: Arc<dyn IdSource>, upcasters: Upcasters) -> Self {
         let appender = Appender::start(&pool.connect_options());
-        Self { pool, appender, ids, upcasters, archives: None }
+        let (memory, snapshotting) = (Memory::default(), Arc::new(Semaphore::new(SNAPSHOTTING)));
+        Self { pool, appender, ids, upcasters, archives: None, memory, snapshotting }
     }
 
     /// The same store, which reads what has left the database from these archives. Without them that is an error.
     #[must_use]
     pub fn with_archives(self, archives: Option<Archives>) -> Self {
         Self { archives, ..self }
+    }
+
+    /// The same store with another bound on what its repositories remember together, in bytes; 64 MiB without this. It is
+    /// for those that are made afterwards. What commands are just decided on is remembered beyond the bound.
+    #[must_use]
+    pub fn remembering(self, bytes: u64) -> Self {
+        Self { memory: Memory::of(bytes), ..self }
+    }
+
+    /// How much its repositories remember now.
+    pub fn remembered(&self) -> Remembered {
+        self.memory.remembered()
+    }
+
+    pub(crate) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The right to write a snapshot now; nothing when enough are being written.
+    pub(crate) fn snapshot_turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.snapshotting).try_acquire_owned().ok()
     }
 
     /// The process's way to append.

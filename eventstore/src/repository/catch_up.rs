@@ -10,24 +10,27 @@ use crate::error::StoreError;
 use crate::event::RecordedEvent;
 use crate::snapshot;
 
+/// How many events of a long stream are read at once.
+const PAGE: usize = 1_000;
+
 impl<A: Aggregate + Clone> Repository<A> {
     /// Brings what is known of these aggregates up to the primary: one statement for those that have not grown
-    /// much, whatever their number. Only a stream longer than its snapshots are apart is worth looking for one.
+    /// much, whatever their number. Only a stream that is not short is worth looking for a snapshot.
     pub(super) async fn catch_up(
         &self,
         ids: &[&str],
         known: Vec<Option<Versioned<A>>>,
     ) -> Result<Vec<Versioned<A>>, StoreError> {
-        let page = usize::try_from(self.policy.every).unwrap_or(usize::MAX);
+        let short = usize::try_from(self.policy.short()).unwrap_or(usize::MAX);
         let unseen: Vec<bool> = known.iter().map(Option::is_none).collect();
         let mut states: Vec<Versioned<A>> = known.into_iter().map(Option::unwrap_or_default).collect();
-        let mut growing: Vec<usize> = self.advance(ids, &mut states, (0..ids.len()).collect(), page).await?;
+        let mut growing: Vec<usize> = self.advance(ids, &mut states, (0..ids.len()).collect(), short).await?;
         let long: Vec<usize> = growing.iter().copied().filter(|index| unseen[*index]).collect();
         if !long.is_empty() {
             self.leap(ids, &mut states, &long).await?;
         }
         while !growing.is_empty() {
-            growing = self.advance(ids, &mut states, growing, page).await?;
+            growing = self.advance(ids, &mut states, growing, PAGE).await?;
         }
         Ok(states)
     }
@@ -69,9 +72,11 @@ impl<A: Aggregate + Clone> Repository<A> {
         let wanted: Vec<&str> = which.iter().map(|index| ids[*index]).collect();
         let mut found = snapshot::find::<A>(self.store.pool(), A::TYPE, &wanted, self.policy).await?;
         for index in which {
-            let snapshot = found.remove(ids[*index]).map(Versioned::from);
-            if let Some(snapshot) = snapshot.filter(|one| one.version > states[*index].version) {
+            let Some(snapshot) = found.remove(ids[*index]).map(Versioned::from) else { continue };
+            if snapshot.version > states[*index].version {
                 states[*index] = snapshot;
+            } else {
+                states[*index].kept = snapshot.kept;
             }
         }
         Ok(())

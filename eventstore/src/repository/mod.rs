@@ -5,27 +5,29 @@
 mod catch_up;
 mod entry;
 mod recall;
+mod settle;
 mod together;
 mod unit;
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use daybook_domain::IdSource;
-use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
+use metrics::{Counter, counter};
 
-use self::entry::{Entry, Slot, Tip};
+use self::entry::{Entry, Slot, Tip, Versioned};
 pub use self::together::Together;
 pub use self::unit::Unit;
 use crate::append::{Append, Appended, Part, Pending};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
 use crate::event::{NewEvent, StreamId};
-use crate::snapshot::{self, SnapshotPolicy};
+use crate::memory::Room;
+use crate::snapshot::SnapshotPolicy;
 use crate::store::EventStore;
 
 /// How often a decision is taken again after another process was quicker.
@@ -35,10 +37,6 @@ const MAX_CONFLICTS: u32 = 32;
 const MAX_UNFOUNDED: u32 = 4_096;
 /// The unit of the pause between attempts; it grows with each and is spread by chance.
 const PAUSE: Duration = Duration::from_millis(2);
-/// How many aggregates of a type stay in memory.
-const CACHED: usize = 10_000;
-/// How many snapshots are written at once; when more are due, they wait for their next turn.
-const SNAPSHOTTING: usize = 2;
 
 /// An aggregate as it is in the store.
 #[derive(Debug, Clone)]
@@ -49,13 +47,14 @@ pub struct Loaded<A> {
     pub state: Arc<A>,
 }
 
-/// The aggregates of one type. Cloning shares the cache.
+/// The aggregates of one type. Cloning shares what it remembers.
 pub struct Repository<A: Aggregate> {
     store: EventStore,
     policy: SnapshotPolicy,
-    cache: Arc<Cache<String, Arc<Slot<A>>>>,
+    room: Room,
     hearing: bool,
-    snapshotting: Arc<Semaphore>,
+    meters: Meters,
+    aggregate: PhantomData<fn() -> A>,
 }
 
 impl<A: Aggregate> Clone for Repository<A> {
@@ -63,9 +62,10 @@ impl<A: Aggregate> Clone for Repository<A> {
         Self {
             store: self.store.clone(),
             policy: self.policy,
-            cache: Arc::clone(&self.cache),
+            room: self.room.clone(),
             hearing: self.hearing,
-            snapshotting: Arc::clone(&self.snapshotting),
+            meters: self.meters.clone(),
+            aggregate: PhantomData,
         }
     }
 }
@@ -76,11 +76,18 @@ impl<A: Aggregate> fmt::Debug for Repository<A> {
     }
 }
 
+/// Whether what was to be decided on was in memory; looked up once, which costs more than to count.
+#[derive(Clone)]
+struct Meters {
+    hits: Counter,
+    misses: Counter,
+}
+
 /// A decision that was taken and queued, or one to be taken again.
 struct Decided<A: Aggregate> {
     pending: Pending,
     before: i64,
-    state: Arc<A>,
+    after: Versioned<A>,
     /// The domain's answer: nothing, or a refusal that stands if the condition holds.
     refusal: Option<A::Error>,
 }
@@ -91,21 +98,20 @@ where
     A::Command: Clone + Send + Sync,
     A::Error: Send + 'static,
 {
-    /// The aggregates of type `A` in this store.
+    /// The aggregates of type `A` in this store. It has a memory of its own within the store's.
     pub fn new(store: EventStore, policy: SnapshotPolicy) -> Self {
+        let meters = Meters {
+            hits: counter!("daybook_cache_hits_total", "aggregate" => A::TYPE),
+            misses: counter!("daybook_cache_misses_total", "aggregate" => A::TYPE),
+        };
         Self {
             policy: policy.with(store.upcasters()),
+            room: store.memory().room(),
             store,
-            cache: Arc::new(Cache::new(CACHED)),
             hearing: false,
-            snapshotting: Arc::new(Semaphore::new(SNAPSHOTTING)),
+            meters,
+            aggregate: PhantomData,
         }
-    }
-
-    /// The same aggregates with this many of them kept in memory, for a process that leaves most of them behind.
-    #[must_use]
-    pub fn remembering(self, aggregates: usize) -> Self {
-        Self { cache: Arc::new(Cache::new(aggregates)), ..self }
     }
 
     /// Takes a stream that this process does not know for a new one, so that its first command is decided without
@@ -176,21 +182,20 @@ where
             }
             let decided = self.decide(id, &slot, &mut entry, commands, context, outcome).await?;
             drop(entry);
-            let (before, state) = (decided.before, decided.state);
-            match decided.pending.outcome().await? {
+            let Decided { pending, before, after, refusal } = decided;
+            match pending.outcome().await? {
                 Appended::Done { position, version } => {
-                    slot.lock().await.commit(version, &state);
-                    if let Some(refusal) = decided.refusal {
+                    self.settle(id, &slot, &after).await;
+                    if let Some(refusal) = refusal {
                         return Err(CommandError::Refused(refusal));
                     }
-                    self.snapshot_if_due(id, before, version, &state);
                     return Ok(Executed {
                         position,
                         version,
                         replayed: false,
                         appended: u64::try_from(version - before).unwrap_or(0),
                         outcome: outcome.to_owned(),
-                        state,
+                        state: after.state,
                     });
                 }
                 Appended::Replayed { position, version, outcome } => {
@@ -233,7 +238,9 @@ where
         for (id, versioned) in each.iter().zip(&fresh) {
             let slot = self.slot(id);
             slot.hear(versioned.version);
-            slot.lock().await.commit(versioned.version, &versioned.state);
+            let mut entry = slot.lock().await;
+            entry.commit(versioned);
+            self.weigh(id, &slot, &mut entry);
         }
         let loaded = |id: &&str| {
             let index = each.binary_search(id).ok()?;
@@ -248,16 +255,16 @@ where
     async fn decide(
         &self,
         id: &str,
-        slot: &Slot<A>,
+        slot: &Arc<Slot<A>>,
         entry: &mut Entry<A>,
         commands: &[A::Command],
         context: &CommandContext,
         outcome: &str,
     ) -> Result<Decided<A>, CommandError<A::Error>> {
         let tip = self.tip(id, slot, entry).await?;
-        let (before, chain) = (tip.version, Arc::clone(&tip.chain));
+        let (seen, chain) = (tip.at.clone(), Arc::clone(&tip.chain));
 
-        let mut state = A::clone(&tip.state);
+        let mut state = A::clone(&seen.state);
         let sink = EventSink::default();
         let mut refusal = None;
         for command in commands {
@@ -267,23 +274,24 @@ where
             }
         }
         let events = if refusal.is_some() { Vec::new() } else { sink.collect().await };
-        let state = if events.is_empty() { Arc::clone(&tip.state) } else { Arc::new(state) };
+        let state = if events.is_empty() { Arc::clone(&seen.state) } else { Arc::new(state) };
+        let events = self.encode(&events, context)?;
+        let after = seen.after(&events, state);
 
         let append = Append {
             command_id: context.command_id,
             fingerprint: context.fingerprint,
             parts: vec![Part {
                 stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: id.to_owned() },
-                expected: before,
-                events: self.encode(&events, context)?,
+                expected: seen.version,
+                events,
                 chain,
             }],
             outcome: refusal.is_none().then(|| outcome.to_owned()),
         };
-        let grown = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let pending = self.store.appender().enqueue(append)?;
-        entry.advance(before + grown, Arc::clone(&state));
-        Ok(Decided { pending, before, state, refusal })
+        entry.advance(after.clone());
+        Ok(Decided { pending, before: seen.version, after, refusal })
     }
 }
 
@@ -292,25 +300,25 @@ where
     A: Aggregate + Clone + 'static,
 {
     fn slot(&self, id: &str) -> Arc<Slot<A>> {
-        let made = self.cache.get_or_insert_with(id, || Ok::<_, std::convert::Infallible>(Arc::default()));
-        match made {
-            Ok(entry) => entry,
-            Err(never) => match never {},
-        }
+        self.room.find_or_make(id)
     }
 
     /// What to decide on, brought up to the primary when it is not in memory.
     async fn tip<'e>(
         &self,
         id: &str,
-        slot: &Slot<A>,
+        slot: &Arc<Slot<A>>,
         entry: &'e mut Entry<A>,
     ) -> Result<&'e Tip<A>, StoreError> {
         entry.start_from_memory(slot.heard());
-        if entry.tip(slot.heard()).is_none() {
+        if entry.tip(slot.heard()).is_some() {
+            self.meters.hits.increment(1);
+        } else {
+            self.meters.misses.increment(1);
             let known = entry.committed().cloned();
             let fresh = self.catch_up(&[id], vec![known]).await?;
             entry.start(fresh.into_iter().next().unwrap_or_default());
+            self.weigh(id, slot, entry);
         }
         entry.tip(0).ok_or(StoreError::Closed)
     }
@@ -331,22 +339,6 @@ where
                 })
             })
             .collect()
-    }
-
-    /// Takes a snapshot off the command's path.
-    fn snapshot_if_due(&self, id: &str, before: i64, after: i64, state: &Arc<A>) {
-        if !self.policy.is_due(before, after) {
-            return;
-        }
-        let Ok(permit) = Arc::clone(&self.snapshotting).try_acquire_owned() else { return };
-        let (pool, policy) = (self.store.pool().clone(), self.policy);
-        let (id, state) = (id.to_owned(), Arc::clone(state));
-        tokio::spawn(async move {
-            let _permit = permit;
-            if let Err(error) = snapshot::save(&pool, (A::TYPE, &id), after, state.as_ref(), policy).await {
-                tracing::warn!(aggregate = A::TYPE, %id, error = &error as &dyn std::error::Error, "no snapshot");
-            }
-        });
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use cqrs_es::Aggregate;
-use quick_cache::sync::Cache;
 use sqlx::Row;
 
-use super::{CACHED, Loaded, Repository};
+use super::entry::Slot;
+use super::{Loaded, Repository};
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
 use crate::event::RecordedEvent;
@@ -21,12 +21,12 @@ where
     /// [`hear`](Self::hear) every event from before its first use on.
     #[must_use]
     pub fn hearing(&self) -> Self {
-        Self { cache: Arc::new(Cache::new(CACHED)), hearing: true, ..self.clone() }
+        Self { room: self.room.another(), hearing: true, ..self.clone() }
     }
 
     /// Takes note of an event of the log, whoever wrote it.
     pub fn hear(&self, event: &RecordedEvent) {
-        if let Some(slot) = self.cache.get(event.aggregate_id.as_str()) {
+        if let Some(slot) = self.room.find::<Slot<A>>(&event.aggregate_id) {
             slot.hear(event.sequence);
         }
     }
@@ -56,6 +56,8 @@ where
         }
         let missing: Vec<&str> =
             ids.iter().zip(&recalled).filter(|(_, known)| known.is_none()).map(|(id, _)| *id).collect();
+        self.meters.hits.increment(count(ids.len() - missing.len()));
+        self.meters.misses.increment(count(missing.len()));
         let mut loaded =
             if missing.is_empty() { Vec::new() } else { self.load_many(&missing).await? }.into_iter();
         Ok(recalled.into_iter().filter_map(|known| known.or_else(|| loaded.next())).collect())
@@ -73,12 +75,13 @@ where
                 missing.push(*id);
             }
         }
+        self.meters.misses.increment(count(missing.len()));
         if missing.is_empty() { Ok(()) } else { self.load_many(&missing).await.map(drop) }
     }
 
     /// A state that the aggregate had once, if this process remembers one: for what never changes about it.
     pub async fn remembered(&self, id: &str) -> Option<Arc<A>> {
-        let slot = self.cache.get(id)?;
+        let slot = self.room.find::<Slot<A>>(id)?;
         let entry = slot.lock().await;
         entry.committed().map(|known| Arc::clone(&known.state))
     }
@@ -115,4 +118,8 @@ where
         let state = self.load(id).await?.state;
         Ok(Some(Executed { position, version, replayed: true, appended: 0, outcome, state }))
     }
+}
+
+fn count(aggregates: usize) -> u64 {
+    u64::try_from(aggregates).unwrap_or(u64::MAX)
 }

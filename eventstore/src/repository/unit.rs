@@ -11,7 +11,7 @@ use futures::executor::block_on;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Repository;
-use super::entry::{Entry, Slot};
+use super::entry::{Entry, Slot, Versioned};
 use crate::append::{Chain, Part};
 use crate::command::CommandContext;
 use crate::error::StoreError;
@@ -172,9 +172,10 @@ impl<'a> Unit<'a> {
     }
 
     /// What the decision wants of each stream.
-    pub(super) fn parts(&self) -> Result<Vec<Part>, StoreError> {
-        let members = self.joined.iter().filter(|member| member.turned_to());
-        members.map(|member| member.part(self.context)).collect()
+    pub(super) fn parts(&mut self) -> Result<Vec<Part>, StoreError> {
+        let context = self.context;
+        let members = self.joined.iter_mut().filter(|member| member.turned_to());
+        members.map(|member| member.part(context)).collect()
     }
 
     /// Lets later decisions see this one.
@@ -206,7 +207,7 @@ trait Member: Any + Send + Sync {
     fn take_back(&mut self);
     /// Locks the aggregate; false when it is not as it was seen any more.
     async fn lock(&mut self) -> bool;
-    fn part(&self, context: &CommandContext) -> Result<Part, StoreError>;
+    fn part(&mut self, context: &CommandContext) -> Result<Part, StoreError>;
     fn advance(&mut self);
     fn unlock(&mut self);
     async fn settle(&mut self);
@@ -217,13 +218,14 @@ struct Joined<A: Aggregate> {
     stream: StreamId,
     presumed_new: bool,
     slot: Arc<Slot<A>>,
-    /// What was seen: the version, the state, and the run of decisions that it is the outcome of.
-    version: i64,
-    seen: Arc<A>,
+    /// What was seen, and the run of decisions that it is the outcome of.
+    seen: Versioned<A>,
     chain: Arc<Chain>,
     /// What was decided on it.
     state: Arc<A>,
     events: Vec<A::Event>,
+    /// What that comes to, once it is to be appended.
+    after: Versioned<A>,
     turned_to: bool,
     locked: Option<OwnedMutexGuard<Entry<A>>>,
 }
@@ -238,11 +240,11 @@ where
             stream: StreamId { aggregate_type: A::TYPE.to_owned(), aggregate_id: id.to_owned() },
             presumed_new,
             slot: repository.slot(id),
-            version: 0,
-            seen: Arc::default(),
+            seen: Versioned::default(),
             chain: Arc::default(),
             state: Arc::default(),
             events: Vec::new(),
+            after: Versioned::default(),
             turned_to: false,
             locked: None,
         }
@@ -258,10 +260,6 @@ where
             self.state = Arc::new(state);
         }
         Ok(Arc::clone(&self.state))
-    }
-
-    fn version_after(&self) -> i64 {
-        self.version + i64::try_from(self.events.len()).unwrap_or(i64::MAX)
     }
 }
 
@@ -287,8 +285,7 @@ where
             entry.presume_new();
         }
         let tip = self.repository.tip(&self.stream.aggregate_id, &self.slot, &mut entry).await?;
-        self.version = tip.version;
-        self.seen = Arc::clone(&tip.state);
+        self.seen = tip.at.clone();
         self.chain = Arc::clone(&tip.chain);
         Ok(())
     }
@@ -299,7 +296,7 @@ where
     }
 
     fn take_back(&mut self) {
-        self.state = Arc::clone(&self.seen);
+        self.state = Arc::clone(&self.seen.state);
         self.events.clear();
     }
 
@@ -307,24 +304,21 @@ where
         let entry = self.slot.lock_owned().await;
         let unchanged = entry
             .tip(self.slot.heard())
-            .is_some_and(|tip| tip.version == self.version && Arc::ptr_eq(&tip.chain, &self.chain));
+            .is_some_and(|tip| tip.at.version == self.seen.version && Arc::ptr_eq(&tip.chain, &self.chain));
         self.locked = Some(entry);
         unchanged
     }
 
-    fn part(&self, context: &CommandContext) -> Result<Part, StoreError> {
-        Ok(Part {
-            stream: self.stream.clone(),
-            expected: self.version,
-            events: self.repository.encode(&self.events, context)?,
-            chain: Arc::clone(&self.chain),
-        })
+    fn part(&mut self, context: &CommandContext) -> Result<Part, StoreError> {
+        let events = self.repository.encode(&self.events, context)?;
+        self.after = self.seen.after(&events, Arc::clone(&self.state));
+        let (stream, chain) = (self.stream.clone(), Arc::clone(&self.chain));
+        Ok(Part { stream, expected: self.seen.version, events, chain })
     }
 
     fn advance(&mut self) {
-        let (version, state) = (self.version_after(), Arc::clone(&self.state));
         if let Some(entry) = &mut self.locked {
-            entry.advance(version, state);
+            entry.advance(self.after.clone());
         }
     }
 
@@ -333,10 +327,7 @@ where
     }
 
     async fn settle(&mut self) {
-        let version = self.version_after();
-        self.slot.lock().await.commit(version, &self.state);
-        let (before, id) = (self.version, &self.stream.aggregate_id);
-        self.repository.snapshot_if_due(id, before, version, &self.state);
+        self.repository.settle(&self.stream.aggregate_id, &self.slot, &self.after).await;
     }
 }
 

@@ -58,8 +58,6 @@ const NAME: &str = "daybook-replay";
 const EXIT_INTERRUPTED: u8 = 130;
 /// How many plans are made ahead.
 const AHEAD: usize = 64;
-/// How many aggregates of a type stay in memory that are left behind with their invoice.
-const REMEMBERED: usize = 2_048;
 
 /// What is imported.
 #[derive(Debug, Args)]
@@ -103,7 +101,7 @@ pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode,
 
     let location = location(&opened.shop)?;
     let store = opened.store;
-    let desk = Arc::new(Desk::new(forgetful(opened.shop), store.clone(), location));
+    let desk = Arc::new(Desk::new(opened.shop, store.clone(), location));
     let started = Instant::now();
     let of = options.lines.map_or(identity.lines, |limit| limit.min(identity.lines));
     let stop = stop_on_signal()?;
@@ -177,17 +175,6 @@ async fn compare(
 fn location(shop: &Shop) -> Result<LocationCode, ConfigError> {
     let missing = ConfigError::Missing { name: keys::LOCATIONS.name() };
     shop.locations.first().map(|first| first.code.clone()).ok_or(missing)
-}
-
-/// The shop, with carts, orders and shipments soon forgotten: an invoice is done with them when it ends.
-fn forgetful(shop: Shop) -> Shop {
-    Shop {
-        carts: shop.carts.clone().remembering(REMEMBERED),
-        orders: shop.orders.clone().remembering(REMEMBERED),
-        payments: shop.payments.clone().remembering(REMEMBERED),
-        shipments: shop.shipments.clone().remembering(REMEMBERED),
-        ..shop
-    }
 }
 
 fn stop_on_signal() -> Result<CancellationToken, std::io::Error> {

@@ -2,6 +2,7 @@
 //! committed, an immutable log that stock tools read, and people who can be forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cqrs_es::persist::{EventUpcaster, PersistedEventStore, SerializedEvent};
 use cqrs_es::{AggregateContext, CqrsFramework, EventStore as _};
@@ -20,7 +21,7 @@ use xtask::servers::{Profile, Scratch};
 use crate::harness::shop::context;
 use crate::harness::{Database, Writer};
 
-const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10 };
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10, older_than: Duration::MAX };
 
 /// A process of its own, as far as the store can tell: its own cache, queue and batches.
 fn process(database: &Database, upcasters: Upcasters) -> Repository<Inventory> {

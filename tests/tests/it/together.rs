@@ -16,7 +16,7 @@ use futures::future::join_all;
 use crate::harness::shop::context;
 use crate::harness::{Database, Writer, eventually};
 
-const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10 };
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 10, older_than: Duration::MAX };
 
 /// A process of its own, as far as the store can tell.
 struct Process {

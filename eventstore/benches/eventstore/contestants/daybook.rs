@@ -3,6 +3,7 @@
 use std::num::NonZeroU16;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use daybook_domain::{CommandId, IdSource as _, Timestamp};
@@ -18,7 +19,9 @@ use crate::basket::{Add, Basket, BasketEvent, Line, RARE, Text};
 
 /// How many events are decoded at a time.
 const BATCH: usize = 256;
-const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100 };
+const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100, older_than: Duration::MAX };
+/// Room for all streams of a workload.
+const MEMORY: u64 = 256 * 1_024 * 1_024;
 
 pub(super) struct Daybook {
     baskets: Repository<Basket>,
@@ -39,8 +42,8 @@ impl Daybook {
         let options = PgConnectOptions::from_str(database)?.options(planning);
         let pool =
             PgPoolOptions::new().max_connections(8).test_before_acquire(false).connect_with(options).await?;
-        let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default());
-        Ok(Self { baskets: Repository::new(store.clone(), SNAPSHOTS).remembering(40_000), store })
+        let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default()).remembering(MEMORY);
+        Ok(Self { baskets: Repository::new(store.clone(), SNAPSHOTS), store })
     }
 }
 

@@ -100,6 +100,8 @@ define! {
     PAY_SECONDS: u32;
     /// How many connections to the event store's primary the process may hold.
     EVENTS_POOL: u32;
+    /// How many bytes of aggregates a process that decides remembers.
+    CACHE_BYTES: i64;
     /// How many connections to the read models' databases the process may hold.
     READ_POOL: u32;
     /// The folder with the archives of events that have left the database.

@@ -5,6 +5,7 @@ mod clock;
 mod database;
 mod eventually;
 mod metrics;
+pub(crate) mod notebook;
 mod process;
 mod proxy;
 mod servers;
