@@ -8,6 +8,7 @@ mod checkout_mishaps;
 mod crash;
 mod directory;
 mod ending;
+mod evolution;
 mod faults;
 mod feed;
 mod filling;

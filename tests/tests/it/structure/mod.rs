@@ -1,5 +1,6 @@
 //! That the repository has the shape it says it has. Nothing here needs a server.
 
+mod corpus;
 mod documents;
 mod edges;
 mod event_catalogue;
