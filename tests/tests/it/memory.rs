@@ -63,15 +63,19 @@ async fn a_hot_aggregate_is_decided_on_in_one_place_whatever_is_forgotten_around
     let notebooks = Repository::<Notebook>::new(store.clone(), SNAPSHOTS);
     let conflicts = || metric("daybook_command_conflicts_total{aggregate=\"Notebook\"}");
     let before = conflicts();
-    let hot = (0..400).map(async |n: i64| {
-        let (page, cold) = (format!("page {n}"), format!("cold-{n}"));
-        tokio::join!(write(&notebooks, "hot", &page), write(&notebooks, &cold, "the only page"))
+    // Soon it has outgrown all of that, and commands for it are on their way all the time.
+    let writers = (0..10).map(async |writer: i64| {
+        let mut versions = Vec::new();
+        for n in 0..40 {
+            let (page, cold) = (format!("page {n} {}", "x".repeat(400)), format!("cold-{writer}-{n}"));
+            let both =
+                tokio::join!(write(&notebooks, "hot", &page), write(&notebooks, &cold, "the only page"));
+            assert_eq!(both.1, 1);
+            versions.push(both.0);
+        }
+        versions
     });
-    let mut versions = Vec::new();
-    for (version, cold) in join_all(hot).await {
-        assert_eq!(cold, 1);
-        versions.push(version);
-    }
+    let mut versions = join_all(writers).await.concat();
     versions.sort_unstable();
     assert_eq!(versions, (1..=400).collect::<Vec<i64>>(), "each was decided on all before it");
     assert_eq!(conflicts(), before, "nobody decided beside the others");
