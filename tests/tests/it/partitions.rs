@@ -20,7 +20,8 @@ use crate::harness::shop::context;
 use crate::harness::{Database, Writer, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-const SNAPSHOTS: SnapshotPolicy = SnapshotPolicy { state_version: 1, every: 100_000 };
+const SNAPSHOTS: SnapshotPolicy =
+    SnapshotPolicy { state_version: 1, every: 100_000, older_than: Duration::from_hours(24) };
 
 /// How many events a test's log has: three full blocks and more.
 const EVENTS: i64 = 12_500;
