@@ -1,1 +1,3 @@
 //! End-to-end, fault, property and contract tests.
+
+pub mod oracle;

@@ -1,4 +1,4 @@
-//! The developer's front door: up, down, status, token, demo, test, bench.
+//! The developer's front door: up, down, status, token, demo, test, oracle, bench.
 
 pub mod api;
 pub mod bench;
@@ -10,6 +10,7 @@ pub mod failure;
 pub mod home;
 pub mod install;
 pub mod interrupt;
+pub mod oracle;
 pub mod ports;
 pub mod probe;
 pub mod process;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::failure::Failure;
-use xtask::{bench, demo, down, status, test, token, up};
+use xtask::{bench, demo, down, oracle, status, test, token, up};
 
 /// The exit code of a command that was interrupted, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -49,6 +49,12 @@ enum Command {
     /// Installs the servers that are missing and starts private ones on free ports in a temporary folder,
     /// so it can run beside `cargo xtask up`. They are stopped and removed however the tests end.
     Test(test::Options),
+    /// Judge the event store while its writers, the relay, NATS and the database are killed again and again.
+    ///
+    /// Several processes write to it, and readers on the primary, on a replica and on the stream follow. At the end all of
+    /// them must have seen the same log, and every answer must be true. Designs that are known to be wrong are judged too:
+    /// each of them must be found out. A short run of it is part of `cargo xtask test`.
+    Oracle(oracle::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +66,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Bench(bench) => bench::run(&bench),
         Command::Test(options) => test::run(&options),
+        Command::Oracle(options) => oracle::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

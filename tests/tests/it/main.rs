@@ -25,6 +25,7 @@ mod migrating;
 mod moving;
 mod operator;
 mod operators;
+mod oracle;
 mod partitions;
 mod process;
 mod projections;
