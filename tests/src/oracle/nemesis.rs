@@ -84,8 +84,11 @@ pub(crate) fn schedule(seed: u64, writers: usize, time: Duration) -> Vec<(Durati
         }
         at += dice.between(200, QUIET);
     }
-    // These are too dear to be left to chance.
+    // That these happen is not left to chance.
     let third = time / 3;
+    for deed in [Deed::KillWriter(0), Deed::KillRelay] {
+        deeds.push((third + dice.between(0, 3_000), deed));
+    }
     for begin in [Duration::ZERO, third * 2] {
         let cut = dice.between(200, 2_500);
         deeds.push((begin + third / 3 + dice.between(0, 1_000), Deed::CutNats(cut)));

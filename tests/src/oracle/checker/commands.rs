@@ -145,11 +145,22 @@ impl<'a> Judge<'a, '_> {
                     self.fault(Kind::Misplaced, "it was answered that its id was used otherwise");
                 }
             }
+            Told::Conflict if self.was_answered_before(attempt) => {
+                self.fault(Kind::Forgotten, "it was not known when it was sent again");
+            }
             Told::Done { .. } | Told::Conflict | Told::NotDone | Told::Unknown => {}
         }
         if attempt.told.is_nothing() && is_effective && changes && !self.may_be_anothers(attempt) {
             self.fault(Kind::Undone, "it was answered as not done");
         }
+    }
+
+    /// Whether it was known to have taken effect before this attempt began.
+    fn was_answered_before(&self, attempt: &Attempt) -> bool {
+        self.command.attempts.iter().any(|other| {
+            let took_effect = matches!(other.told, Told::Done { .. } | Told::Replayed { .. });
+            took_effect && other.asked.recorded && other.to < attempt.from
+        })
     }
 
     /// Whether another attempt at the same may have done it.

@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Undone,
     /// An answer names another position, version or outcome than the log and the store's memory have.
     Misplaced,
+    /// A command that had been answered was not known when it was sent again.
+    Forgotten,
     /// Something is there that nobody asked for.
     Unasked,
     /// What the store remembers of commands is not what is in the log.

@@ -213,6 +213,11 @@ fn a_repetition_that_is_told_something_else_is_found() {
 }
 
 #[test]
+fn a_command_that_was_forgotten_is_found() {
+    assert_eq!(found(|history| history.attempts[8].told = Told::Conflict), [Kind::Forgotten]);
+}
+
+#[test]
 fn what_nobody_asked_for_is_found() {
     let kinds = found_in_log(|history| history.log.push(logged(7, 17, "d", 2, 77)));
     assert_eq!(kinds, [Kind::Unasked]);

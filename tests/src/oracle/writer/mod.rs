@@ -83,7 +83,8 @@ pub async fn run(orders: Orders) -> Result<(), Failed> {
 }
 
 fn unanswered(orders: &Orders, dice: &mut Dice) -> Result<Vec<Asked>, Failed> {
-    let Some(file) = &orders.predecessor else { return Ok(Vec::new()) };
+    // It may have been killed before it wrote anything.
+    let Some(file) = orders.predecessor.as_ref().filter(|file| file.exists()) else { return Ok(Vec::new()) };
     let unknown = scribe::read(file)?.into_iter().filter(|attempt| attempt.told == Told::Unknown);
     Ok(unknown.map(|attempt| attempt.asked).filter(|_| dice.percent(ASKED_AGAIN)).collect())
 }
