@@ -14,7 +14,7 @@ use super::Failed;
 use super::history::{Attempt, Logged, Recorded};
 use super::scribe;
 use super::watch::digest;
-use super::writer::order::{fingerprint, name};
+use super::writer::order::{LEDGER, fingerprint, metadata, name, payload};
 use super::writer::tally::TallyEvent;
 
 /// The log, read without any of the store's own code.
@@ -52,20 +52,21 @@ fn logged(event: &RecordedEvent) -> Result<Logged, Failed> {
     struct Cause {
         command_id: Uuid,
     }
-    let saw = match event.event_type.as_str() {
-        "TallyNoted" => {
-            let TallyEvent::Noted { saw } = serde_json::from_str(&event.payload)?;
-            saw
-        }
-        _ => Vec::new(),
-    };
+    let command = serde_json::from_str::<Cause>(&event.metadata)?.command_id;
+    let (mut intact, mut saw) = (true, Vec::new());
+    if event.aggregate_type == LEDGER {
+        intact = event.payload == payload(event.event_id) && event.metadata == metadata(command)?;
+    } else {
+        TallyEvent::Noted { saw } = serde_json::from_str(&event.payload)?;
+    }
     Ok(Logged {
         position: event.position,
         event: event.event_id,
         digest: digest(&event.hash()),
         stream: name(&event.aggregate_type, &event.aggregate_id),
         sequence: event.sequence,
-        command: serde_json::from_str::<Cause>(&event.metadata)?.command_id,
+        command,
+        intact,
         saw,
     })
 }

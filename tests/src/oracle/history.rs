@@ -27,6 +27,8 @@ pub(crate) struct Logged {
     pub(crate) stream: String,
     pub(crate) sequence: i64,
     pub(crate) command: Uuid,
+    /// Whether its bytes are those that were asked for, where these are known.
+    pub(crate) intact: bool,
     /// The versions of streams that its command was decided on, as the event itself tells.
     pub(crate) saw: Vec<(String, i64)>,
 }

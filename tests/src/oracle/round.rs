@@ -142,8 +142,8 @@ async fn follow(place: &Place, seed: u64) -> Result<(Vec<Watcher>, JoinHandle<()
     let (wake, listening) = Wake::listen(place.pool.clone());
     let url = ServiceUrl::parse(&place.nats)?;
     let stream = EventStream::connect(&url, &place.stream, "oracle").await?;
-    let source = |stream: Option<EventStream>| FeedSource {
-        reader: primary.clone(),
+    let source = |reader: &LogReader, stream: Option<EventStream>| FeedSource {
+        reader: reader.clone(),
         wake: wake.clone(),
         stream,
         upcasters: Upcasters::default(),
@@ -152,10 +152,10 @@ async fn follow(place: &Place, seed: u64) -> Result<(Vec<Watcher>, JoinHandle<()
     let (context, name) = (jetstream::new(client), place.stream.clone());
     let watchers = vec![
         Watcher::start("primary: scan", |notes| watch::scan(primary.clone(), dice(101), notes)),
-        Watcher::start("primary: feed", |notes| watch::feed(source(None), "oracle", dice(102), notes)),
+        Watcher::start("primary: feed", |notes| watch::feed(source(&primary, None), dice(102), notes)),
         Watcher::start("replica: scan", |notes| watch::scan(replica.clone(), dice(103), notes)),
-        Watcher::start("replica: another", |notes| watch::scan(replica, dice(104), notes)),
-        Watcher::start("stream: feed", |notes| watch::feed(source(Some(stream)), "oracle", dice(105), notes)),
+        Watcher::start("replica: feed", |notes| watch::feed(source(&replica, None), dice(104), notes)),
+        Watcher::start("stream: feed", |notes| watch::feed(source(&primary, Some(stream)), dice(105), notes)),
         Watcher::start("stream: messages", |notes| watch::stream(context, name, notes)),
     ];
     Ok((watchers, listening))

@@ -45,7 +45,7 @@ pub(crate) enum Kind {
     StreamReordered,
     /// A reader saw an event that is not in the log.
     Foreign,
-    /// A reader saw an event with another content or place.
+    /// An event has another content than was asked for, or a reader saw it with another content or place.
     Altered,
     /// A reader was told that the log is not the one it had read.
     Diverged,

@@ -29,6 +29,11 @@ impl<'a> Index<'a> {
             if index.events.insert(event.event, place).is_some() {
                 faults.add(Kind::Twice, || format!("event {} at {} is there before", event.event, position));
             }
+            if !event.intact {
+                faults.add(Kind::Altered, || {
+                    format!("event {} at {position} is not as asked for", event.event)
+                });
+            }
             index.commands.entry(event.command).or_default().push(place);
             let stream = index.streams.entry(&event.stream).or_default();
             stream.push(position);

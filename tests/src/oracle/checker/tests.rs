@@ -17,6 +17,7 @@ fn logged(position: i64, event: u128, stream: &str, sequence: i64, command: u128
         stream: stream.to_owned(),
         sequence,
         command: id(command),
+        intact: true,
         saw: Vec::new(),
     }
 }
@@ -263,6 +264,11 @@ fn what_comes_before_what_was_answered_before_is_late() {
     assert_eq!(kinds, [Kind::Late]);
     let stale = |position| found(|history| history.attempts[10].told = done(position, 2));
     assert_eq!(stale(5), [Kind::Late], "a condition on a log that was further");
+}
+
+#[test]
+fn an_event_that_is_not_as_it_was_asked_for_is_found() {
+    assert_eq!(found(|history| history.log[2].intact = false), [Kind::Altered]);
 }
 
 #[test]

@@ -69,6 +69,7 @@ pub(super) async fn history(
             stream: row.try_get("stream")?,
             sequence: row.try_get("sequence")?,
             command: row.try_get("command")?,
+            intact: true,
             saw: stream.zip(version).into_iter().collect(),
         });
     }

@@ -9,10 +9,10 @@ use super::{Notes, PAUSE};
 const LIFE: u64 = 6_000;
 
 /// Follows the log through feeds.
-pub(crate) async fn feed(source: FeedSource, name: &'static str, mut dice: Dice, notes: Notes) {
+pub(crate) async fn feed(source: FeedSource, mut dice: Dice, notes: Notes) {
     let mut at = None;
     loop {
-        if let Err(error) = follow(&source, name, &mut at, &mut dice, &notes).await {
+        if let Err(error) = follow(&source, &mut at, &mut dice, &notes).await {
             notes.failed(&error);
             tokio::time::sleep(PAUSE).await;
         }
@@ -21,7 +21,6 @@ pub(crate) async fn feed(source: FeedSource, name: &'static str, mut dice: Dice,
 
 async fn follow(
     source: &FeedSource,
-    name: &str,
     at: &mut Option<Checkpoint>,
     dice: &mut Dice,
     notes: &Notes,
@@ -30,7 +29,7 @@ async fn follow(
         Some(at) => at,
         None => *at.insert(Checkpoint::origin(&source.reader).await?),
     };
-    let mut feed = Feed::open(source.clone(), name, &from).await?;
+    let mut feed = Feed::open(source.clone(), "oracle", &from).await?;
     let mut left = usize::try_from(dice.below(LIFE)).unwrap_or(0);
     while left > 0 {
         let max = usize::try_from(1 + dice.below(600)).unwrap_or(1);
