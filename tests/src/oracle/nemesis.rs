@@ -17,8 +17,9 @@ const ENDING: Duration = Duration::from_secs(40);
 const STARTS: usize = 5;
 /// The longest time between two deeds, in milliseconds.
 const QUIET: u64 = 2_500;
-/// The shortest time in which the database is restarted too.
+/// The shortest time in which the database is restarted too; that happens once, and then every minute.
 const LONG: Duration = Duration::from_secs(15);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Something bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,13 +75,14 @@ pub(crate) fn schedule(seed: u64, writers: usize, time: Duration) -> Vec<(Durati
     let mut at = dice.between(1_000, QUIET);
     while at < time {
         let writer = usize::try_from(dice.below(u64::try_from(writers).unwrap_or(1))).unwrap_or(0);
-        match dice.below(10) {
-            0..=4 => deeds.push((at, Deed::KillWriter(writer))),
-            5 | 6 => {
+        match dice.below(20) {
+            0..=9 => deeds.push((at, Deed::KillWriter(writer))),
+            10..=13 => {
                 deeds.push((at, Deed::HoldWriter(writer)));
                 deeds.push((at + dice.between(200, 3_000), Deed::FreeWriter(writer)));
             }
-            _ => deeds.push((at, Deed::KillRelay)),
+            14..=18 => deeds.push((at, Deed::KillRelay)),
+            _ => deeds.push((at, Deed::CutNats(dice.between(100, 4_000)))),
         }
         at += dice.between(200, QUIET);
     }
@@ -94,7 +96,10 @@ pub(crate) fn schedule(seed: u64, writers: usize, time: Duration) -> Vec<(Durati
         deeds.push((begin + third / 3 + dice.between(0, 1_000), Deed::CutNats(cut)));
     }
     if time >= LONG {
-        deeds.push((third + dice.between(0, 2_000), Deed::RestartPostgres));
+        let minutes = (1..).map(|minute| MINUTE * minute).take_while(|minute| *minute < time);
+        for begin in std::iter::once(third).chain(minutes) {
+            deeds.push((begin + dice.between(0, 2_000), Deed::RestartPostgres));
+        }
     }
     deeds.sort_by_key(|(at, _)| *at);
     deeds

@@ -1,6 +1,6 @@
 //! From the command line to the report: servers of its own, the planted mistakes, and round after round.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
@@ -53,23 +53,32 @@ pub fn run(options: &Options) -> Result<Report, Failed> {
     let mut scratch = Scratch::new()?;
     let (postgres, replica) = scratch.postgres(PROFILE)?;
     let nats = scratch.nats()?;
-    // Outside of the folder that goes with the servers.
-    let histories = std::env::temp_dir().join(format!("daybook-oracle-{seed}-{}", std::process::id()));
-    let logs = scratch.site().home.join("logs");
-    let site = Site { postgres, replica, nats, logs, histories: histories.clone() };
+    let home = scratch.site().home.clone();
+    let (logs, histories) = (home.join("logs"), home.join("histories"));
+    let site = Site { postgres, replica, nats, logs, histories };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let (site, report) = runtime.block_on(all(site, options, seed, began))?;
+    let ran = runtime.block_on(all(site, options, seed, began));
+    if ran.as_ref().map_or(true, |(_, report)| !report.rounds.iter().all(Round::is_right)) {
+        keep(&home, seed)?;
+    }
+    let (site, report) = ran?;
     drop(site);
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
     }
-    if report.rounds.iter().all(Round::is_right) {
-        // There may have been no round.
-        drop(std::fs::remove_dir_all(&histories));
-    } else {
-        tell(&format!("the histories are in {}", histories.display()));
-    }
     Ok(report)
+}
+
+/// Saves what tells of what went wrong from the folder that goes with the servers.
+fn keep(home: &Path, seed: u64) -> Result<(), Failed> {
+    let kept = std::env::temp_dir().join(format!("daybook-oracle-{seed}-{}", std::process::id()));
+    std::fs::create_dir_all(&kept)?;
+    for folder in ["histories", "logs"] {
+        // It may have come to nothing before there was one.
+        drop(std::fs::rename(home.join(folder), kept.join(folder)));
+    }
+    tell(&format!("the histories and the logs are in {}", kept.display()));
+    Ok(())
 }
 
 async fn all(mut site: Site, options: &Options, seed: u64, began: Instant) -> Result<(Site, Report), Failed> {
