@@ -20,7 +20,7 @@ use super::checker::check;
 use super::collect;
 use super::dice::Dice;
 use super::history::{History, Reading};
-use super::nemesis::{Deed, Nemesis, Writer, schedule};
+use super::nemesis::{Nemesis, Writer, schedule};
 use super::report::Round;
 use super::saboteur::Saboteurs;
 use super::scribe::Scribe;
@@ -34,6 +34,8 @@ const HEALED: Duration = Duration::from_mins(2);
 const GLANCE: Duration = Duration::from_millis(50);
 /// How long readers are watched at the head: what comes twice comes soon.
 const LINGER: Duration = Duration::from_millis(500);
+/// The history of all sessions that disturb.
+const SABOTEURS: &str = "saboteurs.jsonl";
 /// How many slices the log is read in at the end.
 const SLICES: NonZeroU16 = NonZeroU16::new(3).unwrap();
 
@@ -72,39 +74,51 @@ pub(crate) async fn run(site: Site, plan: Plan) -> Result<(Site, Round), Failed>
     let place = Place::make(&site, plan).await?;
     let histories = site.histories.join(format!("round-{}", plan.number));
     std::fs::create_dir_all(&histories)?;
+    let Site { postgres, replica, nats, logs, histories: all_histories } = site;
     let (watchers, listening) = follow(&place, plan.seed).await?;
-    let scribe = Scribe::new(&histories.join("saboteurs.jsonl"))?;
-    let saboteurs = Saboteurs::start(&place.database, scribe, plan.seed)?;
-
-    let Site { postgres, replica, nats, logs, histories: kept } = site;
-    let mut nemesis = nemesis(&place, plan, (postgres, nats), (&logs, &histories))?;
-    let deeds = schedule(plan.seed, plan.writers, plan.time);
-    let (nemesis, raged) = rage(nemesis_ready(&mut nemesis).map(|()| nemesis)?, deeds, plan.time).await?;
-    let connections_ended = saboteurs.end().await?;
-    raged?;
-    let (mut nemesis, ended) = blocking(nemesis, Nemesis::end_writers).await?;
-    ended?;
+    let nemesis = nemesis(&place, plan, (postgres, nats), (&logs, &histories))?;
+    let (mut nemesis, connections_ended) = disturb(nemesis, &place, plan, &histories).await?;
 
     let head = quiet(&place.pool).await?;
     let reached = reach(&watchers, head).await;
     let readings = end(watchers, &place).await?;
     listening.abort();
     let mut files: Vec<PathBuf> = nemesis.writers.iter().flat_map(Writer::histories).collect();
-    files.push(histories.join("saboteurs.jsonl"));
+    files.push(histories.join(SABOTEURS));
     let history = History {
         log: collect::log(&place.pool).await?,
         recorded: Some(collect::memory(&place.pool).await?),
         attempts: collect::attempts(&files)?,
         readings,
     };
-    let faults = check(&history);
-    let round = Round::of(plan, &history, (nemesis.done, connections_ended), reached, faults);
+    let round = Round::of(plan, &history, (nemesis.done, connections_ended), reached, check(&history));
     nemesis.relaying.take();
     place.remove().await?;
     if round.is_right() {
         std::fs::remove_dir_all(&histories)?;
     }
-    Ok((Site { postgres: nemesis.postgres, replica, nats: nemesis.nats, logs, histories: kept }, round))
+    let Nemesis { postgres, nats, .. } = nemesis;
+    Ok((Site { postgres, replica, nats, logs, histories: all_histories }, round))
+}
+
+/// Lets everybody write and everything bad happen, until the writers have ended in good order. Says how many connections
+/// were ended.
+async fn disturb(
+    mut nemesis: Nemesis,
+    place: &Place,
+    plan: Plan,
+    histories: &Path,
+) -> Result<(Nemesis, u64), Failed> {
+    let scribe = Scribe::new(&histories.join(SABOTEURS))?;
+    let saboteurs = Saboteurs::start(&place.database, scribe, plan.seed)?;
+    nemesis.writers.iter_mut().try_for_each(Writer::start)?;
+    let deeds = schedule(plan.seed, plan.writers, plan.time);
+    let (nemesis, raged) = blocking(nemesis, move |nemesis| nemesis.rage(&deeds, plan.time)).await?;
+    raged?;
+    let connections_ended = saboteurs.end().await?;
+    let (nemesis, ended) = blocking(nemesis, Nemesis::end_writers).await?;
+    ended?;
+    Ok((nemesis, connections_ended))
 }
 
 impl Place {
@@ -119,7 +133,7 @@ impl Place {
         Ok(Self { database, replica, nats: site.nats.url(), stream: name.to_uppercase(), pool })
     }
 
-    /// The same database, when the round is over.
+    /// Takes the database away, when the round is over.
     async fn remove(self) -> Result<(), Failed> {
         self.pool.close().await;
         let options = PgConnectOptions::from_str(&self.database)?;
@@ -188,18 +202,7 @@ fn nemesis(
     Ok(Nemesis { writers, relay, relaying, nats, postgres, done: super::nemesis::Done::default() })
 }
 
-fn nemesis_ready(nemesis: &mut Nemesis) -> Result<(), Failed> {
-    nemesis.writers.iter_mut().try_for_each(Writer::start)
-}
-
-async fn rage(
-    nemesis: Nemesis,
-    deeds: Vec<(Duration, Deed)>,
-    time: Duration,
-) -> Result<(Nemesis, Result<(), Failed>), Failed> {
-    blocking(nemesis, move |nemesis| nemesis.rage(&deeds, time)).await
-}
-
+/// Does what takes its time, where nobody else waits for it.
 async fn blocking<T: Send + 'static>(
     mut nemesis: Nemesis,
     work: impl FnOnce(&mut Nemesis) -> T + Send + 'static,
