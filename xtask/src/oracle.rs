@@ -14,14 +14,14 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// For how many minutes it is written to; what is planted and judging take more.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
     /// What all that is chosen follows from: that of a run that is to be done again.
     #[arg(long)]
     seed: Option<u64>,
     /// How many processes write.
-    #[arg(long, default_value_t = 3)]
-    writers: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    writers: u16,
     /// Write what was found to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,

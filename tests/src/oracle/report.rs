@@ -1,6 +1,6 @@
 //! What the oracle found, as a table for people and as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -123,7 +123,7 @@ impl Report {
         let mut lines = table::lines(&self.planted_rows());
         lines.push(String::new());
         lines.extend(table::lines(&self.round_rows()));
-        lines.extend(self.rounds.iter().flat_map(faults));
+        lines.extend(self.rounds.iter().flat_map(wrong));
         lines.push(String::new());
         let verdict = if self.right { "right" } else { "WRONG" };
         lines.push(format!(
@@ -154,48 +154,47 @@ impl Report {
         std::iter::once(head).chain(self.planted.iter().map(row)).collect()
     }
 
+    /// What came of all rounds together.
     fn round_rows(&self) -> Vec<Vec<String>> {
-        let mut rows: Vec<Vec<String>> = Vec::new();
-        let mut row = |what: &str, of: &dyn Fn(&Round) -> String| {
-            let cells = self.rounds.iter().map(of);
-            rows.push(std::iter::once(what.to_owned()).chain(cells).collect());
-        };
-        row("round", &|round| round.number.to_string());
-        row("seed", &|round| round.seed.to_string());
-        row("seconds", &|round| round.seconds.to_string());
-        row("events", &|round| round.events.to_string());
-        row("commands that took effect", &|round| round.commands.to_string());
+        let sum = |of: &dyn Fn(&Round) -> u64| self.rounds.iter().map(of).sum::<u64>().to_string();
+        let mut rows = vec![vec!["the store".to_owned(), format!("{} rounds", self.rounds.len())]];
+        let mut row = |what: &str, of: &dyn Fn(&Round) -> u64| rows.push(vec![what.to_owned(), sum(of)]);
+        row("seconds", &|round| round.seconds);
+        row("events", &|round| whole(round.events));
+        row("commands that took effect", &|round| whole(round.commands));
         for answer in ["done", "replayed", "mismatch", "conflict", "not done", "unknown"] {
-            row(&format!("answered: {answer}"), &|round| {
-                round.answers.get(answer).copied().unwrap_or(0).to_string()
-            });
+            row(&format!("answered: {answer}"), &|round| round.answers.get(answer).copied().unwrap_or(0));
         }
-        row("writers killed", &|round| round.done.writers_killed.to_string());
-        row("writers held", &|round| round.done.writers_held.to_string());
-        row("relays killed", &|round| round.done.relays_killed.to_string());
-        row("NATS cut", &|round| round.done.nats_cut.to_string());
-        row("Postgres restarted", &|round| round.done.postgres_restarted.to_string());
-        row("connections ended", &|round| round.connections_ended.to_string());
-        let readers = self.rounds.first().map(|round| round.readers.keys().cloned().collect::<Vec<_>>());
-        for reader in readers.unwrap_or_default() {
-            row(&format!("{reader}: seen"), &|round| {
-                round.readers.get(&reader).copied().unwrap_or(0).to_string()
-            });
+        row("writers killed", &|round| round.done.writers_killed);
+        row("writers held", &|round| round.done.writers_held);
+        row("relays killed", &|round| round.done.relays_killed);
+        row("NATS cut", &|round| round.done.nats_cut);
+        row("Postgres restarted", &|round| round.done.postgres_restarted);
+        row("connections ended", &|round| round.connections_ended);
+        let readers: BTreeSet<&String> = self.rounds.iter().flat_map(|round| round.readers.keys()).collect();
+        for reader in readers {
+            row(&format!("{reader}: seen"), &|round| round.readers.get(reader).copied().map_or(0, whole));
         }
-        row("wrong", &|round| if round.is_right() { "nothing".to_owned() } else { counted(&round.faults) });
         rows
     }
 }
 
-fn faults(round: &Round) -> Vec<String> {
-    let mut lines = Vec::new();
+/// What was wrong in a round.
+fn wrong(round: &Round) -> Vec<String> {
+    if round.is_right() {
+        return Vec::new();
+    }
+    let (number, seed) = (round.number, round.seed);
+    let mut lines = vec![format!("round {number} (seed {seed}) was wrong: {}", counted(&round.faults))];
     if !round.reached {
-        lines.push(format!("round {}: not every reader got to the head", round.number));
+        lines.push("  not every reader got to the head".to_owned());
     }
-    for fault in &round.faults.first {
-        lines.push(format!("round {}: {:?}: {}", round.number, fault.kind, fault.what));
-    }
+    lines.extend(round.faults.first.iter().map(|fault| format!("  {:?}: {}", fault.kind, fault.what)));
     lines
+}
+
+fn whole(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 fn counted(faults: &Faults) -> String {

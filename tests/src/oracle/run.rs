@@ -22,17 +22,17 @@ const PROFILE: Profile = Profile { durable: true, ..Profile::TEST };
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
     /// For how many minutes the store is written to.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     minutes: u64,
     /// The same in seconds.
-    #[arg(long, conflicts_with = "minutes")]
+    #[arg(long, conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// What everything that is chosen follows from; without one, another one every time.
     #[arg(long)]
     seed: Option<u64>,
     /// How many processes write.
-    #[arg(long, default_value_t = 3)]
-    writers: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    writers: u16,
     /// Write what was found to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -94,7 +94,8 @@ async fn all(mut site: Site, options: &Options, seed: u64, began: Instant) -> Re
         let seed = if number == 1 { seed } else { Dice::of(seed, &[number]).roll() };
         let time = left.min(ROUND);
         left -= time;
-        let (back, round) = round::run(site, Plan { number, seed, writers: options.writers, time }).await?;
+        let (back, round) =
+            round::run(site, Plan { number, seed, writers: options.writers.into(), time }).await?;
         site = back;
         tell(&format!(
             "round {number}: {} events, {}",
@@ -107,7 +108,7 @@ async fn all(mut site: Site, options: &Options, seed: u64, began: Instant) -> Re
             break;
         }
     }
-    Ok((site, Report::new(seed, options.writers, began.elapsed(), planted, rounds)))
+    Ok((site, Report::new(seed, options.writers.into(), began.elapsed(), planted, rounds)))
 }
 
 #[expect(clippy::print_stderr, reason = "how far it is, for whoever waits")]
