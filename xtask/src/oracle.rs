@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> Result<()> {
     if workspace.cargo(&arguments, &[], &interrupt)? {
         Ok(())
     } else {
-        Err(Failure::new("the event store was wrong, or a planted mistake was not found"))
+        Err(Failure::new("the oracle found something wrong, or could not go on"))
     }
 }
 
