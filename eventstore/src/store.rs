@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_domain::{CommandId, IdSource};
+use futures::Stream;
 use sqlx::{PgPool, Row};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::append::{Appender, Fingerprint};
+use crate::append::{Append, Appender, Fingerprint};
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent, StreamId};
+use crate::import::Import;
 use crate::memory::{Memory, Remembered};
 use crate::partition::Archives;
 use crate::reader::{COLUMNS, LogReader, decode};
@@ -80,6 +82,13 @@ impl EventStore {
     /// The process's way to append.
     pub const fn appender(&self) -> &Appender {
         &self.appender
+    }
+
+    /// Imports history: has many commands take effect one after another, in large chunks. Each comes to what the
+    /// [`Appender`] would have answered, had it been given one after another, and is recorded as of now. Live appends go
+    /// on meanwhile, between the chunks.
+    pub fn import<S: Stream<Item = Append> + Unpin>(&self, commands: S) -> Import<S> {
+        Import::of(&self.pool.connect_options(), commands)
     }
 
     /// The primary.

@@ -272,8 +272,7 @@ fn outcomes(batch: &[&Append], head: Position, mut exceptions: Exceptions) -> Ve
     let mut position = head;
     let each = (1..).zip(batch).map(|(index, append)| {
         exceptions.0.remove(&index).unwrap_or_else(|| {
-            let events: usize = append.parts.iter().map(|part| part.events.len()).sum();
-            position += i64::try_from(events).unwrap_or(i64::MAX);
+            position += append.events();
             Appended::Done { position, version: append.version() }
         })
     });

@@ -18,12 +18,12 @@ impl Chain {
     }
 
     /// What tells it from every other chain that is in use.
-    pub(super) fn address(self: &Arc<Self>) -> usize {
+    pub(crate) fn address(self: &Arc<Self>) -> usize {
         Arc::as_ptr(self).addr()
     }
 
     /// Notes that a command of the chain did not take effect.
-    pub(super) fn break_off(&self) {
+    pub(crate) fn break_off(&self) {
         self.broken.store(true, Ordering::Release);
     }
 }

@@ -9,13 +9,13 @@ use super::{Append, Appended, batch};
 use crate::error::StoreError;
 
 /// How long the database may take to accept the connection.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// How long one attempt at a batch may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// A plan that was made while the tables were small must not scan them when they are large, and what is forbidden is
 /// priced so high that the server would compile it. Planning anew for each batch would cost more than a small one does.
-const PLANNING: [(&str, &str); 5] = [
+pub(crate) const PLANNING: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -61,7 +61,7 @@ async fn in_time<T>(
 }
 
 /// Whether the database would say the same again: it is there and in order, and refuses something in the batch.
-pub(super) fn is_refusal(error: &StoreError) -> bool {
+pub(crate) fn is_refusal(error: &StoreError) -> bool {
     /// Classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention): `PostgreSQL`, appendix A.
     const PASSING: [&str; 4] = ["08", "40", "53", "57"];
     /// `read_only_sql_transaction`: the primary was demoted, and a new connection may reach the new one.

@@ -6,7 +6,7 @@ use super::{Appended, Queued};
 use crate::error::StoreError;
 
 #[derive(Debug)]
-pub(super) struct Meters {
+pub(crate) struct Meters {
     done: Counter,
     replayed: Counter,
     mismatch: Counter,
@@ -17,7 +17,7 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let appends = |outcome: &'static str| counter!("daybook_appends_total", "outcome" => outcome);
         Self {
             done: appends("done"),
@@ -32,6 +32,12 @@ impl Meters {
 
     /// Counts an append that is about to be answered.
     pub(super) fn count(&self, queued: &Queued, outcome: &Result<Appended, StoreError>) {
+        self.note(outcome);
+        self.seconds.record(queued.since.elapsed());
+    }
+
+    /// Counts an outcome.
+    pub(crate) fn note(&self, outcome: &Result<Appended, StoreError>) {
         let counter = match outcome {
             Ok(Appended::Done { .. }) => &self.done,
             Ok(Appended::Replayed { .. }) => &self.replayed,
@@ -41,6 +47,5 @@ impl Meters {
             Err(_) => &self.failed,
         };
         counter.increment(1);
-        self.seconds.record(queued.since.elapsed());
     }
 }

@@ -21,7 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::chain::Chain;
 use self::directory::Keeper;
 use self::line::Line;
-use self::meters::Meters;
+pub(crate) use self::line::{CONNECT, PLANNING, is_refusal};
+pub(crate) use self::meters::Meters;
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position, StreamId};
 
@@ -30,7 +31,7 @@ const QUEUE: usize = 4_096;
 /// How many batches may be on their way: one that is written, and one that is next.
 const LINES: usize = 2;
 /// How long an append may take, from the queue to the last retry of its batch.
-const DEADLINE: Duration = Duration::from_secs(15);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 
 /// SHA-256 of a command's input: the same command id with another fingerprint is refused. An input with personal data
 /// in it gets a keyed one from the vault.
@@ -77,35 +78,54 @@ pub struct Part {
 
 impl Append {
     /// Whether something that the command was decided on did not take effect.
-    fn is_unfounded(&self) -> bool {
+    pub(crate) fn is_unfounded(&self) -> bool {
         self.parts.iter().any(|part| part.chain.is_broken())
     }
 
-    /// Notes that nothing can be decided on what this command would have changed.
-    fn break_off(&self) {
-        self.parts.iter().filter(|part| !part.is_condition()).for_each(|part| part.chain.break_off());
+    /// The chains on which nothing can be decided any more when this is the command's outcome, or a failure is: those it
+    /// would have changed, and the one that is not as it expected.
+    pub(crate) fn breaks(&self, outcome: Option<&Appended>) -> impl Iterator<Item = &Arc<Chain>> {
+        let (took_effect, doubted) = match outcome {
+            Some(Appended::Done { .. }) => (true, None),
+            Some(Appended::Conflict { part }) => (false, Some(*part)),
+            Some(Appended::Replayed { .. } | Appended::Mismatch | Appended::Unfounded) | None => {
+                (false, None)
+            }
+        };
+        let parts = self.parts.iter().enumerate();
+        let broken = parts
+            .filter(move |(number, part)| !took_effect && (!part.is_condition() || doubted == Some(*number)));
+        broken.map(|(_, part)| &part.chain)
     }
 
-    /// Notes that nothing can be decided any more on what this part rests on: it is not so.
-    fn doubt(&self, part: usize) {
-        if let Some(part) = self.parts.get(part) {
-            part.chain.break_off();
-        }
+    /// Tells those that rest on it.
+    pub(crate) fn tell(&self, outcome: Option<&Appended>) {
+        self.breaks(outcome).for_each(|chain| chain.break_off());
     }
 
     /// The version of its first stream when it has taken effect.
-    fn version(&self) -> i64 {
-        let first = self.parts.first();
-        first.map_or(0, |part| part.expected + i64::try_from(part.events.len()).unwrap_or(i64::MAX))
+    pub(crate) fn version(&self) -> i64 {
+        self.parts.first().map_or(0, Part::reached)
+    }
+
+    /// How many events it has.
+    pub(crate) fn events(&self) -> i64 {
+        let events: usize = self.parts.iter().map(|part| part.events.len()).sum();
+        i64::try_from(events).unwrap_or(i64::MAX)
     }
 
     /// What it costs a batch.
-    fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.parts.iter().map(|part| 1 + part.events.len()).sum()
     }
 }
 
 impl Part {
+    /// The stream's version when it has taken effect.
+    pub(crate) fn reached(&self) -> i64 {
+        self.expected + i64::try_from(self.events.len()).unwrap_or(i64::MAX)
+    }
+
     /// Whether it only has to hold. Nothing rests on it, so it fails nobody else.
     const fn is_condition(&self) -> bool {
         self.events.is_empty()
@@ -222,16 +242,7 @@ impl Pending {
 
 /// Answers an append, and tells those that rest on it.
 fn answer(meters: &Meters, queued: Queued, outcome: Result<Appended, StoreError>) {
-    match &outcome {
-        Ok(Appended::Done { .. }) => {}
-        Ok(Appended::Conflict { part }) => {
-            queued.append.break_off();
-            queued.append.doubt(*part);
-        }
-        Ok(Appended::Replayed { .. } | Appended::Mismatch | Appended::Unfounded) | Err(_) => {
-            queued.append.break_off();
-        }
-    }
+    queued.append.tell(outcome.as_ref().ok());
     meters.count(&queued, &outcome);
     // The caller may have gone; the append stands.
     let _ = queued.reply.send(outcome);

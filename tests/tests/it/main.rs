@@ -5,6 +5,7 @@ mod api;
 mod at_once;
 mod checkout;
 mod checkout_mishaps;
+mod contract;
 mod crash;
 mod directory;
 mod ending;

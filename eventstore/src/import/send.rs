@@ -1,0 +1,144 @@
+//! The way of one chunk: made ready, waiting for its turn, written; tried again when the database fails, and divided when
+//! it refuses something in it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Landed;
+use super::judge::Before;
+use super::line::{Line, Written};
+use crate::append::{Append, Appended, DEADLINE, Meters, is_refusal};
+use crate::error::StoreError;
+
+/// The first pause before a chunk is tried again; it doubles up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+
+/// An outcome for each command of a chunk.
+pub(super) type Sent = Vec<Result<Appended, StoreError>>;
+
+/// Has a chunk take effect after the one before, and tells the one after.
+pub(super) async fn send(
+    mut line: Line,
+    chunk: Arc<Vec<Append>>,
+    turn: Option<oneshot::Receiver<Option<Before>>>,
+    done: oneshot::Sender<Option<Before>>,
+) -> Landed {
+    let sent = in_turn(&mut line, &chunk, turn).await;
+    if let Ok((outcomes, head)) = &sent {
+        let reached = outcomes.iter().enumerate().filter_map(|(index, outcome)| match outcome {
+            Ok(Appended::Done { position, .. }) => Some((index, *position)),
+            Ok(_) | Err(_) => None,
+        });
+        let before = Before { done: reached.collect(), head: *head, chunk };
+        // Of a chunk that did nothing there is nothing to know. There may be no other, too.
+        let _ = done.send(Some(before).filter(|before| !before.done.is_empty()));
+    }
+    (line, sent.map(|(outcomes, _)| outcomes))
+}
+
+/// An outcome for each command, and where the log stood before and after, when that is one stretch.
+type InTurn = (Sent, Option<(i64, i64)>);
+
+async fn in_turn(
+    line: &mut Line,
+    chunk: &[Append],
+    turn: Option<oneshot::Receiver<Option<Before>>>,
+) -> Result<InTurn, StoreError> {
+    let ready = line.make_ready(chunk).await;
+    let before = match turn {
+        // Gone with a chunk that failed: nothing is to come after that.
+        Some(turn) => turn.await.map_err(|_gone| StoreError::Closed)?,
+        None => None,
+    };
+    let written = match ready {
+        Ok(ready) => line.write(chunk, ready, before.as_ref()).await,
+        Err(error) => Err(error),
+    };
+    let meters = Meters::new();
+    match written {
+        Ok(Written { outcomes, head }) => Ok((settle(&meters, chunk, outcomes), Some(head))),
+        Err(error) => {
+            note_retry(&error);
+            Ok((piecemeal(line, &meters, chunk).await?, None))
+        }
+    }
+}
+
+/// Has a chunk take effect as a whole or, when the database refuses something in it, in halves, down to what it is.
+async fn piecemeal(line: &mut Line, meters: &Meters, chunk: &[Append]) -> Result<Sent, StoreError> {
+    let mut sent = Vec::with_capacity(chunk.len());
+    let mut pieces = vec![chunk];
+    while let Some(piece) = pieces.pop() {
+        match try_until(line, piece, Instant::now() + DEADLINE).await {
+            Ok(outcomes) => sent.extend(settle(meters, piece, outcomes)),
+            Err(error) if !is_final(&error) => return Err(error),
+            Err(error) => match piece {
+                [command] => sent.push(answer(meters, command, Err(error))),
+                piece => {
+                    let (first, second) = piece.split_at(piece.len() / 2);
+                    pieces.extend([second, first]);
+                }
+            },
+        }
+    }
+    Ok(sent)
+}
+
+/// Tries until the database answers. Whether an attempt without an answer took effect does not matter: the command ids
+/// make the repetition harmless.
+async fn try_until(
+    line: &mut Line,
+    chunk: &[Append],
+    deadline: Instant,
+) -> Result<Vec<Appended>, StoreError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let attempt = async {
+            let ready = line.make_ready(chunk).await?;
+            line.write(chunk, ready, None).await
+        };
+        let error = match attempt.await {
+            Ok(written) => return Ok(written.outcomes),
+            Err(error) => error,
+        };
+        if is_final(&error) || Instant::now() + pause > deadline {
+            return Err(error);
+        }
+        note_retry(&error);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// Whether the database would say the same again.
+fn is_final(error: &StoreError) -> bool {
+    /// `unique_violation`: a command was recorded meanwhile that appends nothing. The next look sees it.
+    const RECORDED: &str = "23505";
+    /// `idle_in_transaction_session_timeout`: it waited long for its turn.
+    const WAITED: &str = "25P03";
+    let StoreError::Database(sqlx::Error::Database(database)) = error else { return false };
+    is_refusal(error) && database.code().is_none_or(|code| code != RECORDED && code != WAITED)
+}
+
+fn note_retry(error: &StoreError) {
+    metrics::counter!("daybook_append_retries_total").increment(1);
+    tracing::warn!(error = error as &dyn std::error::Error, "a chunk of an import will be tried again");
+}
+
+fn settle(meters: &Meters, commands: &[Append], outcomes: Vec<Appended>) -> Sent {
+    commands.iter().zip(outcomes).map(|(command, outcome)| answer(meters, command, Ok(outcome))).collect()
+}
+
+/// Counts an outcome, and tells those that rest on it.
+fn answer(
+    meters: &Meters,
+    command: &Append,
+    outcome: Result<Appended, StoreError>,
+) -> Result<Appended, StoreError> {
+    command.tell(outcome.as_ref().ok());
+    meters.note(&outcome);
+    outcome
+}
