@@ -96,6 +96,13 @@ pub(crate) struct Text {
     pub(crate) metadata: String,
 }
 
+/// A command of long ago, which made a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Past {
+    pub(crate) command: Uuid,
+    pub(crate) events: Vec<Text>,
+}
+
 impl Text {
     /// Some event of the given command.
     pub(crate) fn some(command: Uuid) -> Self {

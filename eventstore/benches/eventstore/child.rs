@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use daybook_domain::IdSource as _;
+use daybook_eventstore::process::SystemIds;
 use serde::{Deserialize, Serialize};
 
+use crate::basket::{Past, Text};
 use crate::contestants::{self, Contestant, Failed};
 use crate::system;
-use crate::workload::{Caller, Plan, SEEDED, Stage, Workload, stream};
+use crate::workload::{Caller, Plan, SEEDED, Workload, stream};
 
 /// What a process of callers is to do.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +44,10 @@ pub(crate) struct Seen {
     pub(crate) memory: u64,
 }
 
+/// How many events are imported beforehand, and how many then.
+const WARMING: usize = 30_000;
+const IMPORTED: usize = 300_000;
+
 /// What the parent hears, one a line.
 pub(crate) const READY: &str = "ready";
 pub(crate) const MEASURING: &str = "measuring";
@@ -54,10 +61,15 @@ pub(crate) async fn run(orders: Orders) -> Result<(), Failed> {
         let streams: Vec<String> = (0..SEEDED).map(stream).collect();
         contestant.warm(&streams).await?;
     }
+    let histories = if let Workload::Import(each) = plan.workload {
+        [WARMING, IMPORTED].map(|events| history(events / each, each)).to_vec()
+    } else {
+        Vec::new()
+    };
     say(READY)?;
     io::stdin().lock().read_line(&mut String::new())?;
-    if plan.stage() == Stage::Log {
-        return replay(plan.workload, contestant.as_ref()).await;
+    if plan.is_once() {
+        return once(plan.workload, contestant.as_ref(), histories).await;
     }
     let run = Duration::from_millis(orders.milliseconds);
     let (counting, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -84,19 +96,35 @@ pub(crate) async fn run(orders: Orders) -> Result<(), Failed> {
     say(&serde_json::to_string(&Seen { count, latencies, seconds, cpu, memory: system::own_memory() })?)
 }
 
-/// Reads once what there is, after it was read once before.
-async fn replay(workload: Workload, contestant: &dyn Contestant) -> Result<(), Failed> {
-    let read = async || {
+/// Commands of so many events each.
+fn history(commands: usize, each: usize) -> Vec<Past> {
+    let past = || {
+        let command = SystemIds.next();
+        Past { command, events: std::iter::repeat_with(|| Text::some(command)).take(each).collect() }
+    };
+    std::iter::repeat_with(past).take(commands).collect()
+}
+
+/// Does it once, after it was done once before.
+async fn once(
+    workload: Workload,
+    contestant: &dyn Contestant,
+    histories: Vec<Vec<Past>>,
+) -> Result<(), Failed> {
+    let mut histories = histories.into_iter();
+    let mut run = async || {
         if let Workload::Replay(slices) = workload {
             contestant.replay(slices).await
+        } else if let Some(history) = histories.next() {
+            contestant.import(history).await
         } else {
             contestant.replay_rare().await
         }
     };
-    read().await?;
+    run().await?;
     say(MEASURING)?;
     let (began, cpu) = (Instant::now(), system::own_cpu());
-    let count = read().await?;
+    let count = run().await?;
     let (elapsed, cpu) = (began.elapsed(), system::own_cpu() - cpu);
     let latencies = vec![u32::try_from(elapsed.as_micros())?];
     let seconds = elapsed.as_secs_f64();

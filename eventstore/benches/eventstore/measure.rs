@@ -88,7 +88,7 @@ impl Server {
         }
         let (cpu, wal) = (system::cpu_with_children(self.postmaster), self.wal().await?);
         let mut seen = Vec::new();
-        if plan.stage() == Stage::Log {
+        if plan.is_once() {
             seen.push(processes[0].report().await?);
         } else {
             // They report only after the time is over, so this is when it is.
@@ -113,6 +113,7 @@ impl Server {
     async fn fresh(&mut self, plan: &Plan, contestant: &str) -> Result<String, Failed> {
         let kind = match contestant {
             "daybook" => "daybook",
+            "copy" => "copy",
             _ if contestant.starts_with("order-") => "order",
             _ => "plain",
         };

@@ -24,6 +24,8 @@ pub(crate) enum Workload {
     OneStream,
     /// One event to a new stream, but one in a hundred to a stream that somebody else has moved on.
     Conflicts,
+    /// A history of commands with so many events each, every one of a stream that is new.
+    Import(usize),
     /// The whole log through a typed decoder, over so many connections.
     Replay(NonZeroU16),
     /// The events of a type that is one in ten thousand.
@@ -69,6 +71,7 @@ const EVERY: &[usize] = &[1, 8, 64, 256, 1_024];
 const APPENDERS: &[&str] = &["daybook", "postgres-es", "insert", "unnest"];
 const ORDERS: &[&str] = &["order-head", "order-flush", "order-sequencer"];
 const READERS: &[&str] = &["daybook", "postgres-es", "rows"];
+const IMPORTERS: &[&str] = &["daybook", "unnest", "copy"];
 const DECIDERS: &[&str] = &["daybook", "postgres-es"];
 
 /// All of them, in the order of the table.
@@ -151,6 +154,20 @@ pub(crate) const ALL: &[Plan] = &[
         contestants: ORDERS,
     },
     Plan {
+        name: "import",
+        workload: Workload::Import(1),
+        callers: &[1],
+        processes: 1,
+        contestants: IMPORTERS,
+    },
+    Plan {
+        name: "import-5",
+        workload: Workload::Import(5),
+        callers: &[1],
+        processes: 1,
+        contestants: IMPORTERS,
+    },
+    Plan {
         name: "replay-1",
         workload: Workload::Replay(NonZeroU16::MIN),
         callers: &[1],
@@ -182,10 +199,15 @@ impl Plan {
     /// What must be there beforehand.
     pub(crate) const fn stage(&self) -> Stage {
         match self.workload {
-            Workload::Append(_) => Stage::Empty,
+            Workload::Append(_) | Workload::Import(_) => Stage::Empty,
             Workload::Prior | Workload::OneStream | Workload::Conflicts => Stage::Streams,
             Workload::Replay(_) | Workload::Sparse => Stage::Log,
         }
+    }
+
+    /// Whether it is something to be done once, and not again and again for a time.
+    pub(crate) const fn is_once(&self) -> bool {
+        matches!(self.workload, Workload::Import(_) | Workload::Replay(_) | Workload::Sparse)
     }
 }
 
@@ -221,7 +243,9 @@ impl Caller {
             Workload::Conflicts => contestant.append_new(&SystemIds.next().to_string(), 1).await,
             Workload::Prior => contestant.decide(&self.turn()).await,
             Workload::OneStream => contestant.decide(&stream(0)).await,
-            Workload::Replay(_) | Workload::Sparse => Err("nobody asks for that again and again".into()),
+            Workload::Import(_) | Workload::Replay(_) | Workload::Sparse => {
+                Err("nobody asks for that again and again".into())
+            }
         }
     }
 

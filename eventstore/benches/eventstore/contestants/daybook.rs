@@ -12,10 +12,11 @@ use daybook_eventstore::{
     Append, Appended, CommandContext, EventStore, Fingerprint, NewEvent, Part, Repository, Selection, Slice,
     SnapshotPolicy, StreamId, Upcasters,
 };
+use futures::stream;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::{Contestant, Failed};
-use crate::basket::{Add, Basket, BasketEvent, Line, RARE, Text};
+use crate::basket::{Add, Basket, BasketEvent, Line, Past, RARE, Text};
 
 /// How many events are decoded at a time.
 const BATCH: usize = 256;
@@ -75,6 +76,24 @@ fn context() -> CommandContext {
     }
 }
 
+fn of_the_past(past: Past) -> Append {
+    let event = |text: Text| NewEvent {
+        event_id: SystemIds.next(),
+        event_type: "LineAdded".to_owned(),
+        event_version: "1".to_owned(),
+        payload: text.payload,
+        metadata: text.metadata,
+    };
+    let stream = StreamId { aggregate_type: "Basket".to_owned(), aggregate_id: past.command.to_string() };
+    let events = past.events.into_iter().map(event).collect();
+    Append {
+        command_id: CommandId::new(past.command),
+        fingerprint: Fingerprint([7; 32]),
+        parts: vec![Part { stream, expected: 0, events, chain: Arc::default() }],
+        outcome: Some("null".to_owned()),
+    }
+}
+
 #[async_trait]
 impl Contestant for Daybook {
     async fn append_new(&self, stream: &str, events: usize) -> Result<(), Failed> {
@@ -93,6 +112,18 @@ impl Contestant for Daybook {
             self.baskets.load_many(&some.iter().map(String::as_str).collect::<Vec<_>>()).await?;
         }
         Ok(())
+    }
+
+    async fn import(&self, history: Vec<Past>) -> Result<u64, Failed> {
+        let mut import = self.store.import(stream::iter(history.into_iter().map(of_the_past)));
+        let mut count = 0;
+        while let Some(outcomes) = import.next().await? {
+            for outcome in outcomes {
+                let Appended::Done { version, .. } = outcome? else { return Err("not done".into()) };
+                count += u64::try_from(version)?;
+            }
+        }
+        Ok(count)
     }
 
     async fn replay(&self, slices: NonZeroU16) -> Result<u64, Failed> {

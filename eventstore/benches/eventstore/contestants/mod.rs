@@ -1,5 +1,6 @@
 //! Those who are compared. Each has a database of its own, made anew for each measurement.
 
+mod copy;
 mod daybook;
 mod insert;
 mod ordering;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, PgPool};
 
+use crate::basket::Past;
 use ordering::Order;
 
 /// Why something could not be measured.
@@ -38,6 +40,10 @@ pub(crate) trait Contestant: Send + Sync {
     async fn warm(&self, _streams: &[String]) -> Result<(), Failed> {
         Ok(())
     }
+    /// Imports a history; returns how many events that was.
+    async fn import(&self, _history: Vec<Past>) -> Result<u64, Failed> {
+        Err("cannot import".into())
+    }
     /// Decodes the whole log over so many connections; returns how many events that was.
     async fn replay(&self, _slices: NonZeroU16) -> Result<u64, Failed> {
         Err("cannot replay".into())
@@ -56,6 +62,7 @@ pub(crate) trait Contestant: Send + Sync {
 pub(crate) async fn prepare(name: &str, database: &str) -> Result<(), Failed> {
     match name {
         "daybook" => daybook::prepare(database).await,
+        "copy" => run_script(database, copy::TABLE).await,
         _ if name.starts_with("order-") => run_script(database, ordering::TABLES).await,
         _ => postgres_es::prepare(database).await,
     }
@@ -67,7 +74,8 @@ pub(crate) async fn start(name: &str, database: &str, callers: usize) -> Result<
         "daybook" => Box::new(daybook::Daybook::start(database).await?),
         "postgres-es" => Box::new(postgres_es::PostgresEs::start(pool(database, callers).await?)),
         "insert" => Box::new(insert::Insert::start(pool(database, callers).await?)),
-        "unnest" => Box::new(unnest::Unnest::start(PgConnectOptions::from_str(database)?.connect().await?)),
+        "unnest" => Box::new(unnest::Unnest::start(PgConnectOptions::from_str(database)?).await?),
+        "copy" => Box::new(copy::Copy::start(PgConnectOptions::from_str(database)?.connect().await?)),
         "rows" => Box::new(rows::Rows::start(pool(database, callers).await?)),
         "order-head" => Box::new(ordering::Ordering::start(Order::Head, three(database).await?)),
         "order-flush" => Box::new(ordering::Ordering::start(Order::Flush, three(database).await?)),

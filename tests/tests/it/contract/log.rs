@@ -26,6 +26,11 @@ impl Logged {
         let stream = stream.clone();
         Self { stream, sequence, event_type, event_version, payload, metadata, position, event_id }
     }
+
+    /// Whether it is of a stream with such an id.
+    pub(super) fn is_of(&self, kind: &str) -> bool {
+        self.stream.aggregate_id.starts_with(kind)
+    }
 }
 
 /// A command that took effect.

@@ -2,6 +2,7 @@
 //! series is made as small as it can be, and its seed is kept in `proptest-regressions`.
 
 mod appends;
+mod company;
 mod crashes;
 mod imports;
 mod log;
