@@ -177,3 +177,19 @@ fn foreseen(seen: Position, before: Option<&Before>) -> Option<Position> {
     let (from, to) = before.head?;
     (seen == from || seen == to).then_some(to)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_holds_when_nothing_but_the_chunk_before_came_in_between() {
+        let before = |head| Before { chunk: Arc::default(), done: Vec::new(), head };
+        assert_eq!(foreseen(7, None), Some(7));
+        assert_eq!(foreseen(7, Some(&before(Some((7, 9))))), Some(9), "it came after the look");
+        assert_eq!(foreseen(9, Some(&before(Some((7, 9))))), Some(9), "it was seen");
+        assert_eq!(foreseen(6, Some(&before(Some((7, 9))))), None, "somebody else came after the look");
+        assert_eq!(foreseen(10, Some(&before(Some((7, 9))))), None);
+        assert_eq!(foreseen(7, Some(&before(None))), None, "it came in pieces");
+    }
+}

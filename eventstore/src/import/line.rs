@@ -1,5 +1,4 @@
-//! One of an import's connections: opened when first used, and given up as soon as anything fails on it, which takes back
-//! what it had not committed. Nobody else's use of it can come in between.
+//! One of an import's connections: opened when first used, and given up as soon as anything fails on it.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,23 +15,21 @@ use crate::bounded::bounded;
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position};
 
-/// A session that nobody speaks to any more is not to keep the head row; that is the last of them. Waiting for a turn
-/// takes a tenth of a second.
-const SESSION: [(&str, &str); 3] =
-    [("idle_in_transaction_session_timeout", "5s"), ("statement_timeout", "30s"), ("temp_buffers", "16MB")];
+const SESSION: [(&str, &str); 2] = [("statement_timeout", "30s"), ("temp_buffers", "16MB")];
 
-/// Where the events of a chunk wait for the log.
+/// Where the events of a chunk wait for the log. No transaction is open meanwhile: each statement is its own, so that
+/// the server never waits for the client with anything locked.
 const STAGED: &str = r#"CREATE TEMP TABLE import_staged (
     number integer, aggregate_type text COLLATE "C", aggregate_id text COLLATE "C", sequence bigint, event_id uuid,
     event_type text COLLATE "C", event_version text COLLATE "C", payload json, metadata json
-) ON COMMIT DELETE ROWS"#;
+)"#;
+const CLEAR: &str = "TRUNCATE pg_temp.import_staged";
 const FIELDS: i16 = 9;
 const STAGE: &str = "COPY pg_temp.import_staged (number, aggregate_type, aggregate_id, sequence, event_id, event_type, \
      event_version, payload, metadata) FROM STDIN (FORMAT binary)";
 /// How many bytes are sent at once.
 const SENDING: usize = 64 << 10;
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const HEAD: &str = "SELECT position FROM log_head";
 const VERSIONS: &str = "SELECT ARRAY(
     SELECT coalesce(stream.sequence, 0)
@@ -54,7 +51,7 @@ pub(super) struct Line {
     open: Option<PgConnection>,
 }
 
-/// A chunk whose events wait for the log, in an open transaction that holds nobody up.
+/// A chunk whose events wait for the log.
 pub(super) struct Ready {
     connection: PgConnection,
     seen: Seen,
@@ -77,12 +74,14 @@ impl Line {
     /// # Errors
     /// When the database does not answer in time or refuses. Then nothing was done.
     pub(super) async fn make_ready(&mut self, chunk: &[Append]) -> Result<Ready, StoreError> {
-        let mut connection = match self.open.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
+        let (mut connection, used) = match self.open.take() {
+            Some(connection) => (connection, true),
+            None => (self.connect().await?, false),
         };
         bounded(async {
-            connection.execute(BEGIN).await?;
+            if used {
+                connection.execute(CLEAR).await?;
+            }
             let seen = look_up(&mut connection, chunk).await?;
             stage(&mut connection, chunk, &seen).await?;
             Ok(Ready { connection, seen })
@@ -103,22 +102,16 @@ impl Line {
     ) -> Result<Written, StoreError> {
         let Ready { mut connection, seen } = ready;
         let verdict = judge(chunk, &seen, before);
-        let began = Instant::now();
-        let mut moved = (seen.head, Duration::ZERO);
-        bounded(async {
-            if !verdict.done.is_empty() {
-                moved = move_in(&mut connection, chunk, &seen, &verdict).await?;
-            }
-            connection.execute("COMMIT").await?;
-            Ok(())
-        })
-        .await?;
-        self.open = Some(connection);
-        let (head, waited) = moved;
+        let mut head = seen.head;
         if !verdict.done.is_empty() {
+            let began = Instant::now();
+            let moving = bounded(move_in(&mut connection, chunk, &seen, &verdict));
+            let (stood, waited) = moving.await?;
+            head = stood;
             metrics::histogram!("daybook_append_head_wait_seconds").record(waited);
             metrics::histogram!("daybook_import_hold_seconds").record(began.elapsed().saturating_sub(waited));
         }
+        self.open = Some(connection);
         Ok(Written { head: (head, head + verdict.grown), outcomes: verdict.placed(head) })
     }
 

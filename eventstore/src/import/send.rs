@@ -117,10 +117,8 @@ async fn try_until(
 fn is_final(error: &StoreError) -> bool {
     /// `unique_violation`: a command was recorded meanwhile that appends nothing. The next look sees it.
     const RECORDED: &str = "23505";
-    /// `idle_in_transaction_session_timeout`: it waited long for its turn.
-    const WAITED: &str = "25P03";
     let StoreError::Database(sqlx::Error::Database(database)) = error else { return false };
-    is_refusal(error) && database.code().is_none_or(|code| code != RECORDED && code != WAITED)
+    is_refusal(error) && database.code().is_none_or(|code| code != RECORDED)
 }
 
 fn note_retry(error: &StoreError) {

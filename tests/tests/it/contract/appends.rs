@@ -95,10 +95,13 @@ fn meet(one: &Append, other: &Append) -> bool {
 #[test]
 fn appends_that_wait_together_come_one_after_another_in_some_order_each_whole_and_once() {
     let kinds = Kinds { chains: false, ..Kinds::all() };
-    for_all(32, &vec(wishes(1..16, &kinds), 1..8), async |rounds| {
+    let here = async || {
         let database = Database::events().await;
-        let stores = [store(&database.pool), store(&database.pool)];
-        let (mut model, mut maker) = (Model::default(), Maker::new(1));
+        ([store(&database.pool), store(&database.pool)], database)
+    };
+    for_all(48, &vec(wishes(1..16, &kinds), 1..8), here, async |(stores, database), series, rounds| {
+        let base = log::head(&database.pool).await;
+        let (mut model, mut maker) = (Model::default(), Maker::new(series));
         for round in rounds {
             let commands: Vec<Append> =
                 round.iter().map(|wish| maker.make(wish, |stream| model.version(stream))).collect();
@@ -106,14 +109,15 @@ fn appends_that_wait_together_come_one_after_another_in_some_order_each_whole_an
                 let appender = stores[number % 2].appender();
                 appender.enqueue(command.clone()).expect("the queue has room").outcome()
             });
+            let outcomes = join_all(pending).await.into_iter();
             let outcomes: Vec<Appended> =
-                join_all(pending).await.into_iter().map(|outcome| outcome.expect("it is answered")).collect();
+                outcomes.map(|outcome| log::since(base, outcome.expect("it is answered"))).collect();
             let answered: Vec<_> = commands.iter().zip(&outcomes).collect();
             nobody_is_refused_for_nothing(&model, &answered);
             let steps = follow(&mut model, &answered);
             each_is_told_the_truth(&model, &answered, &steps);
         }
-        assert_eq!(log::events(&database.pool).await, (model.log.clone(), model.head()));
-        assert_eq!(log::commands(&database.pool).await, model.commands);
+        assert_eq!(log::events_after(&database.pool, base).await, (model.log.clone(), model.head()));
+        assert_eq!(log::commands_after(&database.pool, base, series).await, model.commands);
     });
 }

@@ -1,15 +1,17 @@
 //! An import among others: with live appends on the same log, with what the database refuses, and on a machine that vanishes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use daybook_eventstore::{Append, Appended, EventStore, StoreError, StreamId};
+use daybook_eventstore::{Append, Appended, EventStore, Part, StoreError, StreamId};
 use futures::stream;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::imports::store;
+use super::log::Logged;
 use super::series::{Maker, PartWish, Wish, anew};
 use super::{log, place};
 use crate::harness::{Database, Proxy, Writer, eventually};
@@ -31,12 +33,25 @@ fn series(number: u128, commands: usize) -> Vec<Append> {
     (0..commands).map(|stream| maker.make(&wish(stream), |_| 0)).collect()
 }
 
+fn contested(contest: usize) -> StreamId {
+    StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: format!("contested-{contest}") }
+}
+
 /// The same with streams in it that another series has too.
 fn contesting(number: u128, commands: usize) -> Vec<Append> {
     let mut series = series(number, commands);
     for (contest, command) in series.iter_mut().step_by(10).enumerate() {
-        let aggregate_id = format!("contested-{contest}");
-        command.parts[0].stream = StreamId { aggregate_type: "Thing".to_owned(), aggregate_id };
+        command.parts[0].stream = contested(contest);
+    }
+    series
+}
+
+/// The same, and others that take effect only as long as nobody has begun such a stream.
+fn resting(number: u128, commands: usize) -> Vec<Append> {
+    let mut series = contesting(number, commands);
+    for (contest, command) in series.iter_mut().skip(3).step_by(10).enumerate() {
+        let condition = Part { stream: contested(contest), events: Vec::new(), ..command.parts[0].clone() };
+        command.parts.push(Part { chain: Arc::default(), ..condition });
     }
     series
 }
@@ -68,7 +83,7 @@ async fn live(store: &EventStore, imported: &[Append], ended: &AtomicBool) -> Ve
 async fn an_import_and_live_appends_share_one_dense_log_and_each_command_takes_effect_once() {
     let database = Database::events().await;
     let (here, elsewhere) = (store(&database.pool), store(&database.pool));
-    let commands = contesting(1, COMMANDS);
+    let commands = resting(1, COMMANDS);
     let ended = AtomicBool::new(false);
     let importing = async {
         let mut import = here.import(stream::iter(anew(&commands))).in_chunks_of(40);
@@ -81,30 +96,43 @@ async fn an_import_and_live_appends_share_one_dense_log_and_each_command_takes_e
     };
     let (imported, live) = tokio::join!(importing, live(&elsewhere, &commands, &ended));
     assert_eq!(imported.len(), commands.len());
-    let (events, head) = log::events(&database.pool).await;
+    let (events, head) = log::events_after(&database.pool, 0).await;
     assert_eq!(events.iter().map(|event| event.position).collect::<Vec<_>>(), (1..=head).collect::<Vec<_>>());
     let ids: HashSet<_> = events.iter().map(|event| event.event_id).collect();
     assert_eq!(ids.len(), events.len(), "no event is there twice");
 
     let all = commands.iter().zip(&imported).chain(live.iter().map(|(command, told)| (command, told)));
-    let (mut lost, mut won) = (0, 0);
+    let begun: HashMap<_, _> = events.iter().filter_map(Logged::of_contest).collect();
+    let (mut lost, mut won) = ([0, 0], 0);
     for (command, told) in all {
         let event = &command.parts[0].events[0];
         let contested = command.parts[0].stream.aggregate_id.starts_with("contested");
-        let refused = contested && matches!(told, Appended::Conflict { part: 0 });
+        let rests_on = command.parts.get(1).and_then(|condition| begun.get(&condition.stream.aggregate_id));
+        let refused = match told {
+            Appended::Conflict { part: 0 } => contested,
+            Appended::Conflict { part: 1 } => rests_on.is_some(),
+            Appended::Done { .. }
+            | Appended::Replayed { .. }
+            | Appended::Mismatch
+            | Appended::Conflict { .. }
+            | Appended::Unfounded => false,
+        };
         if refused {
-            lost += 1;
+            lost[usize::from(!contested)] += 1;
         } else {
             let (position, version) = place(told);
             let at = usize::try_from(position - 1).expect("a position");
             assert_eq!((events[at].event_id, version), (event.event_id, 1));
             won += usize::from(contested);
+            assert!(rests_on.is_none_or(|begun| *begun > position), "{told:?} of {command:?}");
         }
         assert_eq!(ids.contains(&event.event_id), !refused);
     }
-    let streams = events.iter().filter(|event| event.is_of("contested")).count();
-    assert!(streams >= CONTESTED && won >= streams, "each was begun");
-    assert!(lost > 0, "they met");
+    assert!(begun.len() >= CONTESTED && won >= begun.len(), "each was begun");
+    assert!(
+        lost.iter().all(|lost| *lost > 0),
+        "they met, and what rests on something met who changed it: {lost:?}"
+    );
     let news = live.iter().filter(|(_, told)| matches!(told, Appended::Done { .. })).count();
     assert!(news > 20, "{news} live appends came in between");
 }
@@ -132,7 +160,7 @@ async fn what_the_database_refuses_in_an_import_fails_nobody_but_who_rests_on_it
     };
     assert_eq!(of(|one| matches!(one, Err(StoreError::Database(_)))), [7, 30, 60]);
     assert_eq!(of(|one| matches!(one, Ok(Appended::Conflict { part: 0 }))), [40]);
-    let (events, head) = log::events(&database.pool).await;
+    let (events, head) = log::events_after(&database.pool, 0).await;
     assert_eq!((events.len(), head), (96, 96));
     assert_eq!(of(|one| matches!(one, Ok(Appended::Done { .. }))).len(), 96);
 }
@@ -147,22 +175,18 @@ async fn an_import_whose_machine_vanishes_holds_nobody_up() {
         let proxy = Proxy::to(server).await;
         let away = store(&PgPoolOptions::new().connect_lazy_with(options.clone().port(proxy.port)));
         let commands = series(number, COMMANDS);
-        let before = head(&database).await;
+        let before = log::head(&database.pool).await;
         let importing = tokio::spawn(async move {
             let mut import = away.import(stream::iter(commands)).in_chunks_of(500);
             while import.next().await.is_ok_and(|some| some.is_some()) {}
         });
         eventually(SOON, "it is in the middle of it", || async {
-            (head(&database).await > before).then_some(())
+            (log::head(&database.pool).await > before).then_some(())
         })
         .await;
         proxy.vanish();
-        // A session that the server waits for in vain is ended after 5 s, should it have the head row.
-        tokio::time::timeout(Duration::from_secs(8), live.append(1)).await.expect("it is not held up");
+        // Nobody could tell the server to go on.
+        tokio::time::timeout(Duration::from_secs(4), live.append(1)).await.expect("it is not held up");
         importing.abort();
     }
-}
-
-async fn head(database: &Database) -> i64 {
-    store(&database.pool).reader().head().await.expect("the log").position
 }

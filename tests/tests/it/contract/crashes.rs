@@ -11,7 +11,6 @@ use daybook_eventstore::{Append, Chain, EventStore, Part};
 use futures::{StreamExt as _, stream};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use super::imports::store;
@@ -57,7 +56,7 @@ impl Reach {
         let mut at = 0;
         for (events, loss) in losses {
             at = (at + events).min(all);
-            eventually(SOON, "the log grows", || async { (head(pool).await >= at).then_some(()) }).await;
+            eventually(SOON, "the log grows", || async { (log::head(pool).await >= at).then_some(()) }).await;
             match loss {
                 Loss::Ended => {
                     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tried'
@@ -74,12 +73,12 @@ impl Reach {
 
     /// That every command has taken effect once, one after another in each stream.
     async fn each_is_there_once(&self, commands: &[Append], told: &HashMap<CommandId, (i64, i64)>) {
-        let (events, head) = log::events(&self.database.pool).await;
+        let (events, head) = log::events_after(&self.database.pool, 0).await;
         let positions: Vec<i64> = events.iter().map(|event| event.position).collect();
         assert_eq!(positions, (1..=head).collect::<Vec<i64>>());
         assert_eq!(events.len(), commands.iter().map(|one| all_events(one).count()).sum::<usize>());
         let places: HashMap<_, _> = events.iter().map(|event| (event.event_id, event)).collect();
-        let recorded = log::commands(&self.database.pool).await;
+        let recorded = log::commands_after(&self.database.pool, 0, 1).await;
         for command in commands {
             let at: Vec<_> = all_events(command).map(|id| places[&id]).collect();
             let last = at.last().expect("it has events");
@@ -93,10 +92,6 @@ impl Reach {
 
 fn all_events(command: &Append) -> impl Iterator<Item = uuid::Uuid> {
     command.parts.iter().flat_map(|part| &part.events).map(|event| event.event_id)
-}
-
-async fn head(pool: &PgPool) -> i64 {
-    sqlx::query_scalar("SELECT position FROM log_head").fetch_one(pool).await.expect("the head")
 }
 
 /// Commands that take effect in any order: each for two streams of its own, which a later one goes on with.
@@ -139,42 +134,52 @@ fn on_its_own(command: &Append) -> Append {
 
 #[test]
 fn a_command_that_is_sent_until_it_is_answered_takes_effect_once_whenever_connections_are_lost() {
-    for_all(6, &(losses(), vec(any::<bool>(), 8)), async |(losses, hasty)| {
-        let reach = Reach::new().await;
-        let commands = commands(64);
-        // Eight at once, each with streams of its own, in their order.
-        let lanes = stream::iter(0..8).map(|lane| {
-            let (commands, reach, hasty) = (&commands, &reach, hasty[lane]);
-            async move {
-                let mut told = Vec::new();
-                for command in commands.iter().skip(lane).step_by(8) {
-                    told.push((command.command_id, insist(&reach.store, command, hasty).await));
+    for_all(
+        6,
+        &(losses(), vec(any::<bool>(), 8)),
+        async || (),
+        async |(), _, (losses, hasty)| {
+            let reach = Reach::new().await;
+            let commands = commands(64);
+            // Eight at once, each with streams of its own, in their order.
+            let lanes = stream::iter(0..8).map(|lane| {
+                let (commands, reach, hasty) = (&commands, &reach, hasty[lane]);
+                async move {
+                    let mut told = Vec::new();
+                    for command in commands.iter().skip(lane).step_by(8) {
+                        told.push((command.command_id, insist(&reach.store, command, hasty).await));
+                    }
+                    told
                 }
-                told
-            }
-        });
-        let lanes = lanes.buffer_unordered(8).concat();
-        let (told, ()) = tokio::join!(lanes, reach.lose(&losses, 150));
-        reach.each_is_there_once(&commands, &told.into_iter().collect()).await;
-    });
+            });
+            let lanes = lanes.buffer_unordered(8).concat();
+            let (told, ()) = tokio::join!(lanes, reach.lose(&losses, 150));
+            reach.each_is_there_once(&commands, &told.into_iter().collect()).await;
+        },
+    );
 }
 
 #[test]
 fn an_import_takes_effect_once_and_in_its_order_whenever_connections_are_lost() {
-    for_all(6, &(losses(), 3..40_usize), async |(losses, rows)| {
-        let reach = Reach::new().await;
-        let commands = commands(64);
-        let importing = async {
-            let mut import = reach.store.import(stream::iter(commands.clone())).in_chunks_of(rows);
-            let mut told = Vec::new();
-            while let Some(some) = import.next().await.expect("it goes on") {
-                told.extend(some.into_iter().map(|one| place(&one.expect("it is no refusal"))));
-            }
-            told
-        };
-        let (told, ()) = tokio::join!(importing, reach.lose(&losses, 150));
-        assert!(told.is_sorted(), "they come in their order");
-        let told = commands.iter().map(|command| command.command_id).zip(told).collect();
-        reach.each_is_there_once(&commands, &told).await;
-    });
+    for_all(
+        6,
+        &(losses(), 3..40_usize),
+        async || (),
+        async |(), _, (losses, rows)| {
+            let reach = Reach::new().await;
+            let commands = commands(64);
+            let importing = async {
+                let mut import = reach.store.import(stream::iter(commands.clone())).in_chunks_of(rows);
+                let mut told = Vec::new();
+                while let Some(some) = import.next().await.expect("it goes on") {
+                    told.extend(some.into_iter().map(|one| place(&one.expect("it is no refusal"))));
+                }
+                told
+            };
+            let (told, ()) = tokio::join!(importing, reach.lose(&losses, 150));
+            assert!(told.is_sorted(), "they come in their order");
+            let told = commands.iter().map(|command| command.command_id).zip(told).collect();
+            reach.each_is_there_once(&commands, &told).await;
+        },
+    );
 }

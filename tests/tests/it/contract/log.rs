@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use daybook_domain::CommandId;
-use daybook_eventstore::{Fingerprint, NewEvent, Position, StreamId};
+use daybook_eventstore::{Appended, Fingerprint, NewEvent, Position, StreamId};
 use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
@@ -27,9 +27,10 @@ impl Logged {
         Self { stream, sequence, event_type, event_version, payload, metadata, position, event_id }
     }
 
-    /// Whether it is of a stream with such an id.
-    pub(super) fn is_of(&self, kind: &str) -> bool {
-        self.stream.aggregate_id.starts_with(kind)
+    /// The stream and the position, when it is the beginning of a contested one.
+    pub(super) fn of_contest(&self) -> Option<(String, Position)> {
+        let id = &self.stream.aggregate_id;
+        (id.starts_with("contested") && self.sequence == 1).then(|| (id.clone(), self.position))
     }
 }
 
@@ -42,11 +43,11 @@ pub(super) struct Command {
     pub(super) outcome: String,
 }
 
-/// The log, in its order, and where its head says that it ends.
-pub(super) async fn events(pool: &PgPool) -> (Vec<Logged>, Position) {
+/// The log after a position, which counts as its beginning, in its order; and where its head says that it ends.
+pub(super) async fn events_after(pool: &PgPool, base: Position) -> (Vec<Logged>, Position) {
     let query = "SELECT aggregate_type, aggregate_id, sequence, event_type, event_version, payload::text, \
-        metadata::text, position, event_id FROM events ORDER BY position";
-    let rows = sqlx::query(query).fetch_all(pool).await.expect("the log");
+        metadata::text, position - $1, event_id FROM events WHERE position > $1 ORDER BY position";
+    let rows = sqlx::query(query).bind(base).fetch_all(pool).await.expect("the log");
     let events = rows.iter().map(|row| Logged {
         stream: StreamId { aggregate_type: row.get(0), aggregate_id: row.get(1) },
         sequence: row.get(2),
@@ -57,13 +58,25 @@ pub(super) async fn events(pool: &PgPool) -> (Vec<Logged>, Position) {
         position: row.get(7),
         event_id: row.get(8),
     });
-    let head = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(pool).await.expect("its head");
-    (events.collect(), head)
+    (events.collect(), head(pool).await - base)
 }
 
-pub(super) async fn commands(pool: &PgPool) -> HashMap<CommandId, Command> {
-    let query = "SELECT command_id, fingerprint, position, version, outcome::text FROM commands";
-    let rows = sqlx::query(query).fetch_all(pool).await.expect("the commands");
+/// Where the log ends.
+pub(super) async fn head(pool: &PgPool) -> Position {
+    sqlx::query_scalar("SELECT position FROM log_head").fetch_one(pool).await.expect("the head")
+}
+
+/// What is recorded of the commands of a series, whose log began after a position.
+pub(super) async fn commands_after(
+    pool: &PgPool,
+    base: Position,
+    series: u128,
+) -> HashMap<CommandId, Command> {
+    let query = "SELECT command_id, fingerprint, position - $1, version, outcome::text FROM commands \
+        WHERE command_id BETWEEN $2 AND $3";
+    let (first, last) = (Uuid::from_u128(series << 32), Uuid::from_u128((series + 1) << 32));
+    let query = sqlx::query(query).bind(base).bind(first).bind(last);
+    let rows = query.fetch_all(pool).await.expect("the commands");
     let command = |row: &sqlx::postgres::PgRow| Command {
         fingerprint: Fingerprint(row.get::<Vec<u8>, _>(1).try_into().expect("32 bytes")),
         position: row.get(2),
@@ -71,4 +84,12 @@ pub(super) async fn commands(pool: &PgPool) -> HashMap<CommandId, Command> {
         outcome: row.get(4),
     };
     rows.iter().map(|row| (CommandId::new(row.get(0)), command(row))).collect()
+}
+
+/// The same outcome, with the positions counted from there.
+pub(super) fn since(base: Position, mut outcome: Appended) -> Appended {
+    if let Appended::Done { position, .. } | Appended::Replayed { position, .. } = &mut outcome {
+        *position -= base;
+    }
+    outcome
 }

@@ -9,17 +9,26 @@ mod log;
 mod model;
 mod series;
 
+use std::cell::RefCell;
+
 use daybook_eventstore::Appended;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Runs `test` with so many values of the strategy.
-fn for_all<S: Strategy>(cases: u32, strategy: &S, mut test: impl AsyncFnMut(S::Value)) {
+/// Runs `test` with so many values of the strategy, each under a number of its own, on what is made once for all of them.
+fn for_all<S: Strategy, T>(
+    cases: u32,
+    strategy: &S,
+    make: impl AsyncFnOnce() -> T,
+    test: impl AsyncFnMut(&mut T, u128, S::Value),
+) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let config = Config { cases, source_file: Some(file!()), ..Config::default() };
-    let test = std::cell::RefCell::new(&mut test);
+    let state = RefCell::new((runtime.block_on(make()), 0, test));
     let ran = TestRunner::new(config).run(strategy, |value| {
-        runtime.block_on((test.borrow_mut())(value));
+        let (fixture, number, test) = &mut *state.borrow_mut();
+        *number += 1;
+        runtime.block_on(test(fixture, *number, value));
         Ok(())
     });
     ran.unwrap_or_else(|failed| panic!("{failed}"));
