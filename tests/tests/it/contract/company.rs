@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use daybook_eventstore::{Append, Appended, EventStore, Part, StoreError, StreamId};
@@ -18,7 +18,7 @@ use crate::harness::{Database, Proxy, Writer, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 const COMMANDS: usize = 2_000;
-/// In each of so many series of ten, a stream that somebody else wants to begin as well.
+/// How many streams the import begins that others want to begin as well.
 const CONTESTED: usize = COMMANDS / 10;
 
 /// A series of commands of one event, each for a stream of its own.
@@ -37,21 +37,18 @@ fn contested(contest: usize) -> StreamId {
     StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: format!("contested-{contest}") }
 }
 
-/// The same with streams in it that another series has too.
+/// A series where every tenth command begins a stream that others begin too, and all of the others rest on that nobody has
+/// begun such a stream that is soon to be begun.
 fn contesting(number: u128, commands: usize) -> Vec<Append> {
     let mut series = series(number, commands);
-    for (contest, command) in series.iter_mut().step_by(10).enumerate() {
-        command.parts[0].stream = contested(contest);
-    }
-    series
-}
-
-/// The same, and others that take effect only as long as nobody has begun such a stream.
-fn resting(number: u128, commands: usize) -> Vec<Append> {
-    let mut series = contesting(number, commands);
-    for (contest, command) in series.iter_mut().skip(3).step_by(10).enumerate() {
-        let condition = Part { stream: contested(contest), events: Vec::new(), ..command.parts[0].clone() };
-        command.parts.push(Part { chain: Arc::default(), ..condition });
+    for (place, command) in series.iter_mut().enumerate() {
+        let own = &mut command.parts[0];
+        if place.is_multiple_of(10) {
+            own.stream = contested(place / 10);
+        } else {
+            let (stream, chain) = (contested(place / 10 + 4), Arc::default());
+            command.parts.push(Part { stream, expected: 0, events: Vec::new(), chain });
+        }
     }
     series
 }
@@ -61,19 +58,20 @@ async fn append(store: &EventStore, command: Append) -> Appended {
     pending.outcome().await.expect("it is answered")
 }
 
-/// Appends, one after another, until the import has ended: what contests a stream with it, what it imports as well, and
-/// what is nobody else's.
-async fn live(store: &EventStore, imported: &[Append], ended: &AtomicBool) -> Vec<(Append, Appended)> {
-    let (own, imported) = (contesting(2, 10 * COMMANDS), anew(imported));
+/// Appends, one after another, until all is imported: what contests a stream that is imported just now, what is imported
+/// itself, and what is nobody else's.
+async fn live(store: &EventStore, imported: &[Append], so_far: &AtomicUsize) -> Vec<(Append, Appended)> {
     let mut told = Vec::new();
-    for (number, command) in own.into_iter().enumerate() {
-        if ended.load(Ordering::Relaxed) {
+    for (number, mut command) in series(2, 10 * COMMANDS).into_iter().enumerate() {
+        let at = so_far.load(Ordering::Relaxed);
+        if at == imported.len() {
             break;
         }
-        let command = match number % 10 {
-            5 => imported[number * 7 % COMMANDS].clone(),
-            _ => command,
-        };
+        match number % 4 {
+            0 => command = anew(&imported[(at + number % 50) % COMMANDS..][..1]).remove(0),
+            1 => {}
+            _ => command.parts[0].stream = contested(at / 10 + number % 12),
+        }
         told.push((command.clone(), append(store, command).await));
     }
     told
@@ -83,18 +81,18 @@ async fn live(store: &EventStore, imported: &[Append], ended: &AtomicBool) -> Ve
 async fn an_import_and_live_appends_share_one_dense_log_and_each_command_takes_effect_once() {
     let database = Database::events().await;
     let (here, elsewhere) = (store(&database.pool), store(&database.pool));
-    let commands = resting(1, COMMANDS);
-    let ended = AtomicBool::new(false);
+    let commands = contesting(1, COMMANDS);
+    let so_far = AtomicUsize::new(0);
     let importing = async {
         let mut import = here.import(stream::iter(anew(&commands))).in_chunks_of(40);
         let mut told = Vec::new();
         while let Some(some) = import.next().await.expect("it is imported") {
             told.extend(some.into_iter().map(|one| one.expect("it is no refusal")));
+            so_far.store(told.len(), Ordering::Relaxed);
         }
-        ended.store(true, Ordering::Relaxed);
         told
     };
-    let (imported, live) = tokio::join!(importing, live(&elsewhere, &commands, &ended));
+    let (imported, live) = tokio::join!(importing, live(&elsewhere, &commands, &so_far));
     assert_eq!(imported.len(), commands.len());
     let (events, head) = log::events_after(&database.pool, 0).await;
     assert_eq!(events.iter().map(|event| event.position).collect::<Vec<_>>(), (1..=head).collect::<Vec<_>>());
