@@ -20,6 +20,9 @@ use crate::workload::{PRIOR, Plan, SEEDED, Stage, Workload};
 /// How long a process of callers may take for anything.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How long the server may take to end a session that was left.
+const ENDING: Duration = Duration::from_millis(100);
+
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
@@ -90,6 +93,8 @@ impl Server {
         let mut seen = Vec::new();
         if plan.is_once() {
             seen.push(processes[0].report().await?);
+            // What sessions took that it has ended counts when they are gone.
+            tokio::time::sleep(ENDING).await;
         } else {
             // They report only after the time is over, so this is when it is.
             tokio::time::sleep(run).await;

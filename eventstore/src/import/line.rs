@@ -13,7 +13,7 @@ use super::judge::{Before, Known, Seen, Verdict, judge, streams};
 use crate::append::{Append, Appended, CONNECT, Fingerprint, PLANNING};
 use crate::bounded::bounded;
 use crate::error::StoreError;
-use crate::event::{NewEvent, Position};
+use crate::event::{NewEvent, Position, StreamId};
 
 const SESSION: [(&str, &str); 2] = [("statement_timeout", "30s"), ("temp_buffers", "16MB")];
 
@@ -31,15 +31,14 @@ const STAGE: &str = "COPY pg_temp.import_staged (number, aggregate_type, aggrega
 const SENDING: usize = 64 << 10;
 
 const HEAD: &str = "SELECT position FROM log_head";
-const VERSIONS: &str = "SELECT ARRAY(
-    SELECT coalesce(stream.sequence, 0)
+/// Of those streams that there are.
+const VERSIONS: &str = "SELECT s.i, stream.sequence
     FROM (SELECT unnest($1::text[]) AS type, unnest($2::text[]) AS id, generate_series(1, cardinality($1)) AS i) s
-    LEFT JOIN LATERAL (
+    CROSS JOIN LATERAL (
         SELECT e.sequence FROM events e
         WHERE e.aggregate_type = s.type AND e.aggregate_id = s.id
         ORDER BY e.sequence DESC LIMIT 1
-    ) stream ON true
-    ORDER BY s.i)";
+    ) stream";
 const KNOWN: &str = "SELECT c.command_id, c.fingerprint, c.position, c.version, c.outcome::text
     FROM (SELECT unnest($1::uuid[]) AS id) w JOIN commands c ON c.command_id = w.id";
 const MOVE: &str = "SELECT head, waited_us FROM import_chunk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -128,12 +127,7 @@ impl Line {
 /// Where the log stands is looked at first: when it stands there still, the rest is as it was seen.
 async fn look_up(connection: &mut PgConnection, chunk: &[Append]) -> Result<Seen, StoreError> {
     let head = connection.fetch_one(HEAD).await?.try_get(0)?;
-    let (types, ids): (Vec<&str>, Vec<&str>) = streams(chunk)
-        .into_iter()
-        .map(|stream| (stream.aggregate_type.as_str(), stream.aggregate_id.as_str()))
-        .unzip();
-    let versions =
-        sqlx::query(VERSIONS).bind(types).bind(ids).fetch_one(&mut *connection).await?.try_get(0)?;
+    let versions = look_up_versions(connection, &streams(chunk)).await?;
     let ids: Vec<Uuid> = chunk.iter().map(|command| command.command_id.uuid()).collect();
     let mut known = HashMap::new();
     for row in sqlx::query(KNOWN).bind(ids).fetch_all(connection).await? {
@@ -143,6 +137,23 @@ async fn look_up(connection: &mut PgConnection, chunk: &[Append]) -> Result<Seen
         known.insert(CommandId::new(row.try_get(0)?), Known { fingerprint, position, version, outcome });
     }
     Ok(Seen { head, versions, known })
+}
+
+/// The version of each of these streams.
+async fn look_up_versions(
+    connection: &mut PgConnection,
+    streams: &[&StreamId],
+) -> Result<Vec<i64>, StoreError> {
+    let types: Vec<&str> = streams.iter().map(|stream| stream.aggregate_type.as_str()).collect();
+    let ids: Vec<&str> = streams.iter().map(|stream| stream.aggregate_id.as_str()).collect();
+    let mut versions = vec![0; streams.len()];
+    for row in sqlx::query(VERSIONS).bind(types).bind(ids).fetch_all(connection).await? {
+        let number = usize::try_from(row.try_get::<i32, _>(0)?).unwrap_or(0);
+        if let Some(version) = versions.get_mut(number.wrapping_sub(1)) {
+            *version = row.try_get(1)?;
+        }
+    }
+    Ok(versions)
 }
 
 /// The commands that may take effect, with their indices: only their events are sent.

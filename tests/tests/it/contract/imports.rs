@@ -104,7 +104,7 @@ fn an_import_that_was_interrupted_anywhere_goes_on_and_doubles_nothing() {
     // A version that is too high might be right when the command comes again.
     let kinds = Kinds { offs: vec![(10, 0), (1, -1)], chains: false, unrecorded: false };
     let wishes = (wishes(1..60, &kinds), 1..40_usize, vec_of_small());
-    for_all(48, &wishes, Log::new, async |log, series, (wishes, rows, interruptions)| {
+    for_all(32, &wishes, Log::new, async |log, series, (wishes, rows, interruptions)| {
         let (commands, outcomes, model) = foretell(series, &wishes);
         log.turn_the_page().await;
         for until in interruptions {
