@@ -19,14 +19,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells the keeper how far this process's appends have come.
 #[derive(Debug)]
-pub(super) struct Keeper {
+pub(crate) struct Keeper {
     /// The block that the log has reached; where it stood when this process came is not its doing.
     block: watch::Sender<Option<i64>>,
 }
 
 impl Keeper {
     /// Starts keeping the directory of this database; ends when the keeper is dropped.
-    pub(super) fn start(database: PgConnectOptions) -> Self {
+    pub(crate) fn start(database: PgConnectOptions) -> Self {
         let (block, mut blocks) = watch::channel(None);
         tokio::spawn(async move {
             let mut open = None;
@@ -44,7 +44,7 @@ impl Keeper {
     }
 
     /// Notes that the log has reached this position.
-    pub(super) fn reached(&self, position: Position) {
+    pub(crate) fn reached(&self, position: Position) {
         let reached = position / BLOCK;
         self.block.send_if_modified(|block| {
             let filled = block.is_some_and(|known| known < reached);

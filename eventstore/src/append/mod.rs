@@ -19,7 +19,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 
 pub use self::chain::Chain;
-use self::directory::Keeper;
+pub(crate) use self::directory::Keeper;
 use self::line::Line;
 pub(crate) use self::line::{CONNECT, PLANNING, is_refusal};
 pub(crate) use self::meters::Meters;
@@ -160,6 +160,16 @@ pub enum Appended {
     },
     /// What the command was decided on did not take effect.
     Unfounded,
+}
+
+impl Appended {
+    /// The position it has reached now; nothing when it did not take effect now.
+    pub(crate) const fn reached(&self) -> Option<Position> {
+        match self {
+            Self::Done { position, .. } => Some(*position),
+            Self::Replayed { .. } | Self::Mismatch | Self::Conflict { .. } | Self::Unfounded => None,
+        }
+    }
 }
 
 /// The process's one way to append. Cloning shares the queue.

@@ -13,7 +13,6 @@ use super::meters::Meters;
 use super::select::{Claims, MAX_BATCH, take};
 use super::{Append, Appended, DEADLINE, Queued, answer};
 use crate::error::StoreError;
-use crate::event::Position;
 
 /// How many commands are looked at at once.
 const MAX_WAITING: usize = 2 * MAX_BATCH;
@@ -90,7 +89,7 @@ async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters, keeper: &Kee
     let appends: Vec<&Append> = queued.iter().map(|q| &q.append).collect();
     match try_until(&mut line, &appends, deadline).await {
         Ok(outcomes) => {
-            let last = outcomes.iter().rev().find_map(done_at);
+            let last = outcomes.iter().rev().find_map(Appended::reached);
             for (queued, outcome) in queued.into_iter().zip(outcomes) {
                 answer(meters, queued, Ok(outcome));
             }
@@ -122,16 +121,6 @@ async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters, keeper: &Kee
         }
     }
     line
-}
-
-/// The position that an append has reached now.
-const fn done_at(outcome: &Appended) -> Option<Position> {
-    match outcome {
-        Appended::Done { position, .. } => Some(*position),
-        Appended::Replayed { .. } | Appended::Mismatch | Appended::Conflict { .. } | Appended::Unfounded => {
-            None
-        }
-    }
 }
 
 async fn one(line: &mut Line, append: &Append, deadline: Instant) -> Result<Appended, StoreError> {

@@ -32,13 +32,19 @@ const SENDING: usize = 64 << 10;
 
 const HEAD: &str = "SELECT position FROM log_head";
 /// Of those streams that there are.
-const VERSIONS: &str = "SELECT s.i, stream.sequence
+const VERSIONS: &str = "SELECT s.i, stream.version
     FROM (SELECT unnest($1::text[]) AS type, unnest($2::text[]) AS id, generate_series(1, cardinality($1)) AS i) s
     CROSS JOIN LATERAL (
-        SELECT e.sequence FROM events e
-        WHERE e.aggregate_type = s.type AND e.aggregate_id = s.id
-        ORDER BY e.sequence DESC LIMIT 1
-    ) stream";
+        SELECT coalesce((
+            SELECT e.sequence FROM ONLY events e
+            WHERE e.aggregate_type = s.type AND e.aggregate_id = s.id
+            ORDER BY e.sequence DESC LIMIT 1
+        ), (
+            SELECT p.version FROM partitioned_streams p
+            WHERE p.aggregate_type = s.type AND p.aggregate_id = s.id
+        )) AS version
+    ) stream
+    WHERE stream.version IS NOT NULL";
 const KNOWN: &str = "SELECT c.command_id, c.fingerprint, c.position, c.version, c.outcome::text
     FROM (SELECT unnest($1::uuid[]) AS id) w JOIN commands c ON c.command_id = w.id";
 const MOVE: &str = "SELECT head, waited_us FROM import_chunk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";

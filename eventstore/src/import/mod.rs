@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use self::judge::Before;
 use self::line::Line;
 use self::send::Sent;
-use crate::append::{Append, Appended};
+use crate::append::{Append, Appended, Keeper};
 use crate::error::StoreError;
 
 /// How many chunks are on their way: one that is written, and one that is made ready.
@@ -40,6 +40,7 @@ pub struct Import<S> {
     max_rows: usize,
     gathered: Chunk,
     idle: Vec<Line>,
+    keeper: Keeper,
     aloft: VecDeque<JoinHandle<Landed>>,
     /// When the last chunk that was sent off is done, for the next one.
     turn: Option<oneshot::Receiver<Option<Before>>>,
@@ -76,6 +77,7 @@ impl<S: Stream<Item = Append> + Unpin> Import<S> {
             max_rows: MAX_ROWS,
             gathered: Chunk::default(),
             idle: (0..LINES).map(|_| Line::to(database)).collect(),
+            keeper: Keeper::start(database.clone()),
             aloft: VecDeque::with_capacity(LINES),
             turn: None,
         }
@@ -113,6 +115,9 @@ impl<S: Stream<Item = Append> + Unpin> Import<S> {
             Ok((line, Ok(outcomes))) => {
                 self.idle.push(line);
                 self.send_off();
+                if let Some(position) = outcomes.iter().rev().flatten().find_map(Appended::reached) {
+                    self.keeper.reached(position);
+                }
                 Ok(Some(outcomes))
             }
             Ok((_, Err(error))) => Err(self.end(error)),

@@ -1,5 +1,5 @@
 //! Old events in partitions by position: cut off the table that new ones go to, written to files, taken out of the
-//! database and brought back (`migrations/events/0015_partitions.sql`). No event's position changes, and none is ever in
+//! database and brought back (`migrations/events/0013_partitions.sql`). No event's position changes, and none is ever in
 //! no place.
 
 mod archives;

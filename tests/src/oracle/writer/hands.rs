@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::DateTime;
 use daybook_domain::{CommandId, IdSource as _};
@@ -23,6 +24,8 @@ use super::{Orders, order};
 
 /// The name under which the database sees writers.
 pub(crate) const APPLICATION: &str = "oracle writer";
+/// How many bytes of aggregates it remembers.
+const REMEMBERED: u64 = 64 * 1_024;
 
 /// The store, the history, and what this process knows of streams.
 pub(super) struct Hands {
@@ -44,10 +47,11 @@ impl Hands {
         let options = PgConnectOptions::from_str(&orders.database)?;
         let options = options.application_name(&format!("{APPLICATION} {}", orders.number));
         let pool: PgPool = PgPoolOptions::new().max_connections(4).connect_lazy_with(options);
-        let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default());
-        let policy = SnapshotPolicy { state_version: 1, every: 40 };
+        // Few, so that the others are loaded again and again.
+        let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default()).remembering(REMEMBERED);
+        let policy = SnapshotPolicy { state_version: 1, every: 40, older_than: Duration::MAX };
         Ok(Self {
-            tallies: Repository::new(store.clone(), policy).remembering(64),
+            tallies: Repository::new(store.clone(), policy),
             store,
             scribe: Scribe::new(&orders.history)?,
             versions: Mutex::default(),

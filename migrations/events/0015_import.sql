@@ -40,11 +40,14 @@ BEGIN
                 SELECT unnest(s_type) AS type, unnest(s_id) AS id, unnest(s_version) AS version
             ) s
             LEFT JOIN LATERAL (
-                SELECT e.sequence FROM events e
+                SELECT e.sequence FROM ONLY events e
                 WHERE e.aggregate_type = s.type AND e.aggregate_id = s.id
                 ORDER BY e.sequence DESC LIMIT 1
             ) stream ON true
-            WHERE coalesce(stream.sequence, 0) <> s.version
+            WHERE coalesce(stream.sequence, (
+                SELECT p.version FROM partitioned_streams p
+                WHERE p.aggregate_type = s.type AND p.aggregate_id = s.id
+            ), 0) <> s.version
         )
     ) THEN
         RAISE EXCEPTION 'what a chunk rests on has changed' USING ERRCODE = 'serialization_failure';
