@@ -1,5 +1,6 @@
 //! The event store on Postgres: append, load, read by position, snapshots, upcasting, the vault and the relay
 //! to JetStream. It knows streams, versions and positions, and never what an event means.
+#![doc = include_str!("../README.md")]
 
 mod append;
 mod begin_tx;
@@ -33,6 +34,8 @@ pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use command::{CommandContext, CommandError, Executed};
 pub use cqrs::{CqrsStore, LoadedAggregate};
+/// Ids and time are the caller's: the store asks for both and makes neither by itself.
+pub use daybook_domain::{Clock, CommandId, IdSource, Timestamp};
 pub use error::StoreError;
 pub use event::{EventHash, Metadata, NewEvent, Position, RecordedEvent, StreamId, Trace, trace_id};
 pub use feed::{Feed, FeedSource, Live, Route, Watch};

@@ -24,7 +24,9 @@ const FIND: &str = "SELECT s.aggregate_id, s.version, s.event_id, s.state::text,
      WHERE s.aggregate_type = $1 AND s.aggregate_id = ANY($2) AND s.state_version = $3";
 
 /// Keeps one that stands on an event of the log. It takes the place of an older one, of one that stands on none, and
-/// of one of newer code that has not been taken anew for so long that the newer code seems to be gone.
+/// of one of newer code that has not been taken anew for so long that the newer code seems to be gone. This statement sees
+/// the events as they were when it began, so one that is ahead may stand on an event that came since, unless it was there
+/// long before.
 const SAVE: &str = "INSERT INTO snapshots AS old \
      (aggregate_type, aggregate_id, version, event_id, state_version, state, taken_at) \
      SELECT $1, $2, $3, $4, $5, $6::json, now() WHERE EXISTS (SELECT FROM events e \
@@ -34,8 +36,9 @@ const SAVE: &str = "INSERT INTO snapshots AS old \
          state = excluded.state, taken_at = excluded.taken_at \
      WHERE (old.state_version, old.version) < (excluded.state_version, excluded.version) \
          OR (old.state_version > excluded.state_version AND old.taken_at < now() - $7 * interval '1 second') \
-         OR NOT EXISTS (SELECT FROM events e WHERE (e.aggregate_type, e.aggregate_id, e.sequence, e.event_id) \
-             = (old.aggregate_type, old.aggregate_id, old.version, old.event_id))";
+         OR ((old.version <= excluded.version OR old.taken_at < now() - interval '1 minute') \
+            AND NOT EXISTS (SELECT FROM events e WHERE (e.aggregate_type, e.aggregate_id, e.sequence, e.event_id) \
+                = (old.aggregate_type, old.aggregate_id, old.version, old.event_id)))";
 
 /// When a repository takes snapshots, and which it trusts.
 #[derive(Debug, Clone, Copy)]

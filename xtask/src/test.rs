@@ -32,7 +32,12 @@ pub fn run(options: &Options) -> Result<()> {
         let clippy = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"];
         check(&workspace, "Checking with clippy", &clippy, &interrupt)?;
     }
-    check(&workspace, "Building the programs", &["build", "--workspace", "--bins"], &interrupt)?;
+    check(
+        &workspace,
+        "Building the programs",
+        &["build", "--workspace", "--bins", "--examples"],
+        &interrupt,
+    )?;
     let tests = scope(&options.arguments);
     let mut no_run = vec!["test", "--no-run"];
     no_run.extend(before_dashes(&tests));

@@ -40,6 +40,13 @@ pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
     /// The fingerprint of an input made of these parts, in this order.
+    ///
+    /// ```
+    /// use daybook_eventstore::Fingerprint;
+    ///
+    /// assert_eq!(Fingerprint::of(&[b"pay", b"10.00"]), Fingerprint::of(&[b"pay", b"10.00"]));
+    /// assert_ne!(Fingerprint::of(&[b"pay", b"10.00"]), Fingerprint::of(&[b"pay1", b"0.00"]));
+    /// ```
     pub fn of(parts: &[&[u8]]) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {

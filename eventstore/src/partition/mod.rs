@@ -47,6 +47,19 @@ impl Partition {
 }
 
 /// The partitions of a log, for who keeps it.
+///
+/// ```no_run
+/// # async fn keep(pool: sqlx::PgPool) -> Result<(), daybook_eventstore::StoreError> {
+/// use daybook_eventstore::{Archives, Partitions, Position};
+///
+/// let (partitions, archives) = (Partitions::new(pool), Archives::in_folder("/srv/archives"));
+/// if let Some(old) = partitions.cut(Position::MAX, 1_000_000).await? {
+///     partitions.archive(old.last, &archives).await?;
+///     partitions.detach(old.last, &archives).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Partitions {
     pool: PgPool,

@@ -17,6 +17,16 @@ pub struct Slice {
 
 impl Slice {
     /// All the slices, when there are so many.
+    ///
+    /// ```
+    /// use std::num::NonZeroU16;
+    ///
+    /// use daybook_eventstore::{Selection, Slice};
+    ///
+    /// let shares: Vec<Selection> =
+    ///     Slice::all(NonZeroU16::MIN.saturating_add(3)).map(|slice| Selection::after(0).in_slice(slice)).collect();
+    /// assert_eq!(shares.len(), 4);
+    /// ```
     pub fn all(of: NonZeroU16) -> impl Iterator<Item = Self> {
         (0..of.get()).map(move |number| Self { number, of })
     }
@@ -36,6 +46,22 @@ impl Slice {
 pub(super) const SLICED: &str = "(hashtext(e.aggregate_id) & 2147483647)";
 
 /// Which events: all of a range of positions, or those that meet every condition given.
+///
+/// ```no_run
+/// # async fn read(store: daybook_eventstore::EventStore) -> Result<(), daybook_eventstore::StoreError> {
+/// use daybook_eventstore::Selection;
+///
+/// let refunds = Selection::after(0).until(2_000_000).of_types(["PaymentRefunded"]).of_aggregates(["Payment"]);
+/// let mut scan = store.reader().scan(refunds, 1_000);
+/// while let Some(batch) = scan.next().await? {
+///     for event in batch.events() {
+///         let refund: serde_json::Value = event.payload_as()?;
+///         println!("{}: {refund}", event.position()?);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     after: Position,

@@ -182,6 +182,11 @@ impl<A> Entry<A> {
         self.tip.as_ref().filter(|tip| !tip.chain.is_broken() && tip.at.version >= heard)
     }
 
+    /// The state after every decision so far, even if one of them is known not to have taken effect.
+    pub(super) const fn latest(&self) -> Option<&Tip<A>> {
+        self.tip.as_ref()
+    }
+
     /// Starts deciding on what is remembered, when nothing was decided yet that would have shown it to be too old.
     pub(super) fn start_from_memory(&mut self, heard: i64) {
         if self.tip.is_none()

@@ -320,7 +320,8 @@ where
             entry.start(fresh.into_iter().next().unwrap_or_default());
             self.weigh(id, slot, entry);
         }
-        entry.tip(0).ok_or(StoreError::Closed)
+        // It may come to nothing at any moment; what is decided on it then is decided again.
+        entry.latest().ok_or(StoreError::Closed)
     }
 
     fn encode(&self, events: &[A::Event], context: &CommandContext) -> Result<Vec<NewEvent>, StoreError> {

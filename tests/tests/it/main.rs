@@ -10,6 +10,7 @@ mod crash;
 mod directory;
 mod ending;
 mod evolution;
+mod examples;
 mod faults;
 mod feed;
 mod filling;
