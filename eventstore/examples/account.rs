@@ -120,7 +120,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let second = context(CommandId::generate(&SystemIds), &withdraw)?;
     match accounts.execute(&id, withdraw, &second, "null").await {
         Err(CommandError::Refused(TooLittle { pence: 10_000 })) => {
-            println!("refused: there are only 10000 pence")
+            println!("refused: there are only 10000 pence");
         }
         other => return Err(format!("{other:?}").into()),
     }

@@ -16,12 +16,16 @@ use crate::upcast::Upcasters;
 /// Up to how many events a stream is loaded without looking for a snapshot.
 const SHORT: i64 = 100;
 
-/// Finds those of this version of the code that stand on the event of the log they were taken at.
+/// Finds those of this version of the code that stand on the event of the log they were taken at. One that has left the
+/// database since was there when the snapshot was kept.
 const FIND: &str = "SELECT s.aggregate_id, s.version, s.event_id, s.state::text, \
      (extract(epoch FROM now() - s.taken_at) * 1000)::bigint \
-     FROM snapshots s JOIN events e ON (e.aggregate_type, e.aggregate_id, e.sequence, e.event_id) \
-     = (s.aggregate_type, s.aggregate_id, s.version, s.event_id) \
-     WHERE s.aggregate_type = $1 AND s.aggregate_id = ANY($2) AND s.state_version = $3";
+     FROM snapshots s WHERE s.aggregate_type = $1 AND s.aggregate_id = ANY($2) AND s.state_version = $3 \
+     AND (EXISTS (SELECT FROM events e WHERE (e.aggregate_type, e.aggregate_id, e.sequence, e.event_id) \
+             = (s.aggregate_type, s.aggregate_id, s.version, s.event_id)) \
+         OR s.event_id IS NOT NULL AND EXISTS (SELECT FROM partitioned_streams p \
+             WHERE (p.aggregate_type, p.aggregate_id) = (s.aggregate_type, s.aggregate_id) \
+             AND p.detached >= s.version))";
 
 /// Keeps one that stands on an event of the log. It takes the place of an older one, of one that stands on none, and
 /// of one of newer code that has not been taken anew for so long that the newer code seems to be gone. This statement sees

@@ -1,6 +1,6 @@
 //! The event store of one process: a pool on the primary, the appender, ids and upcasters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +11,21 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::append::{Append, Appender, Fingerprint};
+use crate::bounded::bounded;
 use crate::error::StoreError;
-use crate::event::{Position, RecordedEvent, StreamId};
+use crate::event::{RecordedEvent, StreamId};
 use crate::import::Import;
 use crate::memory::{Memory, Remembered};
 use crate::partition::Archives;
-use crate::reader::{COLUMNS, LogReader, decode};
+use crate::reader::{COLUMNS, Gone, LogReader, decode};
 use crate::upcast::Upcasters;
 
 /// How long a read of streams may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many events of a stream are read at once.
 const PAGE: usize = 1_000;
+/// How often a load begins anew because events left the database or came back meanwhile.
+const TRIES: u32 = 5;
 /// How many snapshots are written at once: few, since they take connections that loads want too.
 const SNAPSHOTTING: usize = 2;
 
@@ -136,14 +139,44 @@ impl EventStore {
         after: &[(&str, i64)],
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let mut tries = 0;
+        let events = loop {
+            let (events, gone) = self.streams_here(aggregate_type, after, limit).await?;
+            if gone.is_empty() {
+                break events;
+            }
+            tries += 1;
+            match bounded(self.reader().archived(aggregate_type, &gone, limit)).await {
+                Ok(mut archived) => {
+                    for events in archived.values_mut() {
+                        let old = std::mem::take(events).into_iter();
+                        *events = old.map(|event| self.todays(event)).collect::<Result<_, _>>()?;
+                    }
+                    break together(archived, events, &gone, limit);
+                }
+                // Some have come back since they were missed.
+                Err(StoreError::LogDiverged { .. } | StoreError::NotArchived { .. }) if tries < TRIES => {}
+                Err(error) => return Err(error),
+            }
+        };
+        Ok(events)
+    }
+
+    /// Those of them that are in the database, and the streams of which earlier ones have left it.
+    pub(crate) async fn streams_here(
+        &self,
+        aggregate_type: &str,
+        after: &[(&str, i64)],
+        limit: usize,
+    ) -> Result<(Vec<RecordedEvent>, Vec<Gone>), StoreError> {
         let (ids, versions): (Vec<&str>, Vec<i64>) = after.iter().copied().unzip();
-        // An event without a position stands for those that have left the database, up to its sequence.
+        // An event without a position stands for those that have left, from one sequence to another.
         let statement = format!(
-            "SELECT {COLUMNS} FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
+            "SELECT {COLUMNS}, NULL::bigint AS until FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
              CROSS JOIN LATERAL (SELECT * FROM events WHERE aggregate_type = $1 AND aggregate_id = wanted.id \
              AND sequence > wanted.version ORDER BY sequence LIMIT $4) AS next \
-             UNION ALL SELECT NULL, NULL, s.aggregate_type, s.aggregate_id, s.detached, NULL, NULL, NULL, NULL, NULL \
-             FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
+             UNION ALL SELECT NULL, NULL, s.aggregate_type, s.aggregate_id, wanted.version, NULL, NULL, NULL, NULL, NULL, \
+             s.detached FROM unnest($2::text[], $3::bigint[]) AS wanted (id, version) \
              JOIN partitioned_streams s ON s.aggregate_type = $1 AND s.aggregate_id = wanted.id \
              AND s.detached > wanted.version ORDER BY aggregate_id, sequence"
         );
@@ -152,21 +185,19 @@ impl EventStore {
         let rows = tokio::time::timeout(READ_TIMEOUT, query.fetch_all(&self.pool))
             .await
             .map_err(|_elapsed| StoreError::TimedOut)??;
-        let mut events = Vec::with_capacity(rows.len());
-        let mut gone = Vec::new();
+        let (mut events, mut gone) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in &rows {
-            if row.try_get::<Option<Position>, _>(0)?.is_some() {
-                events.push(decode(row)?);
+            if let Some(until) = row.try_get(10)? {
+                gone.push(Gone { aggregate_id: row.try_get(3)?, after: row.try_get(4)?, until });
             } else {
-                gone.push(row.try_get::<String, _>(3)?);
+                events.push(self.todays(decode(row)?)?);
             }
         }
-        if !gone.is_empty() {
-            let reader = self.reader();
-            events = reader.with_detached(aggregate_type, after, &gone, events, limit).await?;
-        }
-        let todays = |event: RecordedEvent| Ok(self.upcasters.upcast(&event)?.unwrap_or(event));
-        events.into_iter().map(todays).collect()
+        Ok((events, gone))
+    }
+
+    fn todays(&self, event: RecordedEvent) -> Result<RecordedEvent, StoreError> {
+        Ok(self.upcasters.upcast(&event)?.unwrap_or(event))
     }
 
     /// Those of these commands that took effect, with the fingerprints of their inputs: one statement for what would
@@ -201,4 +232,27 @@ impl EventStore {
         sqlx::query("SELECT 1").fetch_one(&self.pool).await?.try_get::<i32, _>(0)?;
         Ok(())
     }
+}
+
+/// What has left the database and what has not, in the order of streams and sequences, and at most `limit` of each stream.
+fn together(
+    archived: BTreeMap<String, Vec<RecordedEvent>>,
+    here: Vec<RecordedEvent>,
+    gone: &[Gone],
+    limit: usize,
+) -> Vec<RecordedEvent> {
+    let mut all = archived;
+    for event in here {
+        // A page of what has left may end before what has not.
+        let follows = |events: &Vec<RecordedEvent>| {
+            events.last().is_none_or(|last| last.sequence + 1 == event.sequence)
+        };
+        let events = all.entry(event.aggregate_id.clone()).or_default();
+        if events.len() < limit
+            && (follows(events) || !gone.iter().any(|one| one.aggregate_id == event.aggregate_id))
+        {
+            events.push(event);
+        }
+    }
+    all.into_values().flatten().collect()
 }

@@ -9,6 +9,8 @@ CREATE TABLE log_partitions (
     attached       boolean NOT NULL DEFAULT true,
     -- SHA-256 of the table of contents of its file; without one it has no file.
     archive_sha256 bytea,
+    -- How often it has left or come back.
+    changes        integer NOT NULL DEFAULT 0,
     CHECK (attached OR archive_sha256 IS NOT NULL)
 );
 
@@ -24,22 +26,33 @@ CREATE TABLE partitioned_streams (
     PRIMARY KEY (aggregate_type, aggregate_id)
 );
 
--- An event may be deleted where another table of the log has it too, and nowhere else.
+-- An event may be deleted where it lies in a partition too, byte for byte, and nowhere else. From a partition none may be.
 CREATE FUNCTION refuse_loss() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    part  log_partitions;
+    kept  bigint := 0;
+    there bigint;
 BEGIN
-    IF EXISTS (
-        SELECT FROM gone g
-        WHERE NOT EXISTS (
-            SELECT FROM events e
-            WHERE e.position = g.position AND e.event_id = g.event_id AND e.aggregate_type = g.aggregate_type
-              AND e.aggregate_id = g.aggregate_id AND e.sequence = g.sequence AND e.event_type = g.event_type
-              AND e.event_version = g.event_version AND e.recorded_at = g.recorded_at
-              AND e.payload::text = g.payload::text AND e.metadata::text = g.metadata::text
-        )
-    ) THEN
+    FOR part IN
+        SELECT p.* FROM log_partitions p, (SELECT min(position) AS first, max(position) AS last FROM gone) g
+        WHERE p.attached AND p.first <= g.last AND p.last >= g.first
+    LOOP
+        EXECUTE format(
+            'SELECT count(*) FROM gone g JOIN %I.%I e ON e.position = g.position AND e.event_id = g.event_id '
+            'AND e.aggregate_type = g.aggregate_type AND e.aggregate_id = g.aggregate_id AND e.sequence = g.sequence '
+            'AND e.event_type = g.event_type AND e.event_version = g.event_version AND e.recorded_at = g.recorded_at '
+            'AND e.payload::text = g.payload::text AND e.metadata::text = g.metadata::text',
+            TG_TABLE_SCHEMA, log_partition_name(part.first, part.last)) INTO there;
+        kept := kept + there;
+    END LOOP;
+    IF kept < (SELECT count(*) FROM gone) THEN
         RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NULL;
+END $$;
+-- Nobody's temporary tables stand for the log's.
+DO $$ BEGIN
+    EXECUTE format('ALTER FUNCTION refuse_loss() SET search_path = %I, pg_temp', current_schema());
 END $$;
 DROP TRIGGER events_are_immutable ON events;
 CREATE TRIGGER events_are_immutable BEFORE UPDATE OR TRUNCATE ON events
@@ -50,63 +63,77 @@ CREATE TRIGGER events_are_not_lost AFTER DELETE ON events REFERENCING OLD TABLE 
 CREATE FUNCTION log_partition_name(first bigint, last bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
     $$ SELECT format('events_%s_%s', first, last) $$;
 
--- Gives a partition that is filled its keys, has it checked, and makes it part of the log.
-CREATE FUNCTION join_log_partition(p_first bigint, p_last bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- One at a time keeps the partitions.
+CREATE FUNCTION keep_log_partitions() RETURNS void LANGUAGE sql AS
+    $$ SELECT pg_advisory_xact_lock(hashtext('daybook partitions')) $$;
+
+-- Makes an empty partition that readers look into, in place of one that was made before and never filled. It is to be
+-- committed, and everybody who reads meanwhile waited for, before it is filled: whoever has a plan without it would see
+-- neither the events that were moved nor where they are now.
+CREATE FUNCTION create_log_partition(p_first bigint, p_last bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    part text := log_partition_name(p_first, p_last);
-    rows bigint;
+    part   text := log_partition_name(p_first, p_last);
+    unused regclass;
 BEGIN
-    EXECUTE format('ALTER TABLE %I ADD PRIMARY KEY (aggregate_type, aggregate_id, sequence), ADD UNIQUE (position)',
-                   part);
-    EXECUTE format('SELECT count(*) FROM %I WHERE position BETWEEN %s AND %s', part, p_first, p_last) INTO rows;
-    IF rows <> p_last - p_first + 1 THEN
-        RAISE EXCEPTION 'the partition has % of the events % to %', rows, p_first, p_last;
-    END IF;
+    PERFORM keep_log_partitions();
+    FOR unused IN
+        SELECT i.inhrelid::regclass FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'events'::regclass AND NOT EXISTS (
+            SELECT FROM log_partitions p WHERE p.attached AND log_partition_name(p.first, p.last) = c.relname)
+    LOOP
+        EXECUTE format('ALTER TABLE %s NO INHERIT events', unused);
+        EXECUTE format('DROP TABLE %s', unused);
+    END LOOP;
+    EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING CONSTRAINTS, CHECK (position >= %s AND position <= %s), '
+                   'PRIMARY KEY (aggregate_type, aggregate_id, sequence), UNIQUE (position))', part, p_first, p_last);
     EXECUTE format('CREATE TRIGGER events_are_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON %I '
                    'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', part);
     EXECUTE format('ALTER TABLE %I INHERIT events', part);
-    EXECUTE format('ANALYZE %I', part);
 END $$;
 
--- A table for the events of a range, not yet part of the log.
-CREATE FUNCTION create_log_partition(p_first bigint, p_last bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- Refuses a partition that does not have every event of its range.
+CREATE FUNCTION check_log_partition(p_first bigint, p_last bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    rows bigint;
 BEGIN
-    EXECUTE format('CREATE TABLE %I (LIKE events INCLUDING CONSTRAINTS, CHECK (position >= %s AND position <= %s))',
-                   log_partition_name(p_first, p_last), p_first, p_last);
+    EXECUTE format('SELECT count(*) FROM %I', log_partition_name(p_first, p_last)) INTO rows;
+    IF rows <> p_last - p_first + 1 THEN
+        RAISE EXCEPTION 'the partition has % of the events % to %', rows, p_first, p_last;
+    END IF;
 END $$;
 
--- Moves the events after the last partition, up to and with this position, into a new one. Appends go on meanwhile.
-CREATE FUNCTION cut_log_partition(upto bigint) RETURNS void LANGUAGE plpgsql
+-- Moves the events after the last partition, up to and with this position, into the empty one for them. Appends go on
+-- meanwhile.
+CREATE FUNCTION cut_log_partition(p_first bigint, p_last bigint) RETURNS void LANGUAGE plpgsql
 SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-    first bigint;
+    part text := log_partition_name(p_first, p_last);
 BEGIN
-    LOCK TABLE log_partitions IN SHARE ROW EXCLUSIVE MODE;
-    SELECT coalesce(max(p.last), 0) + 1 INTO STRICT first FROM log_partitions p;
-    IF upto % 4096 <> 0 OR upto < first OR upto > (SELECT d.position FROM event_directory_head d) THEN
-        RAISE EXCEPTION 'a partition ends where a full block of the log does, and position % does not', upto
+    PERFORM keep_log_partitions();
+    IF p_last % 4096 <> 0 OR p_last < p_first OR p_last > (SELECT d.position FROM event_directory_head d)
+       OR p_first <> (SELECT coalesce(max(p.last), 0) + 1 FROM log_partitions p) THEN
+        RAISE EXCEPTION 'a partition goes on after the last one to the end of a full block, unlike % to %', p_first, p_last
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM create_log_partition(first, upto);
     EXECUTE format('INSERT INTO %I SELECT * FROM ONLY events e WHERE e.position >= %s AND e.position <= %s '
-                   'ORDER BY e.position', log_partition_name(first, upto), first, upto);
-    PERFORM join_log_partition(first, upto);
+                   'ORDER BY e.position', part, p_first, p_last);
+    PERFORM check_log_partition(p_first, p_last);
     EXECUTE format('INSERT INTO partitioned_streams (aggregate_type, aggregate_id, version) '
                    'SELECT aggregate_type, aggregate_id, max(sequence) FROM %I GROUP BY aggregate_type, aggregate_id '
-                   'ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET version = EXCLUDED.version',
-                   log_partition_name(first, upto));
-    DELETE FROM ONLY events e WHERE e.position >= first AND e.position <= upto;
-    INSERT INTO log_partitions (first, last) VALUES (first, upto);
+                   'ON CONFLICT (aggregate_type, aggregate_id) DO UPDATE SET version = EXCLUDED.version', part);
+    INSERT INTO log_partitions (first, last) VALUES (p_first, p_last);
+    DELETE FROM ONLY events e WHERE e.position >= p_first AND e.position <= p_last;
 END $$;
 
--- Takes the oldest partition that is there out of the log: its events are in its file only.
-CREATE FUNCTION detach_log_partition(p_last bigint) RETURNS void LANGUAGE plpgsql AS $$
+-- Takes the oldest partition that is there out of the log: its events are in its file only, which is the one that this
+-- digest vouches for.
+CREATE FUNCTION detach_log_partition(p_last bigint, p_archive bytea) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     part text;
 BEGIN
-    LOCK TABLE log_partitions IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM keep_log_partitions();
     SELECT log_partition_name(p.first, p.last) INTO part FROM log_partitions p
-    WHERE p.last = p_last AND p.attached AND p.archive_sha256 IS NOT NULL
+    WHERE p.last = p_last AND p.attached AND p.archive_sha256 = p_archive
       AND NOT EXISTS (SELECT FROM log_partitions older WHERE older.attached AND older.last < p.last)
       AND EXISTS (SELECT FROM ONLY events);
     IF part IS NULL THEN
@@ -117,17 +144,17 @@ BEGIN
                    'FROM (SELECT aggregate_type, aggregate_id, max(sequence) AS version, '
                    'array_agg(DISTINCT (position - 1) / 4096) AS blocks FROM %I GROUP BY aggregate_type, aggregate_id) m '
                    'WHERE s.aggregate_type = m.aggregate_type AND s.aggregate_id = m.aggregate_id', part);
+    UPDATE log_partitions SET attached = false, changes = changes + 1 WHERE last = p_last;
     EXECUTE format('ALTER TABLE %I NO INHERIT events', part);
     EXECUTE format('DROP TABLE %I', part);
-    UPDATE log_partitions SET attached = false WHERE last = p_last;
 END $$;
 
--- Makes the newest partition that is not there part of the log again, after it was made and filled from its file.
+-- Makes the newest partition that is not there part of the log again, after it was filled from its file.
 CREATE FUNCTION attach_log_partition(p_last bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     part log_partitions;
 BEGIN
-    LOCK TABLE log_partitions IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM keep_log_partitions();
     SELECT p.* INTO part FROM log_partitions p
     WHERE p.last = p_last AND NOT p.attached
       AND NOT EXISTS (SELECT FROM log_partitions newer WHERE NOT newer.attached AND newer.last > p.last);
@@ -135,14 +162,14 @@ BEGIN
         RAISE EXCEPTION 'only the newest partition that is not there can come back'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM join_log_partition(part.first, part.last);
+    PERFORM check_log_partition(part.first, part.last);
     EXECUTE format('UPDATE partitioned_streams s SET detached = m.version - 1, '
                    'blocks = ARRAY(SELECT b FROM unnest(s.blocks) b WHERE b < (%s - 1) / 4096) '
                    'FROM (SELECT aggregate_type, aggregate_id, min(sequence) AS version FROM %I '
                    'GROUP BY aggregate_type, aggregate_id) m '
                    'WHERE s.aggregate_type = m.aggregate_type AND s.aggregate_id = m.aggregate_id',
                    part.first, log_partition_name(part.first, part.last));
-    UPDATE log_partitions SET attached = true WHERE last = p_last;
+    UPDATE log_partitions SET attached = true, changes = changes + 1 WHERE last = p_last;
 END $$;
 
 -- As before (0011_append_by_exception.sql), but a stream whose events are all in partitions has their version.

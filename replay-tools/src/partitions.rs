@@ -53,11 +53,7 @@ pub(crate) async fn run(settings: &Settings, asked: Partitions) -> Result<(), Fa
             None => say("there are no old events beyond the last partition"),
         },
         Partitions::Archive(Which { last }) => {
-            let archives = archives(settings)?;
-            partitions.archive(last, &archives).await?;
-            for partition in partitions.list().await?.iter().filter(|partition| partition.last == last) {
-                say(&archives.path(partition.first, partition.last).display().to_string());
-            }
+            say(&partitions.archive(last, &archives(settings)?).await?.display().to_string());
         }
         Partitions::Detach(Which { last }) => {
             partitions.detach(last, &archives(settings)?).await?;

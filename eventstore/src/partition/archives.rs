@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Partition;
-use super::file::{ArchiveFile, Digest, Writing};
+use super::file::{ArchiveFile, Digest, Writing, named};
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
 
@@ -28,16 +28,16 @@ impl Archives {
         Self { folder: folder.into().into() }
     }
 
-    /// The file of a partition with these positions.
-    pub fn path(&self, first: Position, last: Position) -> PathBuf {
-        // As long as positions can be, so that a listing has them in order.
-        self.folder.join(format!("events-{first:019}-{last:019}.copy.zst"))
+    /// The file of a partition; nothing when it has none. Its name has the positions, as long as they can be, so that a
+    /// listing has them in order, and the beginning of the digest that vouches for it, so that none takes another's place.
+    pub fn path(&self, partition: &Partition) -> Option<PathBuf> {
+        let name = |digest: &Digest| named(partition.first, partition.last, digest);
+        partition.archive.as_ref().map(|digest| self.folder.join(name(digest)))
     }
 
     pub(super) async fn begin(&self, positions: RangeInclusive<Position>) -> Result<Writing, StoreError> {
-        let path = self.path(*positions.start(), *positions.end());
-        let named = path.clone();
-        off_thread(&named, move || Writing::begin(&path, &positions)).await
+        let folder = Arc::clone(&self.folder);
+        off_thread(&self.folder, move || Writing::begin(&folder, &positions)).await
     }
 
     pub(super) async fn add(&self, mut writing: Writing, lines: Vec<u8>) -> Result<Writing, StoreError> {
@@ -53,12 +53,20 @@ impl Archives {
     /// # Errors
     /// [`StoreError::Archive`] when it cannot be read or is not the one that was written.
     pub(crate) async fn open(&self, partition: &Partition) -> Result<Archive, StoreError> {
-        let path = self.path(partition.first, partition.last);
-        let digest =
-            partition.archive.ok_or_else(|| StoreError::NotArchived { position: partition.first })?;
+        let known = partition.archive.zip(self.path(partition));
+        let (digest, path) = known.ok_or(StoreError::NotArchived { position: partition.first })?;
         let named = path.clone();
         let file = off_thread(&named, move || ArchiveFile::open(&path, &digest)).await?;
         Ok(Archive { file: Arc::new(file) })
+    }
+
+    /// Reads the archive of a partition through.
+    pub(super) async fn verify(&self, partition: &Partition) -> Result<(), StoreError> {
+        let archive = self.open(partition).await?;
+        for block in archive.blocks() {
+            archive.events(block).await?;
+        }
+        Ok(())
     }
 }
 

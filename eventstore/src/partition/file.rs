@@ -45,7 +45,7 @@ struct Block {
 #[derive(Debug)]
 pub(super) struct Writing {
     file: File,
-    path: PathBuf,
+    folder: PathBuf,
     part: PathBuf,
     contents: Contents,
     offset: u64,
@@ -61,10 +61,15 @@ pub(super) struct ArchiveFile {
 /// SHA-256 of a file's table of contents, which has that of each block: it vouches for the whole file.
 pub(super) type Digest = [u8; 32];
 
+/// The name of the file with this digest.
+pub(super) fn named(first: Position, last: Position, digest: &Digest) -> String {
+    format!("events-{first:019}-{last:019}-{}.copy.zst", hex(&digest[..8]))
+}
+
 impl Writing {
-    /// A file for these positions.
-    pub(super) fn begin(path: &Path, positions: &RangeInclusive<Position>) -> io::Result<Self> {
-        let part = path.with_extension("part");
+    /// A file in this folder for these positions.
+    pub(super) fn begin(folder: &Path, positions: &RangeInclusive<Position>) -> io::Result<Self> {
+        let part = folder.join(format!("events-{}-{}.part", positions.start(), positions.end()));
         let contents = Contents {
             form: FORM.to_owned(),
             first: *positions.start(),
@@ -72,7 +77,7 @@ impl Writing {
             columns: COLUMNS.map(str::to_owned).to_vec(),
             blocks: Vec::new(),
         };
-        Ok(Self { file: File::create(&part)?, path: path.to_owned(), part, contents, offset: 0 })
+        Ok(Self { file: File::create(&part)?, folder: folder.to_owned(), part, contents, offset: 0 })
     }
 
     /// Adds the lines of the next block.
@@ -102,11 +107,11 @@ impl Writing {
             self.file.write_all(piece)?;
         }
         self.file.sync_all()?;
-        fs::rename(&self.part, &self.path)?;
-        if let Some(folder) = self.path.parent() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(Sha256::digest(&contents).into())
+        let digest = Sha256::digest(&contents).into();
+        let name = named(self.contents.first, self.contents.last, &digest);
+        fs::rename(&self.part, self.folder.join(name))?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(digest)
     }
 }
 

@@ -6,6 +6,7 @@ mod archives;
 mod file;
 mod text;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -16,15 +17,30 @@ use sqlx::{Executor as _, PgPool, Postgres, Row};
 pub(crate) use self::archives::Archive;
 pub use self::archives::Archives;
 use self::file::Digest;
+use crate::bounded::bounded;
 use crate::error::StoreError;
 use crate::event::Position;
 use crate::reader::BLOCK;
 
 /// How long the database may take for one block.
 const BLOCK_TIME: Duration = Duration::from_secs(30);
-/// How long a partition may take that is cut, attached or detached, on the server and in all.
-const STATEMENT_TIME: &str = "SET statement_timeout = '1h'; SET lock_timeout = '5s'";
+/// How long a partition may take that is cut, attached or detached, on the server and in all. It waits for locks only for
+/// moments, since who waits for one holds up everybody after.
+const STATEMENT_TIME: &str = "SET statement_timeout = '1h'; SET lock_timeout = '200ms'";
 const WHOLE_TIME: Duration = Duration::from_hours(2);
+/// How long those who read when an empty partition was made are waited for, and how often they are looked at.
+const READERS_TIME: Duration = Duration::from_mins(2);
+const READERS_PAUSE: Duration = Duration::from_millis(50);
+/// How often a lock is tried for, and the pause between.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+/// `lock_not_available`.
+const LOCKED: &str = "55P03";
+
+/// Who reads events now, but for this session.
+const READERS: &str = "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'relation' \
+     AND relation = 'events'::regclass AND pid <> pg_backend_pid() \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 /// A range of positions whose events lie together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,27 +103,40 @@ impl Partitions {
     /// # Errors
     /// When the database fails; then everything is as before.
     pub async fn cut(&self, upto: Position, keeping: i64) -> Result<Option<Partition>, StoreError> {
-        let query = "SELECT least(d.position, h.position), coalesce((SELECT max(last) FROM log_partitions), 0) \
+        let query = "SELECT least(d.position, h.position - $1), coalesce((SELECT max(last) FROM log_partitions), 0) \
              FROM event_directory_head d, log_head h";
-        let row = sqlx::query(query).fetch_one(&self.pool).await?;
+        let row = sqlx::query(query).bind(keeping.max(0)).fetch_one(&self.pool).await?;
         let (full, reached): (Position, Position) = (row.try_get(0)?, row.try_get(1)?);
-        let head: Position =
-            sqlx::query_scalar("SELECT position FROM log_head").fetch_one(&self.pool).await?;
-        let last = upto.min(full).min(head.saturating_sub(keeping)).max(0) / BLOCK * BLOCK;
-        if last <= reached {
+        let (first, last) = (reached + 1, upto.min(full).max(0) / BLOCK * BLOCK);
+        if last < first {
             return Ok(None);
         }
-        self.alter("SELECT cut_log_partition($1)", last).await?;
+        let mut connection = self.patient().await?;
+        let cut = async {
+            create(&mut connection, first, last).await?;
+            let cut = sqlx::query("SELECT cut_log_partition($1, $2)").bind(first).bind(last);
+            cut.execute(&mut *connection).await?;
+            // What was moved is out of every reader's way.
+            connection.execute("VACUUM (ANALYZE) events").await?;
+            Ok(())
+        };
+        in_time(WHOLE_TIME, cut).await?;
         self.find(last).await
     }
 
-    /// Writes a partition's events to its file in this folder, and reads them there before it relies on them.
+    /// Writes a partition's events to a file in this folder, unless there is a good one, and reads them there before it
+    /// relies on them.
     ///
     /// # Errors
     /// When the database fails, or the file cannot be written.
-    pub async fn archive(&self, last: Position, archives: &Archives) -> Result<(), StoreError> {
+    pub async fn archive(&self, last: Position, archives: &Archives) -> Result<PathBuf, StoreError> {
         let mut partition = self.get(last).await?;
-        let mut connection = self.pool.acquire().await?;
+        if let Some(path) = archives.path(&partition)
+            && archives.verify(&partition).await.is_ok()
+        {
+            return Ok(path);
+        }
+        let mut connection = self.patient().await?;
         let mut writing = archives.begin(partition.first..=partition.last).await?;
         for first in (partition.first..=partition.last).step_by(usize::try_from(BLOCK).unwrap_or(usize::MAX))
         {
@@ -116,14 +145,13 @@ impl Partitions {
         }
         let digest = archives.finish(writing).await?;
         partition.archive = Some(digest);
-        let written = archives.open(&partition).await?;
-        for block in written.blocks() {
-            written.events(block).await?;
-        }
+        archives.verify(&partition).await?;
         let record =
             sqlx::query("UPDATE log_partitions SET archive_sha256 = $2 WHERE last = $1 AND attached");
-        record.bind(last).bind(digest.as_slice()).execute(&mut *connection).await?;
-        Ok(())
+        let record = record.bind(last).bind(digest.as_slice());
+        let recorded = bounded(async { Ok(record.execute(&mut *connection).await?) }).await?;
+        if recorded.rows_affected() == 1 { archives.path(&partition) } else { None }
+            .ok_or(StoreError::NotArchived { position: last })
     }
 
     /// Takes the oldest partition out of the database, once its file in this folder has been read through. Who reads the
@@ -133,11 +161,21 @@ impl Partitions {
     /// When there is no file that has all of its events, it is not the oldest, or the database fails; then everything is
     /// as before.
     pub async fn detach(&self, last: Position, archives: &Archives) -> Result<(), StoreError> {
-        let archive = archives.open(&self.get(last).await?).await?;
-        for block in archive.blocks() {
-            archive.events(block).await?;
+        let partition = self.get(last).await?;
+        let digest = partition.archive.ok_or(StoreError::NotArchived { position: last })?;
+        archives.verify(&partition).await?;
+        let mut connection = self.patient().await?;
+        let mut tries = 0;
+        loop {
+            let detach =
+                sqlx::query("SELECT detach_log_partition($1, $2)").bind(last).bind(digest.as_slice());
+            let detached = in_time(WHOLE_TIME, async { Ok(detach.execute(&mut *connection).await?) }).await;
+            tries += 1;
+            match detached {
+                Err(error) if is_locked(&error) && tries < TRIES => tokio::time::sleep(PAUSE).await,
+                detached => return detached.map(drop),
+            }
         }
-        self.alter("SELECT detach_log_partition($1)", last).await
     }
 
     /// Brings the newest partition that is not in the database back from its file in this folder.
@@ -146,12 +184,14 @@ impl Partitions {
     /// When the file cannot be read, it is not the newest, or the database fails; then everything is as before.
     pub async fn attach(&self, last: Position, archives: &Archives) -> Result<(), StoreError> {
         let partition = self.get(last).await?;
+        if partition.attached {
+            return Ok(());
+        }
         let archive = archives.open(&partition).await?;
         let mut connection = self.patient().await?;
         let filled = async {
+            create(&mut connection, partition.first, partition.last).await?;
             connection.execute("BEGIN").await?;
-            let create = sqlx::query("SELECT create_log_partition($1, $2)");
-            create.bind(partition.first).bind(partition.last).execute(&mut *connection).await?;
             for block in archive.blocks() {
                 let lines = archive.lines(block).await?;
                 let copy = format!("COPY {} ({}) FROM STDIN", table(&partition), text::COLUMNS.join(", "));
@@ -161,6 +201,7 @@ impl Partitions {
             }
             sqlx::query("SELECT attach_log_partition($1)").bind(last).execute(&mut *connection).await?;
             connection.execute("COMMIT").await?;
+            connection.execute(format!("ANALYZE {}", table(&partition)).as_str()).await?;
             Ok(())
         };
         in_time(WHOLE_TIME, filled).await
@@ -174,13 +215,6 @@ impl Partitions {
         self.find(last).await?.ok_or(StoreError::NotArchived { position: last })
     }
 
-    async fn alter(&self, statement: &str, last: Position) -> Result<(), StoreError> {
-        let mut connection = self.patient().await?;
-        let altered =
-            async { Ok(sqlx::query(statement).bind(last).execute(&mut *connection).await.map(drop)?) };
-        in_time(WHOLE_TIME, altered).await
-    }
-
     /// A connection whose statements may take long, but wait for nobody long. It does not go back to the pool.
     async fn patient(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let mut connection = self.pool.acquire().await?;
@@ -190,13 +224,44 @@ impl Partitions {
     }
 }
 
-/// The partitions that are not in the database, by their last positions.
+/// Makes an empty partition, and waits for everybody who may not know of it.
+async fn create(
+    connection: &mut PoolConnection<Postgres>,
+    first: Position,
+    last: Position,
+) -> Result<(), StoreError> {
+    let create = sqlx::query("SELECT create_log_partition($1, $2)").bind(first).bind(last);
+    create.execute(&mut **connection).await?;
+    let readers: Vec<String> = sqlx::query_scalar(READERS).fetch_all(&mut **connection).await?;
+    let wait = async {
+        loop {
+            let now: Vec<String> = sqlx::query_scalar(READERS).fetch_all(&mut **connection).await?;
+            if !readers.iter().any(|reader| now.contains(reader)) {
+                return Ok(());
+            }
+            tokio::time::sleep(READERS_PAUSE).await;
+        }
+    };
+    in_time(READERS_TIME, wait).await
+}
+
+fn is_locked(error: &StoreError) -> bool {
+    let StoreError::Database(sqlx::Error::Database(error)) = error else { return false };
+    error.code().is_some_and(|code| code == LOCKED)
+}
+
+/// The partitions that are not in the database, by their last positions, and how often any has left or come back.
 pub(crate) async fn detached(
     database: impl sqlx::Executor<'_, Database = Postgres>,
-) -> Result<Vec<Partition>, StoreError> {
-    let query =
-        "SELECT first, last, attached, archive_sha256 FROM log_partitions WHERE NOT attached ORDER BY last";
-    sqlx::query(query).fetch_all(database).await?.iter().map(partition).collect()
+) -> Result<(Vec<Partition>, i64), StoreError> {
+    let query = "SELECT first, last, attached, archive_sha256, changes FROM log_partitions ORDER BY last";
+    let (mut partitions, mut changes) = (Vec::new(), 0);
+    for row in sqlx::query(query).fetch_all(database).await? {
+        changes += i64::from(row.try_get::<i32, _>(4)?);
+        partitions.push(partition(&row)?);
+    }
+    partitions.retain(|partition| !partition.attached);
+    Ok((partitions, changes))
 }
 
 fn partition(row: &PgRow) -> Result<Partition, StoreError> {

@@ -15,6 +15,7 @@ use crate::partition::{Archive, Archives, Partition, detached};
 #[derive(Debug)]
 pub(super) struct Detached {
     partitions: Vec<Partition>,
+    changes: i64,
     archives: Option<Archives>,
     /// The archive that was read last.
     open: Option<(Position, Archive)>,
@@ -26,7 +27,13 @@ impl Detached {
         database: impl Executor<'_, Database = Postgres>,
         archives: Option<Archives>,
     ) -> Result<Self, StoreError> {
-        Ok(Self { partitions: detached(database).await?, archives, open: None })
+        let (partitions, changes) = detached(database).await?;
+        Ok(Self { partitions, changes, archives, open: None })
+    }
+
+    /// How often anything has left or come back.
+    pub(super) const fn changes(&self) -> i64 {
+        self.changes
     }
 
     /// The position of the last of them; 0 when there is none.
@@ -56,46 +63,65 @@ impl Detached {
     }
 }
 
-impl LogReader {
-    /// Adds to the next events of some streams, at most `limit` of each, those before them of the streams that are
-    /// `gone`: that have some which have left the database.
-    pub(crate) async fn with_detached(
-        &self,
-        aggregate_type: &str,
-        after: &[(&str, i64)],
-        gone: &[String],
-        events: Vec<RecordedEvent>,
-        limit: usize,
-    ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let stream =
-            |id: &String| StreamId { aggregate_type: aggregate_type.to_owned(), aggregate_id: id.clone() };
-        let streams: Vec<StreamId> = gone.iter().map(stream).collect();
-        let versions: HashMap<&str, i64> = after.iter().copied().collect();
-        let mut detached = Detached::now(&self.pool, self.archives.clone()).await?;
-        let mut all: BTreeMap<(String, i64), RecordedEvent> = BTreeMap::new();
-        for block in blocks_of(&self.pool, &streams).await? {
-            let wanted = detached.events(block).await?.into_iter().filter(|event| {
-                event.aggregate_type == aggregate_type
-                    && gone.contains(&event.aggregate_id)
-                    && versions
-                        .get(event.aggregate_id.as_str())
-                        .is_some_and(|version| event.sequence > *version)
-            });
-            all.extend(wanted.map(by_stream));
-        }
-        all.extend(events.into_iter().map(by_stream));
-        let mut taken: HashMap<String, usize> = HashMap::new();
-        let within = |event: &RecordedEvent| {
-            let taken = taken.entry(event.aggregate_id.clone()).or_default();
-            *taken += 1;
-            *taken <= limit
-        };
-        Ok(all.into_values().filter(within).collect())
-    }
+/// A stream some of whose events have left the database.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) aggregate_id: String,
+    /// The version after which its events are wanted.
+    pub(crate) after: i64,
+    /// The sequence of the last event that has left.
+    pub(crate) until: i64,
 }
 
-fn by_stream(event: RecordedEvent) -> ((String, i64), RecordedEvent) {
-    ((event.aggregate_id.clone(), event.sequence), event)
+impl LogReader {
+    /// The next events, at most `limit` of each, of streams of one type that have left the database, by stream and sequence.
+    ///
+    /// # Errors
+    /// [`StoreError::LogDiverged`] and [`StoreError::NotArchived`] when some have come back meanwhile.
+    pub(crate) async fn archived(
+        &self,
+        aggregate_type: &str,
+        gone: &[Gone],
+        limit: usize,
+    ) -> Result<BTreeMap<String, Vec<RecordedEvent>>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let stream = |one: &Gone| StreamId {
+            aggregate_type: aggregate_type.to_owned(),
+            aggregate_id: one.aggregate_id.clone(),
+        };
+        let streams: Vec<StreamId> = gone.iter().map(stream).collect();
+        let mut detached = Detached::now(&self.pool, self.archives.clone()).await?;
+        let mut found: BTreeMap<String, Vec<RecordedEvent>> = BTreeMap::new();
+        // The next sequence that is wanted of each, and the last.
+        let mut wanted: HashMap<&str, (i64, i64)> = gone
+            .iter()
+            .map(|one| {
+                (one.aggregate_id.as_str(), (one.after + 1, one.until.min(one.after.saturating_add(limit))))
+            })
+            .collect();
+        for block in blocks_of(&self.pool, &streams).await? {
+            if wanted.is_empty() {
+                break;
+            }
+            for event in detached.events(block).await? {
+                if event.aggregate_type != aggregate_type {
+                    continue;
+                }
+                let Some((next, last)) = wanted.get_mut(event.aggregate_id.as_str()) else { continue };
+                if event.sequence == *next {
+                    *next += 1;
+                    if *next > *last {
+                        wanted.remove(event.aggregate_id.as_str());
+                    }
+                    found.entry(event.aggregate_id.clone()).or_default().push(event);
+                }
+            }
+        }
+        match wanted.into_keys().next() {
+            Some(id) => Err(StoreError::LogDiverged { name: format!("{aggregate_type} {id}"), position: 0 }),
+            None => Ok(found),
+        }
+    }
 }
 
 /// In which blocks these streams have events that have left the database, in order.

@@ -12,7 +12,7 @@ use crate::event::Position;
 pub(crate) const BLOCK: Position = 4_096;
 /// Over how many blocks events are looked up first, and at most.
 const FIRST_WINDOW: i64 = 512;
-const MAX_WINDOW: i64 = 1 << 20;
+const MAX_WINDOW: i64 = 2_048;
 /// How many positions make a lookup a small one, after which the next goes over more blocks, and how many a large one.
 const FEW: usize = 1_024;
 const MANY: usize = 32_768;

@@ -10,6 +10,7 @@ use sqlx::{PgPool, Row};
 use uuid::Uuid;
 
 use self::detached::Detached;
+pub(crate) use self::detached::Gone;
 pub(crate) use self::directory::BLOCK;
 pub use self::scan::{Batch, Scan};
 pub use self::selection::{Selection, Slice};
@@ -18,6 +19,9 @@ pub(crate) use self::view::{COLUMNS, decode};
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
 use crate::partition::Archives;
+
+/// How often the database is asked again for what it should have.
+const TRIES: u32 = 3;
 
 /// Where the log stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +65,46 @@ impl LogReader {
     /// # Errors
     /// When the database does not answer, or an archive cannot be read.
     pub async fn read(&self, after: Position, limit: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        let rows = Selection::after(after).query(limit).build().fetch_all(&self.pool).await?;
-        let events: Vec<RecordedEvent> = rows.iter().map(decode).collect::<Result<_, _>>()?;
-        // What has left the database is older than something that has not.
-        if events.first().is_some_and(|first| first.position > after + 1) {
+        let mut tries = 0;
+        loop {
+            let rows = Selection::after(after).query(limit).build().fetch_all(&self.pool).await?;
+            let events: Vec<RecordedEvent> = rows.iter().map(decode).collect::<Result<_, _>>()?;
+            // What has left the database is older than something that has not.
+            if events.first().is_none_or(|first| first.position == after + 1) {
+                return Ok(events);
+            }
             let mut detached = Detached::now(&self.pool, self.archives.clone()).await?;
             if after < detached.reaches() {
-                let block = detached.events(after / BLOCK).await?;
-                return Ok(block.into_iter().filter(|event| event.position > after).take(limit).collect());
+                return self.read_archived(&mut detached, after, limit).await;
+            }
+            // It may have come back since it was missed.
+            tries += 1;
+            if tries == TRIES {
+                return Ok(events);
+            }
+        }
+    }
+
+    /// What has left the database, and beyond it what has not.
+    async fn read_archived(
+        &self,
+        detached: &mut Detached,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let (mut events, mut at) = (Vec::new(), after);
+        while events.len() < limit && at < detached.reaches() {
+            let block = detached.events(at / BLOCK).await?;
+            let more = block.into_iter().filter(|event| event.position > at).take(limit - events.len());
+            events.extend(more);
+            at = events.last().map_or(at, |last: &RecordedEvent| last.position);
+        }
+        if events.len() < limit {
+            let rest = Selection::after(at).query(limit - events.len());
+            let rows = { rest }.build().fetch_all(&self.pool).await?;
+            let rest: Vec<RecordedEvent> = rows.iter().map(decode).collect::<Result<_, _>>()?;
+            if rest.first().is_some_and(|first| first.position == at + 1) {
+                events.extend(rest);
             }
         }
         Ok(events)

@@ -102,6 +102,9 @@ const LISTED_PAGE: usize = 4_096;
 /// `query_canceled`: the statement took longer than statements may, since whoever reads takes their time.
 const CANCELED: &str = "57014";
 
+/// How often what is missing is looked for again.
+const TRIES: u32 = 3;
+
 /// Who reads, and for whom: on one connection, which knows the statements after their first use.
 struct Reading<'a> {
     connection: PoolConnection<Postgres>,
@@ -123,7 +126,8 @@ async fn read(
     // Who reads every position sees when one is not there, and asks then.
     let mut detached =
         if reading.selection.is_whole() { None } else { Some(reading.detached(archives.as_ref()).await?) };
-    let (began, left) = (reading.selection.begins(), detached.as_ref().map(Detached::reaches));
+    let changes = detached.as_ref().map(Detached::changes);
+    let mut stuck = (reading.selection.begins(), 0);
     loop {
         let stretch = directory.next(&mut reading.connection, &reading.selection).await?;
         let hole = match reading.stretch(stretch, detached.as_mut()).await {
@@ -134,18 +138,24 @@ async fn read(
         };
         let Some(position) = hole else { break };
         let now = reading.detached(archives.as_ref()).await?;
-        if now.reaches() <= position {
+        if now.reaches() > position {
+            detached = Some(now);
+            continue;
+        }
+        // It may have come, or come back, since it was missed.
+        stuck = if stuck.0 == position { (position, stuck.1 + 1) } else { (position, 1) };
+        if stuck.1 == TRIES {
             return Err(missing(position));
         }
-        detached = Some(now);
+        detached = None;
     }
-    // What leaves while others are looked for is not seen.
-    if let Some(left) = left
-        && reading.detached(archives.as_ref()).await?.reaches() > left.max(began)
-    {
-        return Err(missing(began));
+    // What left or came back while others were looked for may not have been seen.
+    match changes {
+        Some(changes) if reading.detached(archives.as_ref()).await?.changes() != changes => {
+            Err(missing(reading.selection.begins()))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 impl Reading<'_> {

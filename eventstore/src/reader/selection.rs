@@ -100,7 +100,12 @@ impl Selection {
     /// Only events of these streams; only they are read.
     #[must_use]
     pub fn of_streams(self, streams: impl IntoIterator<Item = StreamId>) -> Self {
-        Self { streams: Some(streams.into_iter().collect()), ..self }
+        let mut streams: Vec<StreamId> = streams.into_iter().collect();
+        streams.sort_unstable_by(|one, other| {
+            (&one.aggregate_type, &one.aggregate_id).cmp(&(&other.aggregate_type, &other.aggregate_id))
+        });
+        streams.dedup();
+        Self { streams: Some(streams), ..self }
     }
 
     /// Only events of the streams in this share.

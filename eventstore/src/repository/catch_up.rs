@@ -24,7 +24,7 @@ impl<A: Aggregate + Clone> Repository<A> {
         let short = usize::try_from(self.policy.short()).unwrap_or(usize::MAX);
         let unseen: Vec<bool> = known.iter().map(Option::is_none).collect();
         let mut states: Vec<Versioned<A>> = known.into_iter().map(Option::unwrap_or_default).collect();
-        let mut growing: Vec<usize> = self.advance(ids, &mut states, (0..ids.len()).collect(), short).await?;
+        let mut growing: Vec<usize> = self.begin(ids, &mut states, short).await?;
         let long: Vec<usize> = growing.iter().copied().filter(|index| unseen[*index]).collect();
         if !long.is_empty() {
             self.leap(ids, &mut states, &long).await?;
@@ -33,6 +33,32 @@ impl<A: Aggregate + Clone> Repository<A> {
             growing = self.advance(ids, &mut states, growing, PAGE).await?;
         }
         Ok(states)
+    }
+
+    /// Applies the next events of those that have them all in the database; returns those that may have more. A snapshot
+    /// may spare what has left it.
+    async fn begin(
+        &self,
+        ids: &[&str],
+        states: &mut [Versioned<A>],
+        page: usize,
+    ) -> Result<Vec<usize>, StoreError> {
+        let after: Vec<(&str, i64)> =
+            ids.iter().zip(&*states).map(|(id, state)| (*id, state.version)).collect();
+        let (events, gone) = self.store.streams_here(A::TYPE, &after, page).await?;
+        let mut by_stream = by_stream(events);
+        let mut growing = Vec::new();
+        for (index, id) in ids.iter().enumerate() {
+            let events = by_stream.remove(*id).unwrap_or_default();
+            let is_gone = gone.iter().any(|one| one.aggregate_id == *id);
+            if is_gone || events.len() == page {
+                growing.push(index);
+            }
+            for event in events.iter().filter(|_| !is_gone) {
+                states[index].apply(event)?;
+            }
+        }
+        Ok(growing)
     }
 
     /// Applies the next page of events to each of `which`; returns those that may have more.
@@ -45,10 +71,7 @@ impl<A: Aggregate + Clone> Repository<A> {
     ) -> Result<Vec<usize>, StoreError> {
         let after: Vec<(&str, i64)> =
             which.iter().map(|index| (ids[*index], states[*index].version)).collect();
-        let mut by_stream: HashMap<String, Vec<RecordedEvent>> = HashMap::new();
-        for event in self.store.streams(A::TYPE, &after, page).await? {
-            by_stream.entry(event.aggregate_id.clone()).or_default().push(event);
-        }
+        let mut by_stream = by_stream(self.store.streams(A::TYPE, &after, page).await?);
         let mut growing = Vec::new();
         for index in which {
             let events = by_stream.remove(ids[index]).unwrap_or_default();
@@ -81,4 +104,12 @@ impl<A: Aggregate + Clone> Repository<A> {
         }
         Ok(())
     }
+}
+
+fn by_stream(events: Vec<RecordedEvent>) -> HashMap<String, Vec<RecordedEvent>> {
+    let mut by_stream: HashMap<String, Vec<RecordedEvent>> = HashMap::new();
+    for event in events {
+        by_stream.entry(event.aggregate_id.clone()).or_default().push(event);
+    }
+    by_stream
 }

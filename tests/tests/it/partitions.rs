@@ -10,7 +10,7 @@ use daybook_domain::{Quantity, VariantId};
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::{
     Archives, CommandError, EventStore, LogReader, Partitions, Position, RecordedEvent, Repository,
-    Selection, Slice, SnapshotPolicy, StoreError, StreamId, Upcasters,
+    Selection, Slice, SnapshotPolicy, StoreError, StreamId, Upcasters, begin_tx,
 };
 use sqlx::Executor as _;
 use tokio::sync::oneshot;
@@ -50,7 +50,7 @@ impl Setting {
         let insert = format!(
             "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, \
              position, event_id, recorded_at) \
-             SELECT CASE WHEN p % 10 < 3 THEN 'Cart' ELSE 'Order' END, E'a\\\\b\\tc-' || p % 10, p / 10 + 1, \
+             SELECT CASE WHEN p % 10 < 3 THEN 'Cart' ELSE 'Order' END, E'a\\\\b\\tc-' || p % 10, (p + 9) / 10, \
              CASE WHEN p % 500 = 0 THEN 'Rare' ELSE 'Usual' END, '1', \
              (E'{{ \"n\": ' || p || E',\\n\\t\"text\":  \"Zoë \\\\\\\\ \\\\n\\\\u0041\" }}')::json, '{{}}', p, \
              gen_random_uuid(), now() - p * interval '1.000001 s' FROM generate_series(1, {EVENTS}) p; \
@@ -62,6 +62,11 @@ impl Setting {
 
     fn reader(&self) -> LogReader {
         LogReader::new(self.database.pool.clone()).with_archives(Some(self.archives.clone()))
+    }
+
+    fn store(&self) -> EventStore {
+        EventStore::new(self.database.pool.clone(), Arc::new(SystemIds), Upcasters::default())
+            .with_archives(Some(self.archives.clone()))
     }
 
     async fn cut(&self, upto: Position) {
@@ -81,8 +86,11 @@ impl Setting {
             .expect("a count")
     }
 
-    fn file(&self, first: Position, last: Position) -> PathBuf {
-        self.archives.path(first, last)
+    /// The file of the partition that ends here.
+    async fn file(&self, last: Position) -> PathBuf {
+        let partitions = self.partitions.list().await.expect("the partitions");
+        let partition = partitions.iter().find(|one| one.last == last).expect("the partition");
+        self.archives.path(partition).expect("it has a file")
     }
 }
 
@@ -186,7 +194,7 @@ async fn a_file_is_one_that_other_tools_read() {
     let lines: String =
         sqlx::query_scalar(lines).fetch_one(&setting.database.pool).await.expect("the events");
     setting.partitions.archive(4_096, &setting.archives).await.expect("a file");
-    let unpacked = std::process::Command::new("zstd").arg("-dcq").arg(setting.file(1, 4_096)).output();
+    let unpacked = std::process::Command::new("zstd").arg("-dcq").arg(setting.file(4_096).await).output();
     let unpacked = unpacked.expect("zstd, which every machine of ours has");
     let unpacked = String::from_utf8(unpacked.stdout).expect("text");
     let first_two = |line: &str| line.splitn(3, '\t').take(2).collect::<Vec<_>>().join("\t");
@@ -217,10 +225,11 @@ async fn a_damaged_file_is_neither_relied_on_nor_read() {
     setting.cut(8_192).await;
     setting.archive_and_detach(4_096).await;
     setting.partitions.archive(8_192, &setting.archives).await.expect("a file");
-    for (first, last) in [(1, 4_096), (4_097, 8_192)] {
-        let mut bytes = std::fs::read(setting.file(first, last)).expect("the file");
+    for last in [4_096, 8_192] {
+        let file = setting.file(last).await;
+        let mut bytes = std::fs::read(&file).expect("the file");
         bytes[500] ^= 1;
-        std::fs::write(setting.file(first, last), bytes).expect("it is damaged");
+        std::fs::write(file, bytes).expect("it is damaged");
     }
     let refused = setting.partitions.detach(8_192, &setting.archives).await.expect_err("it is damaged");
     assert!(matches!(refused, StoreError::Archive { .. }), "{refused:?}");
@@ -229,7 +238,7 @@ async fn a_damaged_file_is_neither_relied_on_nor_read() {
     assert!(matches!(failed, StoreError::Archive { .. }), "{failed:?}");
     let refused = setting.partitions.attach(4_096, &setting.archives).await.expect_err("it is damaged");
     assert!(matches!(refused, StoreError::Archive { .. }), "{refused:?}");
-    std::fs::remove_file(setting.file(1, 4_096)).expect("it is gone");
+    std::fs::remove_file(setting.file(4_096).await).expect("it is gone");
     setting.reader().read(0, 10).await.expect_err("it is gone");
 }
 
@@ -348,6 +357,59 @@ async fn an_aggregate_goes_on_wherever_its_past_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_spares_the_past_that_is_elsewhere() {
+    let setting = Setting::empty().await;
+    let item = some_item();
+    let often = SnapshotPolicy { every: 5, ..SNAPSHOTS };
+    let process = || {
+        let store = EventStore::new(setting.database.pool.clone(), Arc::new(SystemIds), Upcasters::default());
+        Repository::<Inventory>::new(store, often)
+    };
+    let stock = process();
+    for _ in 0..5 {
+        receive(&stock, &item).await.expect("stock");
+    }
+    let taken = "SELECT 1 FROM snapshots WHERE version = 5";
+    eventually(SOON, "there is a snapshot", async || {
+        sqlx::query(taken).fetch_optional(&setting.database.pool).await.expect("the snapshots").map(drop)
+    })
+    .await;
+    Writer::new(&setting.database).append(4_200).await;
+    setting.database.pool.execute("SELECT extend_event_directory(9)").await.expect("a directory");
+    setting.cut(4_096).await;
+    setting.archive_and_detach(4_096).await;
+    let loaded = process().load(&item.to_string()).await.expect("it needs no archive");
+    assert_eq!((loaded.version, loaded.state.on_hand()), (5, 5));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_move_only_when_nobody_reads_who_does_not_know_where_to() {
+    let setting = Setting::filled().await;
+    let mut reading = begin_tx(&setting.database.pool).await.expect("a reader");
+    reading.execute("SELECT 1 FROM events LIMIT 1").await.expect("it reads");
+    let partitions = setting.partitions.clone();
+    let cutting = tokio::spawn(async move { partitions.cut(4_096, 0).await });
+    let made = "SELECT 1 FROM pg_tables WHERE tablename = 'events_1_4096'";
+    eventually(SOON, "the partition is made", async || {
+        sqlx::query(made).fetch_optional(&setting.database.pool).await.expect("the tables").map(drop)
+    })
+    .await;
+    let here = "SELECT count(*) FROM ONLY events";
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>(here).fetch_one(&setting.database.pool).await.expect("a count"),
+        EVENTS
+    );
+    assert!(!cutting.is_finished(), "there is one who reads");
+    reading.rollback().await.expect("it reads no more");
+    let cut = cutting.await.expect("no panic").expect("the log").expect("a partition");
+    assert_eq!((cut.first, cut.last), (1, 4_096));
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>(here).fetch_one(&setting.database.pool).await.expect("a count"),
+        EVENTS - 4_096
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn appends_and_readers_go_on_while_old_events_move() {
     let setting = Setting::filled().await;
     let writer = Writer::new(&setting.database);
@@ -367,6 +429,18 @@ async fn appends_and_readers_go_on_while_old_events_move() {
             }
         }
     });
+    let (store, stream) = (
+        setting.store(),
+        StreamId { aggregate_type: "Cart".to_owned(), aggregate_id: "a\\b\tc-1".to_owned() },
+    );
+    let (end, mut ended) = oneshot::channel::<()>();
+    let loading = tokio::spawn(async move {
+        while ended.try_recv().is_err() {
+            let events = store.stream(&stream, 0).await.expect("the stream");
+            assert!(events.iter().zip(1..).all(|(event, sequence)| event.sequence == sequence));
+            assert_eq!(events.len(), 1_250, "every tenth event");
+        }
+    });
     for last in [4_096, 8_192] {
         setting.cut(last).await;
         setting.archive_and_detach(last).await;
@@ -374,6 +448,8 @@ async fn appends_and_readers_go_on_while_old_events_move() {
     for last in [8_192, 4_096] {
         setting.partitions.attach(last, &setting.archives).await.expect("it comes back");
     }
+    let _ = end.send(());
+    loading.await.expect("the stream was whole all the time");
     eventually(SOON, "the log is read whole", async || reading.is_finished().then_some(())).await;
     reading.await.expect("the readers saw every position");
     let _ = stop.send(());

@@ -8,7 +8,7 @@ use daybook_eventstore::{LogReader, Position, RecordedEvent, Selection, Slice, S
 use sqlx::Executor as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-use crate::harness::{Database, eventually};
+use crate::harness::{Database, Writer, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -122,6 +122,32 @@ async fn a_missing_position_is_noticed_and_never_passed_over() {
     assert!(matches!(failed, StoreError::LogDiverged { position: 448, .. }), "{failed:?}");
     let failed = read(&reader, Selection::after(490).until(500), 64).await.expect_err("a hole at the end");
     assert!(matches!(failed, StoreError::LogDiverged { position: 499, .. }), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_asked_for_twice_is_read_once() {
+    let (_database, reader) = a_log().await;
+    let stream = || StreamId { aggregate_type: "Cart".to_owned(), aggregate_id: "stream-3".to_owned() };
+    let once = positions(&reader, Selection::after(0).of_streams([stream()])).await;
+    assert_eq!(positions(&reader, Selection::after(0).of_streams([stream(), stream()])).await, once);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_ends_beyond_the_log_is_read_as_far_as_the_log_goes_and_grows() {
+    let database = Database::events().await;
+    let (reader, writer) = (LogReader::new(database.pool.clone()), Writer::new(&database));
+    let appending = tokio::spawn(async move {
+        for _ in 0..300 {
+            writer.append(3).await;
+        }
+    });
+    while !appending.is_finished() {
+        let events =
+            read(&reader, Selection::after(0).until(1_000_000), 50).await.expect("nothing is missing");
+        assert!(events.iter().zip(1..).all(|(event, position)| event.position == position));
+    }
+    appending.await.expect("the appends were done");
+    assert_eq!(positions(&reader, Selection::after(0).until(1_000_000)).await.len(), 900);
 }
 
 /// More than the sockets' buffers hold.
