@@ -32,10 +32,14 @@ BEGIN
     taken := clock_timestamp();
     waited_us := extract(epoch FROM taken - started) * 1000000;
 
-    -- A command without events leaves the head where it is: of that, the key of its id tells.
-    IF head IS DISTINCT FROM p_head AND (
-        EXISTS (SELECT FROM (SELECT unnest(c_id) AS id) c JOIN commands known ON known.command_id = c.id)
-        OR EXISTS (
+    -- A command without events leaves the head where it is: of that, the key of its id tells, unless it is not to be
+    -- recorded.
+    IF EXISTS (
+        SELECT FROM (SELECT unnest(c_id) AS id, unnest(c_outcome) AS outcome) c
+        JOIN commands known ON known.command_id = c.id
+        WHERE c.outcome IS NULL OR head IS DISTINCT FROM p_head
+    ) OR (
+        head IS DISTINCT FROM p_head AND EXISTS (
             SELECT FROM (
                 SELECT unnest(s_type) AS type, unnest(s_id) AS id, unnest(s_version) AS version
             ) s

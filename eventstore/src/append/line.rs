@@ -61,7 +61,7 @@ async fn in_time<T>(
 }
 
 /// Whether the database would say the same again: it is there and in order, and refuses something in the batch.
-pub(crate) fn is_refusal(error: &StoreError) -> bool {
+pub(super) fn is_refusal(error: &StoreError) -> bool {
     /// Classes 08 (connection), 40 (rollback), 53 (resources), 57 (operator intervention): `PostgreSQL`, appendix A.
     const PASSING: [&str; 4] = ["08", "40", "53", "57"];
     /// `read_only_sql_transaction`: the primary was demoted, and a new connection may reach the new one.

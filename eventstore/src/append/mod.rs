@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::chain::Chain;
 pub(crate) use self::directory::Keeper;
 use self::line::Line;
-pub(crate) use self::line::{CONNECT, PLANNING, is_refusal};
+pub(crate) use self::line::{CONNECT, PLANNING};
 pub(crate) use self::meters::Meters;
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position, StreamId};

@@ -64,6 +64,12 @@ pub(super) struct Verdict<'a> {
 }
 
 impl Verdict<'_> {
+    /// Whether a stream was seen at another version than was wanted. The store is asked about what takes effect, and about
+    /// nothing else: that this is so rests on what was seen alone.
+    pub(super) fn has_conflict(&self) -> bool {
+        self.outcomes.iter().any(|outcome| matches!(outcome, Appended::Conflict { .. }))
+    }
+
     /// The outcomes, now that it is known where the log stood.
     pub(super) fn placed(self, head: Position) -> Vec<Appended> {
         let place = |(mut outcome, new)| {
@@ -118,7 +124,9 @@ impl<'a> Ledger<'a> {
     /// Notes what a command that takes effect changes.
     fn note(&mut self, command: &'a Append, position: Position, new: bool) {
         for part in &command.parts {
-            self.versions.insert(&part.stream, part.reached());
+            let version = self.versions.entry(&part.stream).or_default();
+            // What the chunk before did may have been seen, and more that came after it.
+            *version = part.reached().max(*version);
         }
         if let Some(outcome) = &command.outcome {
             let (fingerprint, version) = (command.fingerprint, command.version());
@@ -181,6 +189,42 @@ fn foreseen(seen: Position, before: Option<&Before>) -> Option<Position> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::append::Part;
+    use crate::event::NewEvent;
+
+    /// A command of one event for the only stream.
+    fn command(number: u128, expected: i64) -> Append {
+        let event = NewEvent {
+            event_id: uuid::Uuid::from_u128(number),
+            event_type: "Happened".to_owned(),
+            event_version: "1".to_owned(),
+            payload: "{}".to_owned(),
+            metadata: "{}".to_owned(),
+        };
+        let stream = StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: "only".to_owned() };
+        Append {
+            command_id: CommandId::new(uuid::Uuid::from_u128(number)),
+            fingerprint: Fingerprint::of(&[]),
+            parts: vec![Part { stream, expected, events: vec![event], chain: Arc::default() }],
+            outcome: Some("null".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_the_chunk_before_did_does_not_undo_what_was_seen_to_come_after_it() {
+        let before = |done| Before { chunk: Arc::new(vec![command(1, 0)]), done, head: Some((0, 1)) };
+        let judged = |expected, version, before: &Before| {
+            let seen = Seen { head: version, versions: vec![version], ..Seen::default() };
+            let commands = [command(2, expected)];
+            let verdict = judge(&commands, &seen, Some(before));
+            (verdict.has_conflict(), verdict.done)
+        };
+        assert_eq!(judged(1, 0, &before(vec![(0, 1)])), (false, vec![0]), "it came after the look");
+        assert_eq!(judged(1, 1, &before(vec![(0, 1)])), (false, vec![0]), "it was seen");
+        assert_eq!(judged(2, 2, &before(vec![(0, 1)])), (false, vec![0]), "somebody else came after it");
+        assert_eq!(judged(1, 2, &before(vec![(0, 1)])), (true, vec![]));
+        assert_eq!(judged(1, 0, &before(vec![])), (true, vec![]), "it was done before");
+    }
 
     #[test]
     fn what_was_seen_holds_when_nothing_but_the_chunk_before_came_in_between() {

@@ -1,6 +1,5 @@
 //! One of an import's connections: opened when first used, and given up as soon as anything fails on it.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use daybook_domain::CommandId;
@@ -9,11 +8,12 @@ use sqlx::{ConnectOptions as _, Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::copy::Rows;
+use super::failure::Failure;
 use super::judge::{Before, Known, Seen, Verdict, judge, streams};
 use crate::append::{Append, Appended, CONNECT, Fingerprint, PLANNING};
 use crate::bounded::bounded;
 use crate::error::StoreError;
-use crate::event::{NewEvent, Position, StreamId};
+use crate::event::{NewEvent, Position};
 
 const SESSION: [(&str, &str); 2] = [("statement_timeout", "30s"), ("temp_buffers", "16MB")];
 
@@ -30,9 +30,10 @@ const STAGE: &str = "COPY pg_temp.import_staged (number, aggregate_type, aggrega
 /// How many bytes are sent at once.
 const SENDING: usize = 64 << 10;
 
-const HEAD: &str = "SELECT position FROM log_head";
-/// Of those streams that there are.
-const VERSIONS: &str = "SELECT s.i, stream.version
+/// Where the log stands, the versions of those streams that there are, and the commands that are known.
+const LOOK: &str = "SELECT NULL::integer, position, NULL::bigint, NULL::uuid, NULL::bytea, NULL::text FROM log_head
+    UNION ALL
+    SELECT s.i, NULL, stream.version, NULL, NULL, NULL
     FROM (SELECT unnest($1::text[]) AS type, unnest($2::text[]) AS id, generate_series(1, cardinality($1)) AS i) s
     CROSS JOIN LATERAL (
         SELECT coalesce((
@@ -44,9 +45,10 @@ const VERSIONS: &str = "SELECT s.i, stream.version
             WHERE p.aggregate_type = s.type AND p.aggregate_id = s.id
         )) AS version
     ) stream
-    WHERE stream.version IS NOT NULL";
-const KNOWN: &str = "SELECT c.command_id, c.fingerprint, c.position, c.version, c.outcome::text
-    FROM (SELECT unnest($1::uuid[]) AS id) w JOIN commands c ON c.command_id = w.id";
+    WHERE stream.version IS NOT NULL
+    UNION ALL
+    SELECT NULL, c.position, c.version, c.command_id, c.fingerprint, c.outcome::text
+    FROM (SELECT unnest($3::uuid[]) AS id) w JOIN commands c ON c.command_id = w.id";
 const MOVE: &str = "SELECT head, waited_us FROM import_chunk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
 /// The line to the primary.
@@ -78,40 +80,66 @@ impl Line {
     ///
     /// # Errors
     /// When the database does not answer in time or refuses. Then nothing was done.
-    pub(super) async fn make_ready(&mut self, chunk: &[Append]) -> Result<Ready, StoreError> {
+    pub(super) async fn make_ready(&mut self, chunk: &[Append]) -> Result<Ready, Failure> {
         let (mut connection, used) = match self.open.take() {
             Some(connection) => (connection, true),
-            None => (self.connect().await?, false),
+            None => (self.connect().await.map_err(Failure::to_connect)?, false),
         };
-        bounded(async {
+        let making_ready = bounded(async {
             if used {
                 connection.execute(CLEAR).await?;
             }
             let seen = look_up(&mut connection, chunk).await?;
             stage(&mut connection, chunk, &seen).await?;
             Ok(Ready { connection, seen })
-        })
-        .await
+        });
+        making_ready.await.map_err(Failure::with_chunk)
     }
 
-    /// Has the chunk take effect, after the one before.
+    /// Has the chunk take effect, when it was made ready after the one before was done.
     ///
     /// # Errors
     /// When the database does not answer in time, refuses, or is not as it was seen. It may be that all was done only
     /// when there was no answer.
-    pub(super) async fn write(
+    pub(super) async fn write(&mut self, chunk: &[Append], ready: Ready) -> Result<Written, Failure> {
+        let Ready { connection, seen } = ready;
+        let verdict = judge(chunk, &seen, None);
+        self.carry_out(connection, chunk, &seen, verdict).await
+    }
+
+    /// Has the chunk take effect, when it was made ready before the one before was done. Returns nothing, and does nothing,
+    /// when there is a conflict that may be there only because it was looked too early: the one before may rest on what
+    /// others did, and says nothing of that.
+    ///
+    /// # Errors
+    /// Those of [`Line::write`].
+    pub(super) async fn write_after(
         &mut self,
         chunk: &[Append],
         ready: Ready,
         before: Option<&Before>,
-    ) -> Result<Written, StoreError> {
-        let Ready { mut connection, seen } = ready;
+    ) -> Result<Option<Written>, Failure> {
+        let Ready { connection, seen } = ready;
         let verdict = judge(chunk, &seen, before);
+        if verdict.has_conflict() {
+            self.open = Some(connection);
+            return Ok(None);
+        }
+        self.carry_out(connection, chunk, &seen, verdict).await.map(Some)
+    }
+
+    async fn carry_out(
+        &mut self,
+        mut connection: PgConnection,
+        chunk: &[Append],
+        seen: &Seen,
+        verdict: Verdict<'_>,
+    ) -> Result<Written, Failure> {
         let mut head = seen.head;
         if !verdict.done.is_empty() {
             let began = Instant::now();
-            let moving = bounded(move_in(&mut connection, chunk, &seen, &verdict));
-            let (stood, waited) = moving.await?;
+            let moving = bounded(move_in(&mut connection, chunk, seen, &verdict));
+            let (stood, waited) = moving.await.map_err(Failure::with_chunk)?;
             head = stood;
             metrics::histogram!("daybook_append_head_wait_seconds").record(waited);
             metrics::histogram!("daybook_import_hold_seconds").record(began.elapsed().saturating_sub(waited));
@@ -130,36 +158,29 @@ impl Line {
     }
 }
 
-/// Where the log stands is looked at first: when it stands there still, the rest is as it was seen.
+/// Looks at all of it at one moment: a command that is known and a stream that it has not yet moved would not fit together.
 async fn look_up(connection: &mut PgConnection, chunk: &[Append]) -> Result<Seen, StoreError> {
-    let head = connection.fetch_one(HEAD).await?.try_get(0)?;
-    let versions = look_up_versions(connection, &streams(chunk)).await?;
-    let ids: Vec<Uuid> = chunk.iter().map(|command| command.command_id.uuid()).collect();
-    let mut known = HashMap::new();
-    for row in sqlx::query(KNOWN).bind(ids).fetch_all(connection).await? {
-        // A fingerprint of another length is no command's input.
-        let fingerprint = Fingerprint(row.try_get::<Vec<u8>, _>(1)?.try_into().unwrap_or_default());
-        let (position, version, outcome) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
-        known.insert(CommandId::new(row.try_get(0)?), Known { fingerprint, position, version, outcome });
-    }
-    Ok(Seen { head, versions, known })
-}
-
-/// The version of each of these streams.
-async fn look_up_versions(
-    connection: &mut PgConnection,
-    streams: &[&StreamId],
-) -> Result<Vec<i64>, StoreError> {
+    let streams = streams(chunk);
     let types: Vec<&str> = streams.iter().map(|stream| stream.aggregate_type.as_str()).collect();
     let ids: Vec<&str> = streams.iter().map(|stream| stream.aggregate_id.as_str()).collect();
-    let mut versions = vec![0; streams.len()];
-    for row in sqlx::query(VERSIONS).bind(types).bind(ids).fetch_all(connection).await? {
-        let number = usize::try_from(row.try_get::<i32, _>(0)?).unwrap_or(0);
-        if let Some(version) = versions.get_mut(number.wrapping_sub(1)) {
-            *version = row.try_get(1)?;
+    let commands: Vec<Uuid> = chunk.iter().map(|command| command.command_id.uuid()).collect();
+    let mut seen = Seen { versions: vec![0; streams.len()], ..Seen::default() };
+    for row in sqlx::query(LOOK).bind(types).bind(ids).bind(commands).fetch_all(connection).await? {
+        if let Some(id) = row.try_get(3)? {
+            // A fingerprint of another length is no command's input.
+            let fingerprint = Fingerprint(row.try_get::<Vec<u8>, _>(4)?.try_into().unwrap_or_default());
+            let (position, version, outcome) = (row.try_get(1)?, row.try_get(2)?, row.try_get(5)?);
+            seen.known.insert(CommandId::new(id), Known { fingerprint, position, version, outcome });
+        } else if let Some(number) = row.try_get::<Option<i32>, _>(0)? {
+            let number = usize::try_from(number).unwrap_or(0);
+            if let Some(version) = seen.versions.get_mut(number.wrapping_sub(1)) {
+                *version = row.try_get(2)?;
+            }
+        } else {
+            seen.head = row.try_get(1)?;
         }
     }
-    Ok(versions)
+    Ok(seen)
 }
 
 /// The commands that may take effect, with their indices: only their events are sent.

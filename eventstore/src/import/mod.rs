@@ -3,6 +3,7 @@
 //! then, and for a chunk at a time, is the head row locked, so that live appends go on in between.
 
 mod copy;
+mod failure;
 mod judge;
 mod line;
 mod send;
@@ -93,6 +94,9 @@ impl<S: Stream<Item = Append> + Unpin> Import<S> {
 
     /// What became of the next commands, in their order, once that is committed; nothing when there are no more. What the
     /// database refuses as such, JSON that is none for example, is that command's error and nobody else's.
+    ///
+    /// It takes whole chunks from the stream first, as many as can be on their way, and gives no outcome before that. A stream
+    /// that yields nothing more until it has seen the outcomes of what it yielded stops the import for good.
     ///
     /// # Errors
     /// When the database fails or does not answer in time. Then this is the end; what was on its way may have taken

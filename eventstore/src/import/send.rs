@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Landed;
+use super::failure::Failure;
 use super::judge::Before;
 use super::line::{Line, Written};
-use crate::append::{Append, Appended, DEADLINE, Meters, is_refusal};
+use crate::append::{Append, Appended, DEADLINE, Meters};
 use crate::error::StoreError;
 
 /// The first pause before a chunk is tried again; it doubles up to [`MAX_PAUSE`].
@@ -48,34 +49,39 @@ async fn in_turn(
     turn: Option<oneshot::Receiver<Option<Before>>>,
 ) -> Result<InTurn, StoreError> {
     let ready = line.make_ready(chunk).await;
+    let first = turn.is_none();
     let before = match turn {
         // Gone with a chunk that failed: nothing is to come after that.
         Some(turn) => turn.await.map_err(|_gone| StoreError::Closed)?,
         None => None,
     };
     let written = match ready {
-        Ok(ready) => line.write(chunk, ready, before.as_ref()).await,
-        Err(error) => Err(error),
+        Ok(ready) if first => line.write(chunk, ready).await.map(Some),
+        Ok(ready) => line.write_after(chunk, ready, before.as_ref()).await,
+        Err(failure) => Err(failure),
     };
     let meters = Meters::new();
     match written {
-        Ok(Written { outcomes, head }) => Ok((settle(&meters, chunk, outcomes), Some(head))),
-        Err(error) => {
-            note_retry(&error);
-            Ok((piecemeal(line, &meters, chunk).await?, None))
-        }
+        Ok(Some(Written { outcomes, head })) => return Ok((settle(&meters, chunk, outcomes), Some(head))),
+        Ok(None) => {}
+        Err(Failure { error, .. }) => note_retry(&error),
     }
+    piecemeal(line, &meters, chunk).await
 }
 
 /// Has a chunk take effect as a whole or, when the database refuses something in it, in halves, down to what it is.
-async fn piecemeal(line: &mut Line, meters: &Meters, chunk: &[Append]) -> Result<Sent, StoreError> {
+async fn piecemeal(line: &mut Line, meters: &Meters, chunk: &[Append]) -> Result<InTurn, StoreError> {
     let mut sent = Vec::with_capacity(chunk.len());
+    let mut head = None;
     let mut pieces = vec![chunk];
     while let Some(piece) = pieces.pop() {
         match try_until(line, piece, Instant::now() + DEADLINE).await {
-            Ok(outcomes) => sent.extend(settle(meters, piece, outcomes)),
-            Err(error) if !is_final(&error) => return Err(error),
-            Err(error) => match piece {
+            Ok(written) => {
+                head = (piece.len() == chunk.len()).then_some(written.head);
+                sent.extend(settle(meters, piece, written.outcomes));
+            }
+            Err(Failure { error, is_refusal: false }) => return Err(error),
+            Err(Failure { error, .. }) => match piece {
                 [command] => sent.push(answer(meters, command, Err(error))),
                 piece => {
                     let (first, second) = piece.split_at(piece.len() / 2);
@@ -84,41 +90,29 @@ async fn piecemeal(line: &mut Line, meters: &Meters, chunk: &[Append]) -> Result
             },
         }
     }
-    Ok(sent)
+    Ok((sent, head))
 }
 
 /// Tries until the database answers. Whether an attempt without an answer took effect does not matter: the command ids
 /// make the repetition harmless.
-async fn try_until(
-    line: &mut Line,
-    chunk: &[Append],
-    deadline: Instant,
-) -> Result<Vec<Appended>, StoreError> {
+async fn try_until(line: &mut Line, chunk: &[Append], deadline: Instant) -> Result<Written, Failure> {
     let mut pause = FIRST_PAUSE;
     loop {
         let attempt = async {
             let ready = line.make_ready(chunk).await?;
-            line.write(chunk, ready, None).await
+            line.write(chunk, ready).await
         };
-        let error = match attempt.await {
-            Ok(written) => return Ok(written.outcomes),
-            Err(error) => error,
+        let failure = match attempt.await {
+            Ok(written) => return Ok(written),
+            Err(failure) => failure,
         };
-        if is_final(&error) || Instant::now() + pause > deadline {
-            return Err(error);
+        if failure.is_refusal || Instant::now() + pause > deadline {
+            return Err(failure);
         }
-        note_retry(&error);
+        note_retry(&failure.error);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
-}
-
-/// Whether the database would say the same again.
-fn is_final(error: &StoreError) -> bool {
-    /// `unique_violation`: a command was recorded meanwhile that appends nothing. The next look sees it.
-    const RECORDED: &str = "23505";
-    let StoreError::Database(sqlx::Error::Database(database)) = error else { return false };
-    is_refusal(error) && database.code().is_none_or(|code| code != RECORDED)
 }
 
 fn note_retry(error: &StoreError) {

@@ -8,6 +8,7 @@ mod imports;
 mod log;
 mod model;
 mod series;
+mod turns;
 
 use std::cell::RefCell;
 
