@@ -85,11 +85,42 @@ impl ProcessError {
     /// Whether trying again in a moment is all there is to do.
     pub(crate) const fn is_transient(&self) -> bool {
         match self {
-            Self::Store(StoreError::Undecodable { .. } | StoreError::UnknownEvent { .. })
+            Self::Store(
+                StoreError::Undecodable { .. }
+                | StoreError::UnknownEvent { .. }
+                | StoreError::LogDiverged { .. }
+                | StoreError::Archive { .. }
+                | StoreError::Archived { .. }
+                | StoreError::NotArchived { .. },
+            )
             | Self::Unknown(_)
             | Self::Waiting
             | Self::Refused(_) => false,
             Self::Store(_) | Self::Conflict | Self::Timer(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_for_good_is_not_waited_for_in_memory() {
+        let name = "inventory".to_owned();
+        for error in [
+            StoreError::Archived { position: 7 },
+            StoreError::NotArchived { position: 7 },
+            StoreError::LogDiverged { name, position: 7 },
+            StoreError::Archive {
+                path: "archive".to_owned(),
+                source: std::io::ErrorKind::InvalidData.into(),
+            },
+        ] {
+            assert!(!ProcessError::Store(error).is_transient());
+        }
+        for error in [StoreError::TimedOut, StoreError::Overloaded, StoreError::Closed] {
+            assert!(ProcessError::Store(error).is_transient());
         }
     }
 }

@@ -19,6 +19,9 @@ use crate::timers::{Timer, Timers};
 
 /// How many events are in hand at once; the log waits for the rest.
 const IN_HAND: usize = 1_024;
+/// How far the log is read beyond a reaction that does not end: 16 MB of checkpoints, and as much to be read again after a
+/// restart.
+const SPAN: usize = 262_144;
 /// How many events are read at once.
 const BATCH: usize = 256;
 /// How often the checkpoint is written when it has moved.
@@ -61,7 +64,7 @@ pub async fn run(
     let followed = loop {
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
-            batch = events.recv(), if work.in_hand < IN_HAND => match batch {
+            batch = events.recv(), if work.has_room() => match batch {
                 Some(Ok(batch)) => work.begin(&batch),
                 Some(Err(error)) => break Err(error),
                 None => break Err(StoreError::Closed),
@@ -108,6 +111,10 @@ impl Work {
             running: JoinSet::new(),
             in_hand: 0,
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_hand < IN_HAND && self.watermark.span() < SPAN
     }
 
     fn begin(&mut self, batch: &[(Checkpoint, RecordedEvent)]) {

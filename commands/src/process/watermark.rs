@@ -21,6 +21,11 @@ impl Watermark {
         self.done
     }
 
+    /// How many events there are from the first that is not done to the last that was begun.
+    pub(super) fn span(&self) -> usize {
+        self.begun.len()
+    }
+
     /// Begins the next event.
     pub(super) fn begin(&mut self, event: Checkpoint) {
         self.begun.push_back((event, false));
@@ -57,8 +62,8 @@ mod tests {
         }
         watermark.end(7);
         watermark.end(6);
-        assert_eq!(watermark.done(), at(4));
+        assert_eq!((watermark.done(), watermark.span()), (at(4), 3));
         watermark.end(5);
-        assert_eq!(watermark.done(), at(7));
+        assert_eq!((watermark.done(), watermark.span()), (at(7), 0));
     }
 }
