@@ -98,8 +98,8 @@ pub(crate) async fn find<A: DeserializeOwned>(
     ids: &[&str],
     policy: SnapshotPolicy,
 ) -> Result<HashMap<String, Snapshot<A>>, StoreError> {
-    let rows =
-        sqlx::query(FIND).bind(aggregate_type).bind(ids).bind(policy.state_version).fetch_all(pool).await?;
+    let statement = sqlx::query(FIND).bind(aggregate_type).bind(ids).bind(policy.state_version);
+    let rows = bounded(async { Ok(statement.fetch_all(pool).await?) }).await?;
     let mut found = HashMap::with_capacity(rows.len());
     for row in rows {
         let (id, state): (String, String) = (row.try_get(0)?, row.try_get(3)?);

@@ -230,17 +230,18 @@ where
         let mut each: Vec<&str> = ids.to_vec();
         each.sort_unstable();
         each.dedup();
+        // They are held meanwhile: what is heard of an aggregate that was left behind would be lost.
+        let slots: Vec<Arc<Slot<A>>> = each.iter().map(|id| self.slot(id)).collect();
         let mut known = Vec::with_capacity(each.len());
-        for id in &each {
-            known.push(self.slot(id).lock().await.committed().cloned());
+        for slot in &slots {
+            known.push(slot.lock().await.committed().cloned());
         }
         let fresh = self.catch_up(&each, known).await?;
-        for (id, versioned) in each.iter().zip(&fresh) {
-            let slot = self.slot(id);
+        for ((id, slot), versioned) in each.iter().zip(&slots).zip(&fresh) {
             slot.hear(versioned.version);
             let mut entry = slot.lock().await;
             entry.commit(versioned);
-            self.weigh(id, &slot, &mut entry);
+            self.weigh(id, slot, &mut entry);
         }
         let loaded = |id: &&str| {
             let index = each.binary_search(id).ok()?;

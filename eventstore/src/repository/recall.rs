@@ -7,6 +7,7 @@ use sqlx::Row;
 
 use super::entry::Slot;
 use super::{Loaded, Repository};
+use crate::bounded::bounded;
 use crate::command::{CommandContext, CommandError, Executed};
 use crate::error::StoreError;
 use crate::event::RecordedEvent;
@@ -95,13 +96,11 @@ where
         id: &str,
         context: &CommandContext,
     ) -> Result<Option<Executed<A>>, CommandError<A::Error>> {
-        let found = sqlx::query(
+        let statement = sqlx::query(
             "SELECT fingerprint, position, version, outcome::text FROM commands WHERE command_id = $1",
         )
-        .bind(context.command_id.uuid())
-        .fetch_optional(self.store.pool())
-        .await
-        .map_err(StoreError::from)?;
+        .bind(context.command_id.uuid());
+        let found = bounded(async { Ok(statement.fetch_optional(self.store.pool()).await?) }).await?;
         let Some(row) = found else { return Ok(None) };
         let read = |row: &sqlx::postgres::PgRow| {
             Ok::<_, sqlx::Error>((

@@ -7,7 +7,7 @@ use std::time::Duration;
 use daybook_domain::inventory::{Inventory, InventoryCommand, StockItem};
 use daybook_domain::{Quantity, VariantId};
 use daybook_eventstore::process::SystemIds;
-use daybook_eventstore::{EventStore, Remembered, Repository, SnapshotPolicy, Upcasters};
+use daybook_eventstore::{EventStore, LogReader, Remembered, Repository, SnapshotPolicy, Upcasters};
 use futures::future::join_all;
 
 use crate::harness::notebook::{Notebook, Page, Write};
@@ -139,4 +139,43 @@ async fn repositories_of_one_store_share_its_bound_and_nothing_else() {
     }
     assert!(store.remembered().bytes <= 1 << 20);
     assert_eq!(write(&other, "same", "page").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_heard_while_a_state_is_loaded_is_not_lost_with_what_is_forgotten_meanwhile() {
+    let database = Database::events().await;
+    // Room for little.
+    let here = Repository::<Notebook>::new(process(&database, 16 << 10), SNAPSHOTS).hearing();
+    let elsewhere = Repository::<Notebook>::new(process(&database, 1 << 20), SNAPSHOTS);
+    // Whoever comes once there is no room left is the first to go.
+    let forget = async |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            here.presume_new(&format!("other-{number}")).await;
+        }
+    };
+    forget(0..1_000).await;
+    assert_eq!(write(&elsewhere, "heard", "page").await, 1);
+    let mut event = LogReader::new(database.pool.clone()).find(1).await.expect("the log").expect("an event");
+
+    let mut held = database.pool.begin().await.expect("a transaction");
+    sqlx::query("LOCK events").execute(&mut *held).await.expect("the lock");
+    let loading = tokio::spawn({
+        let here = here.clone();
+        async move { here.load("heard").await.expect("it loads").version }
+    });
+    eventually(SOON, "it is being loaded", || async {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND wait_event_type = 'Lock' AND query LIKE '%AS wanted (id, version)%'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&database.pool).await.expect("a count");
+        (waiting == 1).then_some(())
+    })
+    .await;
+    forget(1_000..2_000).await;
+    // The second event, which is not there yet for whoever loads.
+    event.sequence = 2;
+    here.hear(&event);
+    held.rollback().await.expect("it is given up");
+    assert_eq!(loading.await.expect("it ends"), 1);
+    assert_eq!(write(&elsewhere, "heard", "another page").await, 2);
+    assert_eq!(here.recall("heard").await.expect("it loads").version, 2);
 }
