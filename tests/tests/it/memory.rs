@@ -7,7 +7,9 @@ use std::time::Duration;
 use daybook_domain::inventory::{Inventory, InventoryCommand, StockItem};
 use daybook_domain::{Quantity, VariantId};
 use daybook_eventstore::process::SystemIds;
-use daybook_eventstore::{EventStore, LogReader, Remembered, Repository, SnapshotPolicy, Upcasters};
+use daybook_eventstore::{
+    EventStore, LogReader, Remembered, Repository, SnapshotPolicy, Upcasters, begin_tx,
+};
 use futures::future::join_all;
 
 use crate::harness::notebook::{Notebook, Page, Write};
@@ -157,7 +159,7 @@ async fn what_is_heard_while_a_state_is_loaded_is_not_lost_with_what_is_forgotte
     assert_eq!(write(&elsewhere, "heard", "page").await, 1);
     let mut event = LogReader::new(database.pool.clone()).find(1).await.expect("the log").expect("an event");
 
-    let mut held = database.pool.begin().await.expect("a transaction");
+    let mut held = begin_tx(&database.pool).await.expect("a transaction");
     sqlx::query("LOCK events").execute(&mut *held).await.expect("the lock");
     let loading = tokio::spawn({
         let here = here.clone();

@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use daybook_eventstore::{Append, Appended, EventStore};
+use daybook_eventstore::{Append, Appended, EventStore, begin_tx};
 use futures::{Stream, StreamExt as _, stream};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
@@ -41,7 +41,7 @@ async fn import(store: &EventStore, commands: impl Stream<Item = Append>) -> Vec
 
 /// As long as it is there, nothing is written to the log.
 async fn hold(pool: &PgPool) -> Transaction<'static, Postgres> {
-    let mut held = pool.begin().await.expect("a transaction");
+    let mut held = begin_tx(pool).await.expect("a transaction");
     sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *held).await.expect("the lock");
     held
 }
