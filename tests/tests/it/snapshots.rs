@@ -209,10 +209,9 @@ async fn a_snapshot_of_what_the_log_does_not_have_any_more_is_not_believed() {
     assert_eq!(taken.all().await, of_before);
     assert_eq!(stock.found_by(&stock.process(1)).await, (70, 110), "the log is another");
 
-    // What stands on nothing makes room, however far it says it is, once no process can just be writing what it stands on.
+    // What stands on nothing makes room, however far it says it is, once it cannot be on its way any more.
     restore(&database, 40).await;
-    let old = "UPDATE snapshots SET taken_at = taken_at - interval '2 minutes'";
-    database.pool.execute(old).await.expect("they are older");
+    taken.days_ago(1).await;
     stock.grow(&stock.process(1), 41, 3).await;
     eventually(SOON, "its place is taken", || async {
         taken.all().await.last().filter(|last| **last == (1, 41)).map(|_| ())
