@@ -28,6 +28,9 @@ const BLOCK_TIME: Duration = Duration::from_secs(30);
 /// moments, since who waits for one holds up everybody after.
 const STATEMENT_TIME: &str = "SET statement_timeout = '1h'; SET lock_timeout = '200ms'";
 const WHOLE_TIME: Duration = Duration::from_hours(2);
+/// To make an empty partition holds nobody up who appends or reads, and the server's own housekeeping steps aside only after
+/// a second.
+const PATIENTLY: &str = "SET lock_timeout = '10s'";
 /// How long those who read when an empty partition was made are waited for, and how often they are looked at.
 const READERS_TIME: Duration = Duration::from_mins(2);
 const READERS_PAUSE: Duration = Duration::from_millis(50);
@@ -116,8 +119,7 @@ impl Partitions {
             create(&mut connection, first, last).await?;
             let cut = sqlx::query("SELECT cut_log_partition($1, $2)").bind(first).bind(last);
             cut.execute(&mut *connection).await?;
-            // What was moved is out of every reader's way.
-            connection.execute("VACUUM (ANALYZE) events").await?;
+            tidy(&mut connection, "VACUUM (ANALYZE) events").await;
             Ok(())
         };
         in_time(WHOLE_TIME, cut).await?;
@@ -201,7 +203,7 @@ impl Partitions {
             }
             sqlx::query("SELECT attach_log_partition($1)").bind(last).execute(&mut *connection).await?;
             connection.execute("COMMIT").await?;
-            connection.execute(format!("ANALYZE {}", table(&partition)).as_str()).await?;
+            tidy(&mut connection, &format!("ANALYZE {}", table(&partition))).await;
             Ok(())
         };
         in_time(WHOLE_TIME, filled).await
@@ -230,8 +232,10 @@ async fn create(
     first: Position,
     last: Position,
 ) -> Result<(), StoreError> {
+    connection.execute(PATIENTLY).await?;
     let create = sqlx::query("SELECT create_log_partition($1, $2)").bind(first).bind(last);
     create.execute(&mut **connection).await?;
+    connection.execute(sqlx::raw_sql(STATEMENT_TIME)).await?;
     let readers: Vec<String> = sqlx::query_scalar(READERS).fetch_all(&mut **connection).await?;
     let wait = async {
         loop {
@@ -243,6 +247,17 @@ async fn create(
         }
     };
     in_time(READERS_TIME, wait).await
+}
+
+/// Leaves the tables as readers like them. What was done stands without it, and the server does the same in its own time.
+async fn tidy(connection: &mut PoolConnection<Postgres>, statement: &str) {
+    if let Err(error) = connection.execute(statement).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            statement,
+            "left to the server's own housekeeping"
+        );
+    }
 }
 
 fn is_locked(error: &StoreError) -> bool {
