@@ -60,6 +60,12 @@ impl Fragile {
         let address = operators_address(&process).await;
         (process, address)
     }
+
+    /// The log's head, as a metric tells a position.
+    async fn head(&self) -> f64 {
+        let head = sqlx::query_scalar("SELECT position::float8 FROM log_head");
+        head.fetch_one(&self.shop.events.pool).await.expect("the head")
+    }
 }
 
 /// What a process says of itself: whether it is ready, whether it lacks something useful, and which dependencies are
@@ -220,7 +226,9 @@ async fn a_relay_that_cannot_publish_says_how_much_waits_and_for_how_long() {
     let (relay, address) = fragile.start("daybook-relay", &[]).await;
     let lantern = fragile.shop.product(1_000, 5).await;
     let none = [("daybook_relay_lag_positions", 0.0, 0.0), ("daybook_relay_lag_seconds", 0.0, 0.0)];
-    measures(&address, &[("daybook_relay_published_total", 1.0, MOST), none[0], none[1]]).await;
+    // All of it: a relay that has heard of half of the product's events lacks nothing that it knows of.
+    let head = fragile.head().await;
+    measures(&address, &[("daybook_relay_published_total", head, head), none[0], none[1]]).await;
     fragile.nats.cut();
     for _ in 0..3 {
         fragile.shop.receive(lantern, "LON", 1).await;
@@ -243,9 +251,9 @@ async fn a_relay_that_cannot_publish_says_how_much_waits_and_for_how_long() {
     measures(&address, &[("daybook_relay_leader", 1.0, 1.0), none[0], none[1]]).await;
 }
 
-/// The metric that says how far the read model of stock is behind, in this unit.
-fn lag_of_stock(unit: &str) -> String {
-    format!("daybook_projection_lag_{unit}{{projection=\"stock\",version=\"1\"}}")
+/// A metric of the read model of stock.
+fn of_stock(measure: &str) -> String {
+    format!("daybook_projection_{measure}{{projection=\"stock\",version=\"1\"}}")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,9 +261,10 @@ async fn a_projector_that_cannot_write_says_how_much_it_lacks_and_for_how_long()
     let fragile = Fragile::new().await;
     let (_projector, address) = fragile.start("daybook-projector", &["stock"]).await;
     let lantern = fragile.shop.product(1_000, 5).await;
-    let (positions, seconds) = (lag_of_stock("positions"), lag_of_stock("seconds"));
+    let [position, positions, seconds] = ["position", "lag_positions", "lag_seconds"].map(of_stock);
     let none = [(positions.as_str(), 0.0, 0.0), (seconds.as_str(), 0.0, 0.0)];
-    measures(&address, &none).await;
+    let head = fragile.head().await;
+    measures(&address, &[(&position, head, head), none[0], none[1]]).await;
     fragile.read.cut();
     for _ in 0..3 {
         fragile.shop.receive(lantern, "LON", 1).await;
@@ -270,9 +279,10 @@ async fn a_projector_that_stands_by_for_another_lacks_nothing() {
     let fragile = Fragile::new().await;
     let (_first, address) = fragile.start("daybook-projector", &["stock"]).await;
     let lantern = fragile.shop.product(1_000, 5).await;
-    let (positions, seconds) = (lag_of_stock("positions"), lag_of_stock("seconds"));
+    let [position, positions, seconds] = ["position", "lag_positions", "lag_seconds"].map(of_stock);
     let none = [(positions.as_str(), 0.0, 0.0), (seconds.as_str(), 0.0, 0.0)];
-    measures(&address, &none).await;
+    let head = fragile.head().await;
+    measures(&address, &[(&position, head, head), none[0], none[1]]).await;
     fragile.read.cut();
     fragile.shop.receive(lantern, "LON", 1).await;
     measures(&address, &[(&positions, 1.0, 1.0)]).await;
@@ -281,14 +291,10 @@ async fn a_projector_that_stands_by_for_another_lacks_nothing() {
     let told = [("EVENTS_URL", events), ("READ_URL", read), TOLD[0], TOLD[1]];
     let _second = Process::start("daybook-projector", &["stock"], &told);
     eventually(SOON, "the other one goes on", || async {
-        let position = "SELECT position FROM projections WHERE name = 'stock' AND status = 'live'";
-        let position: i64 =
+        let position = "SELECT position::float8 FROM projections WHERE name = 'stock' AND status = 'live'";
+        let position: f64 =
             sqlx::query_scalar(position).fetch_one(&fragile.read_models.pool).await.expect("the register");
-        let head: i64 = sqlx::query_scalar("SELECT position FROM log_head")
-            .fetch_one(&fragile.shop.events.pool)
-            .await
-            .expect("the head");
-        (position == head).then_some(())
+        (position == fragile.head().await).then_some(())
     })
     .await;
     fragile.read.mend();
