@@ -8,12 +8,14 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use super::json::Json;
 use super::{Append, Appended, Part};
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position};
 
 const APPEND: &str = "SELECT head, waited_us, x_command, x_status, x_position, x_version, x_outcome \
-     FROM append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+     FROM append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+     $22)";
 
 const APPEND_ONE: &str =
     "SELECT head, waited_us FROM append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -36,7 +38,7 @@ struct Commands<'a> {
     reach: Vec<i64>,
     /// What its first stream's version will be.
     version: Vec<i64>,
-    outcome: Vec<Option<&'a str>>,
+    outcome: Vec<Option<Json<'a>>>,
 }
 
 /// A row a version that a stream must be at.
@@ -67,8 +69,8 @@ struct Events<'a> {
     id: Vec<Uuid>,
     event_type: Vec<&'a str>,
     event_version: Vec<&'a str>,
-    payload: Vec<&'a str>,
-    metadata: Vec<&'a str>,
+    payload: Vec<Json<'a>>,
+    metadata: Vec<Json<'a>>,
 }
 
 impl<'a> Columns<'a> {
@@ -100,7 +102,7 @@ impl<'a> Commands<'a> {
         self.fingerprint.push(&append.fingerprint.0);
         self.reach.push(i64::try_from(reach).unwrap_or(i64::MAX));
         self.version.push(append.version());
-        self.outcome.push(append.outcome.as_deref());
+        self.outcome.push(append.outcome.as_deref().map(Json));
     }
 }
 
@@ -137,16 +139,26 @@ impl<'a> Events<'a> {
             self.id.push(event.event_id);
             self.event_type.push(&event.event_type);
             self.event_version.push(&event.event_version);
-            self.payload.push(&event.payload);
-            self.metadata.push(&event.metadata);
+            self.payload.push(Json(&event.payload));
+            self.metadata.push(Json(&event.metadata));
         }
     }
+}
+
+/// How a batch is sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sender {
+    /// Whose it is: of one writer, no two batches that are on their way at once touch what the other changes.
+    pub(super) writer: i64,
+    /// Whether another one is on its way.
+    pub(super) beside: bool,
 }
 
 /// Appends the batch in one commit and returns an outcome for each of its commands.
 pub(super) async fn append(
     connection: &mut PgConnection,
     batch: &[&Append],
+    sender: Sender,
 ) -> Result<Vec<Appended>, StoreError> {
     if let [append] = batch
         && let [part] = append.parts.as_slice()
@@ -155,7 +167,7 @@ pub(super) async fn append(
     {
         return Ok(vec![done]);
     }
-    append_many(connection, batch).await
+    append_many(connection, batch, sender).await
 }
 
 /// Appends a single event; nothing when that is not possible, and then nothing was done.
@@ -183,9 +195,17 @@ async fn append_one(
     Ok(head.map(|head| Appended::Done { position: head + 1, version: part.expected + 1 }))
 }
 
-async fn append_many(connection: &mut PgConnection, batch: &[&Append]) -> Result<Vec<Appended>, StoreError> {
+async fn append_many(
+    connection: &mut PgConnection,
+    batch: &[&Append],
+    sender: Sender,
+) -> Result<Vec<Appended>, StoreError> {
     let Columns { commands, versions, dependencies, events } = Columns::of(batch);
+    // Nothing but the lock keeps another process from recording, meanwhile, a command that this one does not record.
+    let early = sender.beside && commands.outcome.iter().all(Option::is_some);
     let statement = sqlx::query(APPEND)
+        .bind(sender.writer)
+        .bind(early)
         .bind(&commands.id)
         .bind(&commands.fingerprint)
         .bind(&commands.reach)

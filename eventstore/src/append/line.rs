@@ -1,11 +1,14 @@
 //! One of the appender's connections: opened when first used, and given up as soon as it is in doubt.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
 
-use super::{Append, Appended, batch};
+use super::batch::{self, Sender};
+use super::{Append, Appended};
 use crate::error::StoreError;
 
 /// How long the database may take to accept the connection.
@@ -28,26 +31,37 @@ pub(crate) const PLANNING: [(&str, &str); 5] = [
 pub(super) struct Line {
     database: PgConnectOptions,
     open: Option<PgConnection>,
+    /// What an appender's lines tell the store that they are. It becomes another one when a batch is given up that the
+    /// store may still be at: of that, nobody here knows what it touches any more.
+    writer: Arc<AtomicI64>,
 }
 
 impl Line {
-    pub(super) fn to(database: PgConnectOptions) -> Self {
-        Self { database: database.options(PLANNING), open: None }
+    pub(super) fn to(database: PgConnectOptions, writer: Arc<AtomicI64>) -> Self {
+        Self { database: database.options(PLANNING), open: None, writer }
     }
 
-    /// Appends the batch in one commit and returns an outcome for each of its commands.
+    /// Appends the batch in one commit and returns an outcome for each of its commands; `beside` another one that is on
+    /// its way.
     ///
     /// # Errors
     /// When the database does not answer in time or refuses; only a refusal ([`is_refusal`]) means that nothing was done.
-    pub(super) async fn append(&mut self, batch: &[&Append]) -> Result<Vec<Appended>, StoreError> {
+    pub(super) async fn append(
+        &mut self,
+        batch: &[&Append],
+        beside: bool,
+    ) -> Result<Vec<Appended>, StoreError> {
         let mut connection = match self.open.take() {
             Some(connection) => connection,
             None => in_time(CONNECT, async { Ok(self.database.connect().await?) }).await?,
         };
-        let appended = in_time(ATTEMPT, batch::append(&mut connection, batch)).await;
+        let sender = Sender { writer: self.writer.load(Ordering::Relaxed), beside };
+        let appended = in_time(ATTEMPT, batch::append(&mut connection, batch, sender)).await;
         // What was cut off may be half-way, and a server that was replaced is to be left.
         if appended.as_ref().err().is_none_or(is_refusal) {
             self.open = Some(connection);
+        } else {
+            self.writer.fetch_add(1, Ordering::Relaxed);
         }
         appended
     }

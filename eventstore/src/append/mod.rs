@@ -4,6 +4,7 @@
 mod batch;
 mod chain;
 mod directory;
+mod json;
 mod line;
 mod meters;
 mod select;
@@ -11,6 +12,7 @@ mod task;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use daybook_domain::CommandId;
@@ -217,9 +219,13 @@ impl Appender {
     /// when the last clone is dropped and the queue is empty.
     pub fn start(database: &PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let lines = (0..LINES).map(|_| Line::to(database.clone())).collect();
+        let hasher = RandomState::new();
+        // A number that no other appender has, since no other hashes alike.
+        let writer = i64::from_ne_bytes(hasher.hash_one("writer").to_ne_bytes());
+        let writer = Arc::new(AtomicI64::new(writer));
+        let lines = (0..LINES).map(|_| Line::to(database.clone(), Arc::clone(&writer))).collect();
         tokio::spawn(task::run(lines, waiting, Keeper::start(database.clone())));
-        Self { queue, hasher: RandomState::new() }
+        Self { queue, hasher }
     }
 
     /// Queues an append without waiting. Appends of one chain take effect in the order they are queued in.

@@ -53,9 +53,10 @@ pub(super) async fn run(lines: Vec<Line>, mut queue: mpsc::Receiver<Queued>, kee
             if batch.is_empty() {
                 idle.push((number, line));
             } else {
+                let beside = !aloft.is_empty();
                 aloft.push(Aloft { line: number, commands: batch.len(), claims });
                 let (meters, keeper) = (&meters, &keeper);
-                sending.push(async move { (number, send(line, batch, meters, keeper).await) });
+                sending.push(async move { (number, send(line, batch, beside, meters, keeper).await) });
                 continue;
             }
         }
@@ -82,12 +83,12 @@ fn worthwhile(aloft: &[Aloft]) -> usize {
     aloft.iter().map(|batch| batch.commands / 2).max().map_or(1, |half| half.max(WORTHWHILE))
 }
 
-async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters, keeper: &Keeper) -> Line {
+async fn send(mut line: Line, queued: Vec<Queued>, beside: bool, meters: &Meters, keeper: &Keeper) -> Line {
     metrics::histogram!("daybook_append_batch_commands")
         .record(u32::try_from(queued.len()).unwrap_or(u32::MAX));
     let deadline = queued.iter().map(|q| q.since).min().unwrap_or_else(Instant::now) + DEADLINE;
     let appends: Vec<&Append> = queued.iter().map(|q| &q.append).collect();
-    match try_until(&mut line, &appends, deadline).await {
+    match try_until(&mut line, &appends, beside, deadline).await {
         Ok(outcomes) => {
             let last = outcomes.iter().rev().find_map(Appended::reached);
             for (queued, outcome) in queued.into_iter().zip(outcomes) {
@@ -124,7 +125,7 @@ async fn send(mut line: Line, queued: Vec<Queued>, meters: &Meters, keeper: &Kee
 }
 
 async fn one(line: &mut Line, append: &Append, deadline: Instant) -> Result<Appended, StoreError> {
-    let outcomes = try_until(line, &[append], deadline).await?;
+    let outcomes = try_until(line, &[append], false, deadline).await?;
     outcomes.into_iter().next().ok_or(StoreError::TimedOut)
 }
 
@@ -133,11 +134,12 @@ async fn one(line: &mut Line, append: &Append, deadline: Instant) -> Result<Appe
 async fn try_until(
     line: &mut Line,
     appends: &[&Append],
+    mut beside: bool,
     deadline: Instant,
 ) -> Result<Vec<Appended>, StoreError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match line.append(appends).await {
+        let error = match line.append(appends, std::mem::take(&mut beside)).await {
             Ok(outcomes) => return Ok(outcomes),
             Err(error) => error,
         };

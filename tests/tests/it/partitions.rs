@@ -435,6 +435,7 @@ async fn the_servers_housekeeping_neither_stops_a_cut_nor_fails_one_that_is_done
     let waits = "SELECT 1 FROM pg_locks WHERE relation = 'events'::regclass AND NOT granted \
          AND waitstart < clock_timestamp() - interval '500 ms'";
     eventually(SOON, "the cut waits longer than it would hold others up", async || {
+        assert!(!cutting.is_finished(), "it waits");
         sqlx::query(waits).fetch_optional(&setting.database.pool).await.expect("the locks").map(drop)
     })
     .await;

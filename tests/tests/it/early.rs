@@ -1,0 +1,170 @@
+//! What an append looks up while another batch of its process is being written: it is used when nobody else has
+//! appended meanwhile, and looked up again otherwise.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_domain::{CommandId, IdSource};
+use daybook_eventstore::process::SystemIds;
+use daybook_eventstore::{
+    Append, Appended, Appender, Chain, Fingerprint, NewEvent, Part, Pending, StreamId, begin_tx,
+};
+use futures::future::join_all;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+use crate::harness::{Database, Writer, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+/// Who appends here, and somebody else.
+const ME: i64 = 7;
+const SOMEBODY: i64 = 8;
+/// A conflict, as the append function tells it.
+const CONFLICT: i32 = 3;
+
+/// Appends one event to the stream `changed`, which is new, when the stream `seen` is new too.
+async fn append(
+    connection: &mut PgConnection,
+    writer: i64,
+    early: bool,
+    changed: &str,
+    seen: &str,
+) -> Vec<i32> {
+    let call = "SELECT coalesce(x_status, '{}') FROM append_commands($1, $2, ARRAY[$3], ARRAY[''::bytea], '{1}', '{1}', \
+         ARRAY['null'::json], '{1,1}', '{Thing,Thing}', ARRAY[$4, $5], '{0,0}', '{}', '{}', \
+         '{1}', '{Thing}', ARRAY[$4], '{1}', ARRAY[$3], '{Happened}', '{1}', ARRAY['{}'::json], ARRAY['{}'::json])";
+    let call =
+        sqlx::query_scalar(call).bind(writer).bind(early).bind(SystemIds.next()).bind(changed).bind(seen);
+    call.fetch_one(connection).await.expect("the function answers")
+}
+
+/// As long as it is there, nothing is written to the log but by it.
+async fn hold(pool: &PgPool) -> Transaction<'static, Postgres> {
+    let mut held = begin_tx(pool).await.expect("a transaction");
+    sqlx::query("SELECT FROM log_head FOR UPDATE").execute(&mut *held).await.expect("the lock");
+    held
+}
+
+/// Waits until so many sessions wait to write.
+async fn wait_for(pool: &PgPool, sessions: i64) {
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    eventually(SOON, "all are waiting", || async {
+        let waiting: i64 = sqlx::query_scalar(count).fetch_one(pool).await.expect("the sessions");
+        (waiting == sessions).then_some(())
+    })
+    .await;
+}
+
+/// What an append of mine comes to that looked at the stream `seen` early, and waited for these to append to streams.
+async fn after(others: &[(i64, &str)]) -> Vec<i32> {
+    let database = Database::events().await;
+    let mut held = hold(&database.pool).await;
+    let pool = database.pool.clone();
+    let mine = tokio::spawn(async move {
+        let mut connection = pool.acquire().await.expect("a connection");
+        append(&mut connection, ME, true, "mine", "seen").await
+    });
+    wait_for(&database.pool, 1).await;
+    for (writer, stream) in others {
+        assert!(append(&mut held, *writer, false, stream, "never").await.is_empty());
+    }
+    held.commit().await.expect("the others are done");
+    mine.await.expect("it is answered")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_looked_up_early_is_used_after_a_batch_of_ones_own() {
+    // That this one changes what was looked at is against the rules; it shows what was used.
+    assert!(after(&[(ME, "seen")]).await.is_empty());
+    assert!(after(&[(ME, "a"), (ME, "seen")]).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_looked_up_early_is_looked_up_again_after_somebody_else() {
+    assert_eq!(after(&[(SOMEBODY, "seen")]).await, [CONFLICT]);
+    assert_eq!(after(&[(SOMEBODY, "seen"), (ME, "a")]).await, [CONFLICT]);
+    assert_eq!(after(&[(ME, "a"), (SOMEBODY, "seen"), (ME, "b")]).await, [CONFLICT]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_tell_is_somebody_else() {
+    let database = Database::events().await;
+    let mut connection = database.pool.acquire().await.expect("a connection");
+    assert!(append(&mut connection, ME, false, "a", "never").await.is_empty());
+    let mut held = hold(&database.pool).await;
+    let mine = tokio::spawn(async move { append(&mut connection, ME, true, "mine", "seen").await });
+    wait_for(&database.pool, 1).await;
+    let alone = "SELECT head FROM append_command($1, '', 'null', 'Thing', 'seen', 0, $1, 'Happened', '1', '{}', '{}')";
+    let stood: Option<i64> = sqlx::query_scalar(alone)
+        .bind(SystemIds.next())
+        .fetch_one(&mut *held)
+        .await
+        .expect("the function answers");
+    assert_eq!(stood, Some(1));
+    held.commit().await.expect("it is done");
+    assert_eq!(mine.await.expect("it is answered"), [CONFLICT]);
+}
+
+fn part(id: &str, events: usize) -> Part {
+    let event = |_| NewEvent {
+        event_id: SystemIds.next(),
+        event_type: "Happened".to_owned(),
+        event_version: "1".to_owned(),
+        payload: "{}".to_owned(),
+        metadata: "{}".to_owned(),
+    };
+    Part {
+        stream: StreamId { aggregate_type: "Thing".to_owned(), aggregate_id: id.to_owned() },
+        expected: 0,
+        events: (0..events).map(event).collect(),
+        chain: Arc::new(Chain::default()),
+    }
+}
+
+fn of(parts: Vec<Part>) -> Append {
+    let outcome = Some("null".to_owned());
+    Append { command_id: CommandId::generate(&SystemIds), fingerprint: Fingerprint([0; 32]), parts, outcome }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_that_waits_behind_another_rests_on_nothing_that_has_changed() {
+    let database = Database::events().await;
+    let appender = Appender::start(&database.pool.connect_options());
+    let mut held = hold(&database.pool).await;
+    let first = appender.enqueue(of(vec![part("first", 2)])).expect("there is room");
+    wait_for(&database.pool, 1).await;
+    // As many as are worth a batch of their own beside the first.
+    let seen = part("seen", 0);
+    let appends = (0..200).map(|n| of(vec![part(&format!("stream {n}"), 1), seen.clone()]));
+    let pending: Vec<_> = appends.map(|append| appender.enqueue(append).expect("there is room")).collect();
+    wait_for(&database.pool, 2).await;
+    assert!(append(&mut held, SOMEBODY, false, "seen", "never").await.is_empty());
+    held.commit().await.expect("somebody else was quicker");
+    assert_eq!(first.outcome().await.expect("an outcome"), Appended::Done { position: 3, version: 2 });
+    for outcome in join_all(pending.into_iter().map(Pending::outcome)).await {
+        assert_eq!(outcome.expect("an outcome"), Appended::Conflict { part: 1 });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_given_up_a_batch_that_may_still_be_written_is_somebody_else_from_then_on() {
+    let database = Database::events().await;
+    let writer = Writer::new(&database);
+    let told = async || -> i64 {
+        sqlx::query_scalar("SELECT writer FROM log_head").fetch_one(&database.pool).await.expect("the head")
+    };
+    writer.append(2).await;
+    let before = told().await;
+    writer.append(2).await;
+    assert_eq!(told().await, before);
+    let held = hold(&database.pool).await;
+    let cut_off = async {
+        wait_for(&database.pool, 1).await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query(end).execute(&database.pool).await.expect("it is cut off");
+        held.rollback().await.expect("the head is free");
+    };
+    let (position, ()) = tokio::join!(writer.append(2), cut_off);
+    assert_eq!(position, 6);
+    assert_ne!(told().await, before);
+}
