@@ -8,17 +8,16 @@ ALTER TABLE log_head
     ADD alone_since bigint NOT NULL DEFAULT 0,
     ADD alone_until bigint NOT NULL DEFAULT 0;
 
-DROP FUNCTION append_commands(uuid[], bytea[], bigint[], bigint[], text[], integer[], text[], text[], bigint[], integer[],
-                              integer[], integer[], text[], text[], bigint[], uuid[], text[], text[], text[], text[]);
-
--- Appends a batch of commands in one round trip. Order is decided by the lock on the head row, taken first and held to
--- the commit. Each command has its own outcome; one command's conflict never fails its neighbours.
+-- Appends a batch of commands in one round trip. Order is decided by the lock on the head row, which is held from before
+-- the first row is written to the commit. Each command has its own outcome; one command's conflict never fails its
+-- neighbours.
 --
--- p_writer: whose batch it is: of one writer, no two that are on their way at once touch what the other changes, or share a
+-- p_writer: whose batch it is: of one writer, no two that are on their way at once change the same stream, or share a
 --     command id.
 -- p_early: whether command ids and versions may be looked up before the head row is locked. What was found is used when
---     nobody but this writer has appended since, and is looked up again otherwise. Of commands that are not recorded
---     nothing may be known early: no key would refuse one that another process has recorded meanwhile.
+--     nobody but this writer has appended since, and is looked up again otherwise. Not for a batch with a command that only
+--     looks at a stream, which another batch of this writer may change meanwhile, nor with one that is not recorded, since
+--     a command without events is recorded without a sign on the head row: keys would refuse neither.
 -- c_: a row a command, in the order they are to take effect in: its id, its input's fingerprint, how many events there
 --     are up to its last one, the version its first stream will have, and the outcome; without one it is not recorded.
 -- s_: a row a version that a stream must be at, with the 1-based index of the command.
@@ -218,4 +217,21 @@ BEGIN
     IF tell THEN
         PERFORM pg_notify('daybook_events', coalesce(head + 1, stood)::text);
     END IF;
+END $$;
+
+-- For programs of before, which go on beside those of today until they are replaced.
+CREATE OR REPLACE FUNCTION append_commands(
+    c_id uuid[], c_fingerprint bytea[], c_reach bigint[], c_version bigint[], c_outcome text[],
+    s_command integer[], s_type text[], s_id text[], s_version bigint[],
+    d_command integer[], d_on integer[],
+    e_command integer[], e_type text[], e_stream text[], e_sequence bigint[], e_id uuid[], e_event_type text[],
+    e_event_version text[], e_payload text[], e_metadata text[],
+    OUT head bigint, OUT waited_us bigint, OUT x_command integer[], OUT x_status integer[], OUT x_position bigint[],
+    OUT x_version bigint[], OUT x_outcome text[]
+) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT a.* INTO head, waited_us, x_command, x_status, x_position, x_version, x_outcome
+    FROM append_commands(NULL, false, c_id, c_fingerprint, c_reach, c_version, c_outcome::json[], s_command, s_type, s_id,
+                         s_version, d_command, d_on, e_command, e_type, e_stream, e_sequence, e_id, e_event_type,
+                         e_event_version, e_payload::json[], e_metadata::json[]) a;
 END $$;

@@ -148,7 +148,7 @@ impl<'a> Events<'a> {
 /// How a batch is sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sender {
-    /// Whose it is: of one writer, no two batches that are on their way at once touch what the other changes.
+    /// Whose it is: of one writer, no two batches that are on their way at once change the same stream.
     pub(super) writer: i64,
     /// Whether another one is on its way.
     pub(super) beside: bool,
@@ -201,8 +201,7 @@ async fn append_many(
     sender: Sender,
 ) -> Result<Vec<Appended>, StoreError> {
     let Columns { commands, versions, dependencies, events } = Columns::of(batch);
-    // Nothing but the lock keeps another process from recording, meanwhile, a command that this one does not record.
-    let early = sender.beside && commands.outcome.iter().all(Option::is_some);
+    let early = sender.beside && batch.iter().all(|append| append.is_guarded());
     let statement = sqlx::query(APPEND)
         .bind(sender.writer)
         .bind(early)

@@ -112,6 +112,12 @@ impl Append {
         self.breaks(outcome).for_each(|chain| chain.break_off());
     }
 
+    /// Whether keys alone would refuse it when it has been done, or something that it changes has changed: then what it
+    /// rests on may be looked up before the head row is locked. What it only looks at, another batch may change meanwhile.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.outcome.is_some() && !self.parts.iter().any(Part::is_condition)
+    }
+
     /// The version of its first stream when it has taken effect.
     pub(crate) fn version(&self) -> i64 {
         self.parts.first().map_or(0, Part::reached)
@@ -220,7 +226,7 @@ impl Appender {
     pub fn start(database: &PgConnectOptions) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let hasher = RandomState::new();
-        // A number that no other appender has, since no other hashes alike.
+        // No other appender hashes alike, so none has this number.
         let writer = i64::from_ne_bytes(hasher.hash_one("writer").to_ne_bytes());
         let writer = Arc::new(AtomicI64::new(writer));
         let lines = (0..LINES).map(|_| Line::to(database.clone(), Arc::clone(&writer))).collect();

@@ -98,8 +98,9 @@ async fn send(mut line: Line, queued: Vec<Queued>, beside: bool, meters: &Meters
                 keeper.reached(position);
             }
         }
-        // The database refuses something in the batch: find out what, so that its neighbours do not fail with it.
-        Err(error) if is_refusal(&error) && queued.len() > 1 => {
+        // The database refuses something in the batch, or a key does that has been there since it looked: find out what, so
+        // that its neighbours do not fail with it.
+        Err(error) if is_refusal(&error) && (queued.len() > 1 || beside) => {
             for queued in queued {
                 let outcome = if queued.append.is_unfounded() {
                     Ok(Appended::Unfounded)

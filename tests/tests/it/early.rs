@@ -125,18 +125,51 @@ fn of(parts: Vec<Part>) -> Append {
     Append { command_id: CommandId::generate(&SystemIds), fingerprint: Fingerprint([0; 32]), parts, outcome }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_append_that_waits_behind_another_rests_on_nothing_that_has_changed() {
+/// How many of the sessions that wait to write have looked up command ids.
+async fn looked(pool: &PgPool) -> i64 {
+    let count = "SELECT count(*) FROM pg_stat_activity a WHERE datname = current_database() AND wait_event_type = 'Lock' \
+         AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND relation = 'commands_pkey'::regclass)";
+    sqlx::query_scalar(count).fetch_one(pool).await.expect("the sessions")
+}
+
+// On one thread: all are queued before the appender looks.
+#[tokio::test]
+async fn who_waits_behind_another_has_looked_and_looks_again_after_somebody_else() {
     let database = Database::events().await;
     let appender = Appender::start(&database.pool.connect_options());
     let mut held = hold(&database.pool).await;
     let first = appender.enqueue(of(vec![part("first", 2)])).expect("there is room");
     wait_for(&database.pool, 1).await;
+    assert_eq!(looked(&database.pool).await, 0);
     // As many as are worth a batch of their own beside the first.
+    let appends = (0..200).map(|n| of(vec![part(&format!("stream {n}"), 1)]));
+    let pending: Vec<_> = appends.map(|append| appender.enqueue(append).expect("there is room")).collect();
+    wait_for(&database.pool, 2).await;
+    assert_eq!(looked(&database.pool).await, 1);
+    assert!(append(&mut held, SOMEBODY, false, "stream 100", "never").await.is_empty());
+    held.commit().await.expect("somebody else was quicker");
+    assert_eq!(first.outcome().await.expect("an outcome"), Appended::Done { position: 3, version: 2 });
+    for (number, outcome) in (0..).zip(join_all(pending.into_iter().map(Pending::outcome)).await) {
+        let expected = match number {
+            100 => Appended::Conflict { part: 0 },
+            _ => Appended::Done { position: 4 + number - i64::from(number > 100), version: 1 },
+        };
+        assert_eq!(outcome.expect("an outcome"), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_an_append_only_looks_at_is_looked_up_when_its_turn_has_come() {
+    let database = Database::events().await;
+    let appender = Appender::start(&database.pool.connect_options());
+    let mut held = hold(&database.pool).await;
+    let first = appender.enqueue(of(vec![part("first", 2)])).expect("there is room");
+    wait_for(&database.pool, 1).await;
     let seen = part("seen", 0);
     let appends = (0..200).map(|n| of(vec![part(&format!("stream {n}"), 1), seen.clone()]));
     let pending: Vec<_> = appends.map(|append| appender.enqueue(append).expect("there is room")).collect();
     wait_for(&database.pool, 2).await;
+    assert_eq!(looked(&database.pool).await, 0);
     assert!(append(&mut held, SOMEBODY, false, "seen", "never").await.is_empty());
     held.commit().await.expect("somebody else was quicker");
     assert_eq!(first.outcome().await.expect("an outcome"), Appended::Done { position: 3, version: 2 });
@@ -167,4 +200,17 @@ async fn who_has_given_up_a_batch_that_may_still_be_written_is_somebody_else_fro
     let (position, ()) = tokio::join!(writer.append(2), cut_off);
     assert_eq!(position, 6);
     assert_ne!(told().await, before);
+}
+
+#[tokio::test]
+async fn a_program_of_before_goes_on() {
+    let database = Database::events().await;
+    let call = "SELECT head, coalesce(x_status, '{}') FROM append_commands(ARRAY[$1], ARRAY[''::bytea], '{1}', '{1}', \
+         ARRAY['null'], '{1}', '{Thing}', '{a}', '{0}', '{}', '{}', \
+         '{1}', '{Thing}', '{a}', '{1}', ARRAY[$1], '{Happened}', '{1}', ARRAY['{}'], ARRAY['{}'])";
+    for told in [(0, Vec::new()), (1, vec![CONFLICT])] {
+        let call = sqlx::query_as(call).bind(SystemIds.next());
+        let answer: (i64, Vec<i32>) = call.fetch_one(&database.pool).await.expect("the function answers");
+        assert_eq!(answer, told);
+    }
 }
