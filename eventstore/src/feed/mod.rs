@@ -3,7 +3,8 @@
 //!
 //! Far behind the head it reads the log in large batches. Near the head it takes what the stream delivers. When that
 //! has been silent for a while, the database is asked whether the stream owes something; if so, the log's own
-//! notifications and the database are the source until the stream delivers again.
+//! notifications and the database are the source until the stream delivers again. Who wants only some of the events
+//! has the log searched for them while it is far behind, and the others left out near the head.
 
 mod live;
 mod log;
@@ -20,13 +21,15 @@ use self::tail::{Next, Tail};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
-use crate::reader::LogReader;
+use crate::reader::{Filter, LogReader};
 use crate::stream::EventStream;
 use crate::upcast::Upcasters;
 use crate::wake::{Wake, Wanted};
 
 /// How near to the head the stream takes over from the database.
 const REACH: Position = 4_096;
+/// How many events a feed passes that nobody wants before it says so.
+const PASSED: Position = 4_096;
 /// How near behind the feed the stream is when it is trusted to overtake it.
 const NEAR: Position = 256;
 /// How long the stream may take to deliver what the log has told of.
@@ -53,6 +56,8 @@ pub struct Feed {
     wake: Wake,
     stream: Option<EventStream>,
     at: Checkpoint,
+    /// Which events are given.
+    filter: Filter,
     /// The stream's end, while the feed is near the head.
     tail: Option<Tail>,
     /// Wants to be woken by the log; nothing while the stream delivers what is new.
@@ -80,6 +85,7 @@ impl Feed {
             wake: source.wake,
             stream: source.stream,
             at: *after,
+            filter: Filter::default(),
             tail: None,
             overdue: None,
             seen: 0,
@@ -88,12 +94,35 @@ impl Feed {
         })
     }
 
+    /// The same feed, which gives only the events that meet this. Its checkpoint passes the others.
+    #[must_use]
+    pub fn only(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
     /// Waits until there is something new, and gives at most `max` events of it. They follow the last ones given
     /// without a hole. After an error the same call may be made again; dropping the future loses nothing.
+    ///
+    /// A feed of [only](Self::only) some events gives nothing when its checkpoint has passed many others, or has come to where
+    /// the log stood a moment ago.
     ///
     /// # Errors
     /// When the database does not answer, or is not the same log any more.
     pub async fn next(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        let began = self.at.position;
+        loop {
+            if self.is_searched() {
+                return self.search(max).await;
+            }
+            let given = self.more(max).await?;
+            if !given.is_empty() || self.at.position - began >= PASSED {
+                return Ok(given);
+            }
+        }
+    }
+
+    /// Waits until there is something new: at most `max` events, or fewer when not all of them are wanted.
+    async fn more(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         loop {
             self.approach();
             let (delivered, hole) = self.delivered(max);
@@ -118,8 +147,34 @@ impl Feed {
         }
     }
 
+    /// What is wanted of the log; nothing at the end of the search.
+    async fn search(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
+        let (events, reached) = self.log.search(&self.at, &self.filter, max).await?;
+        self.from_log.increment(events.len().try_into().unwrap_or(u64::MAX));
+        self.at = reached;
+        Ok(events)
+    }
+
+    /// Whether the log is to be searched for what is wanted, rather than read whole.
+    fn is_searched(&mut self) -> bool {
+        if self.log.is_searched() {
+            return true;
+        }
+        let far = self.told().max(self.log.head()) - self.at.position > REACH;
+        let searched = far && !self.filter.is_everything();
+        if searched {
+            // It would fill up meanwhile.
+            self.tail = None;
+            self.trust_stream(false);
+        }
+        searched
+    }
+
     /// At most `max` events that are new and need not be waited for, as far as the stream has delivered them.
     pub fn at_hand(&mut self, max: usize) -> Vec<RecordedEvent> {
+        if self.log.is_searched() {
+            return Vec::new();
+        }
         let (delivered, _hole) = self.delivered(max);
         self.given(delivered)
     }
@@ -227,10 +282,14 @@ impl Feed {
             .unwrap_or(self.at.position)
     }
 
-    fn given(&mut self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+    /// Moves on to the last of these events, and gives those that are wanted.
+    fn given(&mut self, mut events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
         self.overdue = None;
         if let Some(last) = events.last() {
             self.at = Checkpoint::on(self.at.epoch, last);
+        }
+        if !self.filter.is_everything() {
+            events.retain(|event| self.filter.includes(event));
         }
         events
     }

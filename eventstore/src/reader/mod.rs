@@ -2,6 +2,7 @@
 
 mod detached;
 mod directory;
+mod filter;
 mod scan;
 mod selection;
 mod view;
@@ -12,6 +13,7 @@ use uuid::Uuid;
 use self::detached::Detached;
 pub(crate) use self::detached::Gone;
 pub(crate) use self::directory::BLOCK;
+pub use self::filter::Filter;
 pub use self::scan::{Batch, Scan};
 pub use self::selection::{Selection, Slice};
 pub use self::view::EventView;

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use sqlx::{Postgres, QueryBuilder};
 
+use super::filter::Filter;
 use super::view::{COLUMNS, WHAT_HAPPENED};
 use crate::event::{Position, RecordedEvent, StreamId};
 
@@ -66,9 +67,7 @@ pub(super) const SLICED: &str = "(hashtext(e.aggregate_id) & 2147483647)";
 pub struct Selection {
     after: Position,
     until: Option<Position>,
-    event_types: Option<Vec<String>>,
-    aggregate_types: Option<Vec<String>>,
-    streams: Option<Vec<StreamId>>,
+    filter: Filter,
     slice: Option<Slice>,
     only_what_happened: bool,
 }
@@ -85,27 +84,28 @@ impl Selection {
         Self { until: Some(position), ..self }
     }
 
+    /// Only events that meet this, in place of what was asked of them before.
+    #[must_use]
+    pub fn only(self, filter: Filter) -> Self {
+        Self { filter, ..self }
+    }
+
     /// Only events of these types.
     #[must_use]
     pub fn of_types<T: Into<String>>(self, types: impl IntoIterator<Item = T>) -> Self {
-        Self { event_types: Some(types.into_iter().map(Into::into).collect()), ..self }
+        Self { filter: self.filter.of_types(types), ..self }
     }
 
     /// Only events of aggregates of these types.
     #[must_use]
     pub fn of_aggregates<T: Into<String>>(self, types: impl IntoIterator<Item = T>) -> Self {
-        Self { aggregate_types: Some(types.into_iter().map(Into::into).collect()), ..self }
+        Self { filter: self.filter.of_aggregates(types), ..self }
     }
 
     /// Only events of these streams; only they are read.
     #[must_use]
     pub fn of_streams(self, streams: impl IntoIterator<Item = StreamId>) -> Self {
-        let mut streams: Vec<StreamId> = streams.into_iter().collect();
-        streams.sort_unstable_by(|one, other| {
-            (&one.aggregate_type, &one.aggregate_id).cmp(&(&other.aggregate_type, &other.aggregate_id))
-        });
-        streams.dedup();
-        Self { streams: Some(streams), ..self }
+        Self { filter: self.filter.of_streams(streams), ..self }
     }
 
     /// Only events of the streams in this share.
@@ -143,7 +143,7 @@ impl Selection {
 
     /// Whether it is one that the directory of events by their types helps with.
     pub(super) const fn is_of_types(&self) -> bool {
-        self.streams.is_none() && (self.event_types.is_some() || self.aggregate_types.is_some())
+        self.filter.is_of_types()
     }
 
     /// Whether all events of some types in its range are in it.
@@ -153,7 +153,7 @@ impl Selection {
 
     /// The streams it is of, when it is of some.
     pub(super) fn streams(&self) -> Option<&[StreamId]> {
-        self.streams.as_deref()
+        self.filter.streams()
     }
 
     /// The share of the streams it is of, when it is of one.
@@ -163,25 +163,14 @@ impl Selection {
 
     /// Whether this event is in it, but for its share of the streams, which the database knows.
     pub(super) fn includes(&self, event: &RecordedEvent) -> bool {
-        let one_of =
-            |some: &Option<Vec<String>>, it: &String| some.as_ref().is_none_or(|some| some.contains(it));
         event.position > self.after
             && self.until.is_none_or(|until| event.position <= until)
-            && one_of(&self.event_types, &event.event_type)
-            && one_of(&self.aggregate_types, &event.aggregate_type)
-            && self.streams.as_ref().is_none_or(|streams| {
-                streams.iter().any(|stream| {
-                    stream.aggregate_id == event.aggregate_id && stream.aggregate_type == event.aggregate_type
-                })
-            })
+            && self.filter.includes(event)
     }
 
     /// Whether every position of the range is in it.
     pub(super) const fn is_whole(&self) -> bool {
-        self.event_types.is_none()
-            && self.aggregate_types.is_none()
-            && self.streams.is_none()
-            && self.slice.is_none()
+        self.filter.is_everything() && self.slice.is_none()
     }
 
     /// The query that reads it in order, `limit` events at most.
@@ -189,7 +178,7 @@ impl Selection {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let columns = if self.only_what_happened { WHAT_HAPPENED } else { COLUMNS };
         let mut query = QueryBuilder::new(format!("SELECT {columns} FROM "));
-        if let Some(streams) = &self.streams {
+        if let Some(streams) = self.filter.streams() {
             // Each is looked up by its key, which the planner need not be trusted with.
             let types: Vec<String> = streams.iter().map(|stream| stream.aggregate_type.clone()).collect();
             let ids: Vec<String> = streams.iter().map(|stream| stream.aggregate_id.clone()).collect();
@@ -213,12 +202,7 @@ impl Selection {
             "SELECT h.position, d.block, d.offsets FROM event_directory_head h LEFT JOIN event_directory d ON d.block >= ",
         );
         query.push_bind(first).push(" AND d.block < ").push_bind(beyond);
-        if let Some(types) = &self.event_types {
-            query.push(" AND d.event_type = ANY (").push_bind(types.clone()).push(")");
-        }
-        if let Some(types) = &self.aggregate_types {
-            query.push(" AND d.aggregate_type = ANY (").push_bind(types.clone()).push(")");
-        }
+        self.filter.restrict(&mut query, "d");
         query
     }
 
@@ -238,12 +222,7 @@ impl Selection {
         if let Some(until) = self.until {
             query.push(" AND e.position <= ").push_bind(until);
         }
-        if let Some(types) = &self.event_types {
-            query.push(" AND e.event_type = ANY (").push_bind(types.clone()).push(")");
-        }
-        if let Some(types) = &self.aggregate_types {
-            query.push(" AND e.aggregate_type = ANY (").push_bind(types.clone()).push(")");
-        }
+        self.filter.restrict(query, "e");
         self.restrict_to_slice(query);
     }
 

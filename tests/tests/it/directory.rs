@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(30);
 const EVENTS: i64 = 9_500;
 
 /// One event in 500 is rare, and most of the second block are of a type that has it nearly to itself.
-async fn a_log(directory: bool) -> (Database, LogReader) {
+pub(super) async fn a_log(directory: bool) -> (Database, LogReader) {
     let database = Database::events().await;
     let insert = format!(
         "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, \

@@ -19,13 +19,13 @@ use crate::harness::{Database, TestStream, Writer, eventually, metric, signal, u
 const SOON: Duration = Duration::from_secs(20);
 
 /// The log alone.
-fn source(database: &Database) -> FeedSource {
+pub(super) fn source(database: &Database) -> FeedSource {
     let (wake, _listening) = Wake::listen(database.pool.clone());
     let upcasters = Upcasters::default();
     FeedSource { reader: LogReader::new(database.pool.clone()), wake, stream: None, upcasters }
 }
 
-async fn from_the_start(source: FeedSource, name: &str) -> Feed {
+pub(super) async fn from_the_start(source: FeedSource, name: &str) -> Feed {
     let origin = Checkpoint::origin(&source.reader).await.expect("the log has a head");
     Feed::open(source, name, &origin).await.expect("a feed opens at the origin")
 }
@@ -129,12 +129,12 @@ async fn a_feed_of_a_log_that_became_shorter_is_not_starved_by_what_it_was_told_
 }
 
 /// The log and the stream.
-async fn streaming(database: &Database, stream: &TestStream) -> FeedSource {
+pub(super) async fn streaming(database: &Database, stream: &TestStream) -> FeedSource {
     FeedSource { stream: Some(stream.handle().await), ..source(database) }
 }
 
 /// How many of its events the feed of this name had from the stream.
-fn from_stream(name: &str) -> u64 {
+pub(super) fn from_stream(name: &str) -> u64 {
     metric(&format!("daybook_feed_events_total{{feed=\"{name}\",source=\"stream\"}}"))
 }
 

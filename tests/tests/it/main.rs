@@ -15,6 +15,7 @@ mod examples;
 mod faults;
 mod feed;
 mod filling;
+mod filtered;
 mod gateway;
 mod giving_back;
 mod harness;

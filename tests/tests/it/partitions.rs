@@ -9,8 +9,9 @@ use daybook_domain::inventory::{Inventory, InventoryCommand, InventoryRefusal, S
 use daybook_domain::{Quantity, VariantId};
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::{
-    Archives, CommandError, EventStore, LogReader, Partition, Partitions, Position, RecordedEvent,
-    Repository, Selection, Slice, SnapshotPolicy, StoreError, StreamId, Upcasters, begin_tx,
+    Archives, Checkpoint, CommandError, EventStore, Feed, FeedSource, Filter, LogReader, Partition,
+    Partitions, Position, RecordedEvent, Repository, Selection, Slice, SnapshotPolicy, StoreError, StreamId,
+    Upcasters, Wake, begin_tx,
 };
 use sqlx::Executor as _;
 use tokio::sync::oneshot;
@@ -145,6 +146,20 @@ fn selections() -> Vec<Selection> {
     all
 }
 
+/// What a feed of some events gives, from the beginning to the end of the log.
+async fn fed(reader: &LogReader, database: &Database) -> Vec<RecordedEvent> {
+    let (wake, _listening) = Wake::listen(database.pool.clone());
+    let source = FeedSource { reader: reader.clone(), wake, stream: None, upcasters: Upcasters::default() };
+    let origin = Checkpoint::origin(reader).await.expect("the log has a head");
+    let feed = Feed::open(source, "follower", &origin).await.expect("a feed");
+    let mut feed = feed.only(Filter::default().of_aggregates(["Cart"]));
+    let mut events = Vec::new();
+    while feed.checkpoint().position < EVENTS {
+        events.extend(feed.next(100).await.expect("the log"));
+    }
+    events
+}
+
 /// What each of them gives.
 async fn everything(reader: &LogReader) -> Vec<Vec<RecordedEvent>> {
     let mut all = vec![followed(reader).await];
@@ -168,6 +183,8 @@ async fn wherever_old_events_are_everybody_reads_the_same() {
                 if number == 0 { "followed".to_owned() } else { format!("{:?}", selections()[number - 1]) };
             assert!(*was == is, "{when}: {one}: {} instead of {}", is.len(), was.len());
         }
+        let carts = before[0].iter().filter(|event| event.aggregate_type == "Cart");
+        assert!(fed(&reader, &setting.database).await.iter().eq(carts), "{when}: a feed of carts");
     };
     setting.cut(4_096).await;
     setting.cut(12_288).await;
