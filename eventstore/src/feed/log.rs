@@ -1,17 +1,19 @@
 //! The log as a feed reads it: never another log than the one the feed began with.
 
-use std::vec::IntoIter;
-
 use crate::bounded::bounded;
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
-use crate::reader::{EventView, Filter, LogHead, LogReader, Scan, Selection};
+use crate::reader::{BLOCK, Filter, LogHead, LogReader, Scan, Selection};
 
-/// How far a search goes, so that the checkpoint moves on though nothing is found.
-const SEARCHED: Position = 1_000_000;
-/// How often in a row a search may lack what should be there, as when events leave the database or come back just then.
-const LOST: u32 = 3;
+/// Over how many positions a search goes first, and at most.
+const FIRST_WINDOW: Position = 2 * BLOCK;
+const MAX_WINDOW: Position = 1_000_000;
+/// How many events make a search a small one, after which the next goes over more, and how many are too many to hold.
+const FEW: usize = 1_024;
+const MANY: usize = 16_384;
+/// How often a search is tried that lacks what should be there, as when events leave the database or come back just then.
+const TRIES: u32 = 3;
 
 /// A log that is compared with the follower's checkpoint whenever it may have been exchanged.
 #[derive(Debug)]
@@ -21,18 +23,18 @@ pub(super) struct Log {
     head: Position,
     /// Whether the log may have become another one since it was last compared.
     in_doubt: bool,
-    /// What is wanted of the log, while it is searched for that.
+    /// What is wanted of a part of the log.
     search: Option<Search>,
-    /// How often in a row a search lacked something.
-    lost: u32,
+    window: Position,
 }
 
-/// A search of the log up to where it stood when it began.
+/// A search of a part of the log. Nothing of it is given before it has ended well: only then is it certain that what has
+/// left the database meanwhile was not passed over.
 #[derive(Debug)]
 struct Search {
-    scan: Scan,
-    /// What was found and not given yet.
-    found: IntoIter<RecordedEvent>,
+    /// Nothing once it has ended.
+    scan: Option<Scan>,
+    found: Vec<RecordedEvent>,
     until: Checkpoint,
 }
 
@@ -40,7 +42,14 @@ impl Log {
     /// The log, if it is the one the checkpoint was taken of.
     pub(super) async fn open(reader: LogReader, follower: &str, at: &Checkpoint) -> Result<Self, StoreError> {
         let head = at.verify(&reader, follower).await?.position;
-        Ok(Self { reader, follower: follower.to_owned(), head, in_doubt: false, search: None, lost: 0 })
+        Ok(Self {
+            reader,
+            follower: follower.to_owned(),
+            head,
+            in_doubt: false,
+            search: None,
+            window: FIRST_WINDOW,
+        })
     }
 
     /// Where the log stood when it was last asked.
@@ -64,64 +73,64 @@ impl Log {
         Ok(events)
     }
 
-    /// Whether [`Log::search`] has begun and not ended.
+    /// Whether [`Log::search`] has begun and not all has been given.
     pub(super) const fn is_searched(&self) -> bool {
         self.search.is_some()
     }
 
-    /// At most `max` of the events after the checkpoint that meet the filter, and where the search is then: on the last
-    /// of them, or at its end when there are no more. Dropping the future loses nothing.
+    /// Searches anew from the next time on.
+    pub(super) fn forget_search(&mut self) {
+        self.search = None;
+    }
+
+    /// At most `max` of the events after the checkpoint that meet the filter, and where to go on: after the last of them,
+    /// or, when there are no more, after the part of the log that was searched. Dropping the future loses nothing.
     pub(super) async fn search(
         &mut self,
         at: &Checkpoint,
         filter: &Filter,
         max: usize,
     ) -> Result<(Vec<RecordedEvent>, Checkpoint), StoreError> {
-        let mut search = match self.search.take() {
-            Some(search) => search,
-            None => self.begin(at, filter, max).await?,
-        };
-        if search.found.len() == 0 {
-            let next = self.search.insert(search).scan.next().await;
-            let Some(taken) = self.search.take() else { return Err(StoreError::Closed) };
-            search = taken;
-            let batch = match next {
-                Ok(batch) => batch,
-                Err(error) => {
-                    self.in_doubt = true;
-                    return self.look_again(at, error).await;
-                }
+        let mut tries = 0;
+        loop {
+            let Some(search) = &mut self.search else {
+                self.search = Some(self.begin(at, filter).await?);
+                continue;
             };
-            self.lost = 0;
-            let Some(batch) = batch else { return Ok((Vec::new(), search.until)) };
-            let found: Vec<RecordedEvent> =
-                batch.events().map(EventView::to_recorded).collect::<Result<_, _>>()?;
-            search.found = found.into_iter();
+            let Some(scan) = &mut search.scan else { return Ok(self.found(at, max)) };
+            match scan.next().await {
+                Ok(Some(batch)) => {
+                    for event in batch.events() {
+                        search.found.push(event.to_recorded()?);
+                    }
+                    if search.found.len() > MANY && self.window > BLOCK {
+                        self.search = None;
+                        self.window = (self.window / 8).max(BLOCK);
+                    }
+                }
+                Ok(None) => self.end(at).await?,
+                Err(error) => {
+                    self.search = None;
+                    self.in_doubt = true;
+                    self.window = (self.window / 8).max(BLOCK);
+                    let StoreError::LogDiverged { .. } = error else { return Err(error) };
+                    // It says what it lacks, and that is not yet another log.
+                    at.verify(&self.reader, &self.follower).await?;
+                    tries += 1;
+                    if tries == TRIES {
+                        return Err(StoreError::TimedOut);
+                    }
+                }
+            }
         }
-        let events: Vec<RecordedEvent> = search.found.by_ref().take(max).collect();
-        let reached = events.last().map_or(search.until, |last| Checkpoint::on(at.epoch, last));
-        self.search = Some(search);
-        Ok((events, reached))
     }
 
-    /// What is to be said of a search that failed: nothing but where it began, when it lacked what should be there and the
-    /// log is the one it was.
-    async fn look_again(
-        &mut self,
-        at: &Checkpoint,
-        error: StoreError,
-    ) -> Result<(Vec<RecordedEvent>, Checkpoint), StoreError> {
-        self.lost += 1;
-        if !matches!(error, StoreError::LogDiverged { .. }) || self.lost == LOST {
-            return Err(error);
-        }
-        at.verify(&self.reader, &self.follower).await?;
-        Ok((Vec::new(), *at))
-    }
-
-    async fn begin(&mut self, at: &Checkpoint, filter: &Filter, max: usize) -> Result<Search, StoreError> {
+    async fn begin(&mut self, at: &Checkpoint, filter: &Filter) -> Result<Search, StoreError> {
         let head = self.compare(at).await?;
-        let until = head.position.min(at.position + SEARCHED);
+        // Streams are looked up by their keys, and over and over again if it were part by part.
+        let window =
+            if filter.is_of_streams() && self.window >= FIRST_WINDOW { Position::MAX } else { self.window };
+        let until = head.position.min(at.position.saturating_add(window));
         let last = bounded(self.reader.find(until)).await?;
         let Some(last) = last.filter(|_| head.epoch == at.epoch && head.position >= at.position) else {
             return Err(self.diverged(at));
@@ -129,8 +138,39 @@ impl Log {
         self.in_doubt = false;
         self.head = head.position;
         let selection = Selection::after(at.position).until(until).only(filter.clone());
-        let scan = self.reader.scan(selection, max);
-        Ok(Search { scan, found: Vec::new().into_iter(), until: Checkpoint::on(at.epoch, &last) })
+        let scan = Some(self.reader.scan(selection, FEW));
+        Ok(Search { scan, found: Vec::new(), until: Checkpoint::on(at.epoch, &last) })
+    }
+
+    /// The search has ended well, unless another log was there meanwhile.
+    async fn end(&mut self, at: &Checkpoint) -> Result<(), StoreError> {
+        if bounded(self.reader.head()).await?.epoch != at.epoch {
+            self.search = None;
+            return Err(self.diverged(at));
+        }
+        if let Some(search) = &mut self.search {
+            search.scan = None;
+            // The next ones are taken from the end.
+            search.found.reverse();
+            if search.found.len() < FEW {
+                self.window = (self.window * 4).min(MAX_WINDOW);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next of what a search that has ended found.
+    fn found(&mut self, at: &Checkpoint, max: usize) -> (Vec<RecordedEvent>, Checkpoint) {
+        let Some(search) = &mut self.search else { return (Vec::new(), *at) };
+        let rest = search.found.len().saturating_sub(max.max(1));
+        let mut events = search.found.split_off(rest);
+        events.reverse();
+        let last = events.last().filter(|_| rest > 0).map(|last| Checkpoint::on(at.epoch, last));
+        let reached = last.unwrap_or(search.until);
+        if rest == 0 {
+            self.search = None;
+        }
+        (events, reached)
     }
 
     /// Where the log stands, which is compared with the checkpoint when it may have become another one.

@@ -96,15 +96,15 @@ impl Feed {
 
     /// The same feed, which gives only the events that meet this. Its checkpoint passes the others.
     #[must_use]
-    pub fn only(self, filter: Filter) -> Self {
+    pub fn only(mut self, filter: Filter) -> Self {
+        self.log.forget_search();
         Self { filter, ..self }
     }
 
     /// Waits until there is something new, and gives at most `max` events of it. They follow the last ones given
     /// without a hole. After an error the same call may be made again; dropping the future loses nothing.
     ///
-    /// A feed of [only](Self::only) some events gives nothing when its checkpoint has passed many others, or has come to where
-    /// the log stood a moment ago.
+    /// A feed of [only](Self::only) some events gives nothing when its checkpoint has passed many others.
     ///
     /// # Errors
     /// When the database does not answer, or is not the same log any more.
@@ -147,7 +147,7 @@ impl Feed {
         }
     }
 
-    /// What is wanted of the log; nothing at the end of the search.
+    /// What is wanted of the next part of the log, which may be nothing.
     async fn search(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
         let (events, reached) = self.log.search(&self.at, &self.filter, max).await?;
         self.from_log.increment(events.len().try_into().unwrap_or(u64::MAX));
