@@ -28,8 +28,6 @@ use crate::wake::{Wake, Wanted};
 
 /// How near to the head the stream takes over from the database.
 const REACH: Position = 4_096;
-/// How many events a feed passes that nobody wants before it says so.
-const PASSED: Position = 4_096;
 /// How near behind the feed the stream is when it is trusted to overtake it.
 const NEAR: Position = 256;
 /// How long the stream may take to deliver what the log has told of.
@@ -104,21 +102,12 @@ impl Feed {
     /// Waits until there is something new, and gives at most `max` events of it. They follow the last ones given
     /// without a hole. After an error the same call may be made again; dropping the future loses nothing.
     ///
-    /// A feed of [only](Self::only) some events gives nothing when its checkpoint has passed many others.
+    /// A feed of [only](Self::only) some events gives nothing when its checkpoint has passed others and none of them.
     ///
     /// # Errors
     /// When the database does not answer, or is not the same log any more.
     pub async fn next(&mut self, max: usize) -> Result<Vec<RecordedEvent>, StoreError> {
-        let began = self.at.position;
-        loop {
-            if self.is_searched() {
-                return self.search(max).await;
-            }
-            let given = self.more(max).await?;
-            if !given.is_empty() || self.at.position - began >= PASSED {
-                return Ok(given);
-            }
-        }
+        if self.is_searched() { self.search(max).await } else { self.more(max).await }
     }
 
     /// Waits until there is something new: at most `max` events, or fewer when not all of them are wanted.
