@@ -68,15 +68,30 @@ pub(crate) async fn run(orders: Orders) -> Result<(), Failed> {
     };
     say(READY)?;
     io::stdin().lock().read_line(&mut String::new())?;
-    if plan.is_once() {
-        return once(plan.workload, contestant.as_ref(), histories).await;
-    }
-    let run = Duration::from_millis(orders.milliseconds);
+    let seen = if plan.is_once() {
+        once(plan.workload, contestant.as_ref(), histories).await?
+    } else {
+        again_and_again(plan.workload, &contestant, orders.callers, orders.milliseconds).await?
+    };
+    say(&serde_json::to_string(&seen)?)?;
+    // Its sessions last until the parent has looked at what they take.
+    io::stdin().lock().read_line(&mut String::new())?;
+    Ok(())
+}
+
+/// Does it with many callers for a time.
+async fn again_and_again(
+    workload: Workload,
+    contestant: &Arc<dyn Contestant>,
+    callers: usize,
+    milliseconds: u64,
+) -> Result<Seen, Failed> {
+    let run = Duration::from_millis(milliseconds);
     let (counting, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let callers: Vec<_> = (0..orders.callers)
+    let callers: Vec<_> = (0..callers)
         .map(|number| {
-            let caller = Caller::new(plan.workload, number, orders.callers);
-            tokio::spawn(call(caller, Arc::clone(&contestant), Arc::clone(&counting), Arc::clone(&stop)))
+            let caller = Caller::new(workload, number, callers);
+            tokio::spawn(call(caller, Arc::clone(contestant), Arc::clone(&counting), Arc::clone(&stop)))
         })
         .collect();
     tokio::time::sleep(run / 4).await;
@@ -93,7 +108,7 @@ pub(crate) async fn run(orders: Orders) -> Result<(), Failed> {
     }
     latencies.sort_unstable();
     let count = u64::try_from(latencies.len())?;
-    say(&serde_json::to_string(&Seen { count, latencies, seconds, cpu, memory: system::own_memory() })?)
+    Ok(Seen { count, latencies, seconds, cpu, memory: system::own_memory() })
 }
 
 /// Commands of so many events each.
@@ -110,7 +125,7 @@ async fn once(
     workload: Workload,
     contestant: &dyn Contestant,
     histories: Vec<Vec<Past>>,
-) -> Result<(), Failed> {
+) -> Result<Seen, Failed> {
     let mut histories = histories.into_iter();
     let mut run = async || {
         if let Workload::Replay(slices) = workload {
@@ -130,7 +145,7 @@ async fn once(
     let (elapsed, cpu) = (began.elapsed(), system::own_cpu() - cpu);
     let latencies = vec![u32::try_from(elapsed.as_micros())?];
     let seconds = elapsed.as_secs_f64();
-    say(&serde_json::to_string(&Seen { count, latencies, seconds, cpu, memory: system::own_memory() })?)
+    Ok(Seen { count, latencies, seconds, cpu, memory: system::own_memory() })
 }
 
 async fn call(

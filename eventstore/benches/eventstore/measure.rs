@@ -1,6 +1,7 @@
 //! One measurement: a database made anew, processes of callers, and what the server did meanwhile.
 
 use std::env;
+use std::pin::pin;
 use std::process::Stdio;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How long the server may take to end a session that was left.
 const ENDING: Duration = Duration::from_millis(100);
 
+/// How long what is done once has been going on when the server's memory is looked at.
+const MEANWHILE: Duration = Duration::from_secs(1);
+
 /// What was measured.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
@@ -37,6 +41,14 @@ pub(crate) struct Row {
     /// The part of it that the callers' processes take.
     pub(crate) client_cpu_us_per_event: f64,
     pub(crate) client_mb: u64,
+    pub(crate) server_mb: u64,
+}
+
+/// What the server did while it was measured.
+struct Served {
+    cpu: f64,
+    wal: f64,
+    memory: u64,
 }
 
 /// The server that all of them use.
@@ -90,9 +102,11 @@ impl Server {
             process.hear(MEASURING).await?;
         }
         let (cpu, wal) = (system::cpu_with_children(self.postmaster), self.wal().await?);
-        let mut seen = Vec::new();
+        let (mut seen, mut memory) = (Vec::new(), 0);
         if plan.is_once() {
-            seen.push(processes[0].report().await?);
+            let report;
+            (report, memory) = self.once(&mut processes[0]).await?;
+            seen.push(report);
             // What sessions took that it has ended counts when they are gone.
             tokio::time::sleep(ENDING).await;
         } else {
@@ -103,7 +117,19 @@ impl Server {
         for process in processes.iter_mut().skip(seen.len()) {
             seen.push(process.report().await?);
         }
-        Ok(row(plan, contestant, callers, &seen, cpu, wal))
+        // To look takes time, so it comes last: the callers still have their sessions.
+        let memory = system::own_memory_of_all(self.postmaster).max(memory);
+        Ok(row(plan, contestant, callers, &seen, &Served { cpu, wal, memory }))
+    }
+
+    /// What a process did once, and the server's memory meanwhile: sessions made for it are gone when it is done.
+    async fn once(&self, process: &mut Process) -> Result<(Seen, u64), Failed> {
+        let mut report = pin!(process.report());
+        if let Ok(seen) = tokio::time::timeout(MEANWHILE, &mut report).await {
+            return Ok((seen?, 0));
+        }
+        let memory = system::own_memory_of_all(self.postmaster);
+        Ok((report.await?, memory))
     }
 
     async fn wal(&mut self) -> Result<f64, Failed> {
@@ -185,7 +211,7 @@ async fn seed(database: &str, kind: &str, streams: u32) -> Result<(), Failed> {
     Ok(())
 }
 
-fn row(plan: &Plan, contestant: &str, callers: usize, seen: &[Seen], server_cpu: f64, wal: f64) -> Row {
+fn row(plan: &Plan, contestant: &str, callers: usize, seen: &[Seen], server: &Served) -> Row {
     let mut latencies: Vec<u32> = seen.iter().flat_map(|one| one.latencies.iter().copied()).collect();
     latencies.sort_unstable();
     let per_s: f64 = seen.iter().map(|one| count(one.count) / one.seconds).sum();
@@ -203,10 +229,11 @@ fn row(plan: &Plan, contestant: &str, callers: usize, seen: &[Seen], server_cpu:
         per_s,
         p50_ms: percentile(50),
         p99_ms: percentile(99),
-        wal_bytes_per_event: wal / events,
-        cpu_us_per_event: (server_cpu + client_cpu) * 1e6 / events,
+        wal_bytes_per_event: server.wal / events,
+        cpu_us_per_event: (server.cpu + client_cpu) * 1e6 / events,
         client_cpu_us_per_event: client_cpu * 1e6 / events,
         client_mb: seen.iter().map(|one| one.memory).max().unwrap_or(0),
+        server_mb: server.memory,
     }
 }
 

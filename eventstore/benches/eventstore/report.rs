@@ -19,6 +19,7 @@ pub(crate) fn median(rows: &[Row]) -> Row {
         cpu_us_per_event: middle(|row| row.cpu_us_per_event),
         client_cpu_us_per_event: middle(|row| row.client_cpu_us_per_event),
         client_mb: rows.iter().map(|row| row.client_mb).max().unwrap_or(0),
+        server_mb: rows.iter().map(|row| row.server_mb).max().unwrap_or(0),
         ..rows[0].clone()
     }
 }
@@ -26,13 +27,13 @@ pub(crate) fn median(rows: &[Row]) -> Row {
 /// The table.
 pub(crate) fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "| workload | callers | contestant | × postgres-es | × insert | per s | p50 ms | p99 ms | WAL B/event | CPU µs/event | of it client | client MB |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| workload | callers | contestant | × postgres-es | × insert | per s | p50 ms | p99 ms | WAL B/event | CPU µs/event | of it client | client MB | server MB |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {:.0} | {:.1} | {:.1} | {} |",
+            "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {:.0} | {:.1} | {:.1} | {} | {} |",
             row.workload,
             row.callers,
             row.contestant,
@@ -45,6 +46,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
             row.cpu_us_per_event,
             row.client_cpu_us_per_event,
             row.client_mb,
+            row.server_mb,
         );
     }
     text

@@ -1,6 +1,7 @@
 //! Processor time and memory, as Linux tells them.
 
 use std::fs;
+use std::str::FromStr;
 
 /// The unit of `/proc`'s times (`getconf CLK_TCK`): the same on every Linux that matters.
 const TICKS: f64 = 100.0;
@@ -19,6 +20,13 @@ pub(crate) fn own_memory() -> u64 {
 pub(crate) fn cpu_with_children(pid: u32) -> f64 {
     let (own, reaped) = cpu(&pid.to_string());
     children(pid).iter().map(|child| cpu(&child.to_string()).0).sum::<f64>() + own + reaped
+}
+
+/// The memory that a server's processes have to themselves, in megabytes. A page that a fork still shares counts once;
+/// what they map together does not count, even where only one of them has looked at it.
+pub(crate) fn own_memory_of_all(pid: u32) -> u64 {
+    let kilobytes = |pid: u32| number::<u64>(&format!("/proc/{pid}/smaps_rollup"), "Pss_Anon:");
+    (children(pid).into_iter().map(kilobytes).sum::<u64>() + kilobytes(pid)) / 1_024
 }
 
 /// The parent of a process.
@@ -48,8 +56,12 @@ fn fields(pid: &str) -> Option<Vec<String>> {
 }
 
 fn peak(pid: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) / 1_024
+    number::<u64>(&format!("/proc/{pid}/status"), "VmHWM:") / 1_024
+}
+
+/// The number behind a name in one of `/proc`'s files: none of a process that has ended.
+fn number<T: FromStr + Default>(file: &str, name: &str) -> T {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(name));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or_default()
 }
