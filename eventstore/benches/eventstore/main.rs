@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use contestants::Failed;
+use contestants::{Failed, PEERS};
 use measure::Server;
 use workload::{ALL, Plan};
 
@@ -74,6 +74,9 @@ async fn main() -> Result<(), Failed> {
 
 async fn compare(arguments: Arguments) -> Result<(), Failed> {
     let url = arguments.database.as_deref().ok_or("no --database to measure on")?;
+    if let Some(peer) = arguments.contestants.iter().find(|name| !takes_part(name)) {
+        return Err(format!("{peer} takes part only with the feature `peers`").into());
+    }
     let mut server = Server::connect(url).await?;
     let cells = cells(&arguments);
     let mut found: Vec<Vec<measure::Row>> = vec![Vec::new(); cells.len()];
@@ -99,6 +102,11 @@ async fn compare(arguments: Arguments) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Whether this build has a contestant, of those that there are.
+fn takes_part(contestant: &str) -> bool {
+    cfg!(feature = "peers") || !PEERS.contains(&contestant)
+}
+
 /// What is to be measured.
 fn cells(arguments: &Arguments) -> Vec<(&'static Plan, &'static str, usize)> {
     fn among<T: PartialEq<U>, U>(asked: &[T], one: &U) -> bool {
@@ -108,9 +116,8 @@ fn cells(arguments: &Arguments) -> Vec<(&'static Plan, &'static str, usize)> {
     let mut cells = Vec::new();
     for plan in plans {
         for &callers in plan.callers.iter().filter(|callers| among(&arguments.callers, *callers)) {
-            for contestant in plan.contestants.iter().filter(|name| among(&arguments.contestants, *name)) {
-                cells.push((plan, *contestant, callers));
-            }
+            let asked = plan.contestants.iter().filter(|name| among(&arguments.contestants, *name));
+            cells.extend(asked.filter(|name| takes_part(name)).map(|name| (plan, *name, callers)));
         }
     }
     cells

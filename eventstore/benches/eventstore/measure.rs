@@ -145,6 +145,7 @@ impl Server {
         let kind = match contestant {
             "daybook" => "daybook",
             "copy" => "copy",
+            "disintegrate" => "disintegrate",
             _ if contestant.starts_with("order-") => "order",
             _ => "plain",
         };
@@ -173,6 +174,11 @@ impl Server {
 
 /// Writes the streams that are there beforehand.
 async fn seed(database: &str, kind: &str, streams: u32) -> Result<(), Failed> {
+    let mut connection = PgConnectOptions::from_str(database)?.connect().await?;
+    #[cfg(feature = "peers")]
+    if kind == "disintegrate" {
+        return contestants::disintegrate::seed(&mut connection, streams).await;
+    }
     let id = "lpad(to_hex(s), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(s), 12, '0')";
     let Text { payload, metadata } = Text::some(uuid::Uuid::nil());
     let (rest, position) = match kind {
@@ -188,7 +194,6 @@ async fn seed(database: &str, kind: &str, streams: u32) -> Result<(), Failed> {
          FROM (SELECT s, n, (n - 1) * {streams}::bigint + s + 1 AS p FROM generate_series(1, {PRIOR}) n, \
          generate_series(0, {streams} - 1) s) e ORDER BY p; ANALYZE events"
     );
-    let mut connection = PgConnectOptions::from_str(database)?.connect().await?;
     if kind == "plain" {
         connection.execute("ALTER TABLE events ADD position bigint").await?;
     }

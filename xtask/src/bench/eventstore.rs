@@ -17,6 +17,9 @@ pub struct Options {
     /// Write what was found to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Measure `disintegrate` too, which an ordinary build does not have.
+    #[arg(long)]
+    peers: bool,
     /// Passed on to the benchmark: `--only append-1,one-stream`, `--contestants daybook,insert`, `--callers 64`,
     /// `--seconds 3`, `--runs 3`.
     #[arg(last = true)]
@@ -27,7 +30,10 @@ pub(super) fn run(options: &Options) -> Result<()> {
     let workspace = Workspace::find()?;
     let interrupt = Interrupt::listen()?;
     install::ensure(&interrupt)?;
-    let bench = ["bench", "--quiet", "--package", "daybook-eventstore", "--bench", "eventstore"];
+    let mut bench = vec!["bench", "--quiet", "--package", "daybook-eventstore", "--bench", "eventstore"];
+    if options.peers {
+        bench.extend(["--features", "peers"]);
+    }
     let step = Step::begin_loud("Building the benchmark");
     if !workspace.cargo(&[&bench[..], &["--no-run"]].concat(), &[], &interrupt)? {
         return Err(Failure::new("the benchmark cannot be built"));

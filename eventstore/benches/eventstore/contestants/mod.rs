@@ -2,6 +2,8 @@
 
 mod copy;
 mod daybook;
+#[cfg(feature = "peers")]
+pub(crate) mod disintegrate;
 mod insert;
 mod ordering;
 mod postgres_es;
@@ -21,6 +23,9 @@ use ordering::Order;
 
 /// Why something could not be measured.
 pub(crate) type Failed = Box<dyn Error + Send + Sync>;
+
+/// Those that only a build with the feature `peers` has: they bring many dependencies, which nothing else needs.
+pub(crate) const PEERS: &[&str] = &["disintegrate"];
 
 /// The most connections of who has a pool: more only wait for each other on two cores.
 const CONNECTIONS: u32 = 32;
@@ -63,6 +68,8 @@ pub(crate) async fn prepare(name: &str, database: &str) -> Result<(), Failed> {
     match name {
         "daybook" => daybook::prepare(database).await,
         "copy" => run_script(database, copy::TABLE).await,
+        #[cfg(feature = "peers")]
+        "disintegrate" => disintegrate::prepare(database).await,
         _ if name.starts_with("order-") => run_script(database, ordering::TABLES).await,
         _ => postgres_es::prepare(database).await,
     }
@@ -77,6 +84,8 @@ pub(crate) async fn start(name: &str, database: &str, callers: usize) -> Result<
         "unnest" => Box::new(unnest::Unnest::start(PgConnectOptions::from_str(database)?).await?),
         "copy" => Box::new(copy::Copy::start(PgConnectOptions::from_str(database)?.connect().await?)),
         "rows" => Box::new(rows::Rows::start(pool(database, callers).await?)),
+        #[cfg(feature = "peers")]
+        "disintegrate" => Box::new(disintegrate::Disintegrate::start(pool(database, callers).await?)),
         "order-head" => Box::new(ordering::Ordering::start(Order::Head, three(database).await?)),
         "order-flush" => Box::new(ordering::Ordering::start(Order::Flush, three(database).await?)),
         "order-sequencer" => Box::new(ordering::Ordering::start(Order::Sequencer, three(database).await?)),
