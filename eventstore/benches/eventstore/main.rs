@@ -7,6 +7,8 @@ mod basket;
 mod child;
 mod contestants;
 mod measure;
+#[cfg(feature = "peers")]
+mod own;
 mod report;
 mod system;
 mod workload;
@@ -61,6 +63,10 @@ enum Part {
     /// A process of callers.
     #[command(hide = true)]
     Child(child::Orders),
+    /// The server of a contestant that has its own.
+    #[cfg(feature = "peers")]
+    #[command(hide = true)]
+    Serve(own::Serving),
 }
 
 #[tokio::main]
@@ -68,6 +74,8 @@ async fn main() -> Result<(), Failed> {
     let arguments = Arguments::parse();
     match arguments.part {
         Some(Part::Child(orders)) => child::run(orders).await,
+        #[cfg(feature = "peers")]
+        Some(Part::Serve(serving)) => own::serve(serving).await,
         None => compare(arguments).await,
     }
 }

@@ -15,6 +15,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::basket::{RARE, Text};
 use crate::child::{MEASURING, READY, Seen};
 use crate::contestants::{self, Failed};
+#[cfg(feature = "peers")]
+use crate::own::Running;
 use crate::system;
 use crate::workload::{PRIOR, Plan, SEEDED, Stage, Workload};
 
@@ -51,7 +53,34 @@ struct Served {
     memory: u64,
 }
 
-/// The server that all of them use.
+/// Who keeps the events while something is measured.
+enum Host {
+    /// A database of the server that nearly all of them use.
+    Shared { url: String, postmaster: u32 },
+    /// A server of its own.
+    #[cfg(feature = "peers")]
+    Own(Running),
+}
+
+impl Host {
+    fn url(&self) -> String {
+        match self {
+            Self::Shared { url, .. } => url.clone(),
+            #[cfg(feature = "peers")]
+            Self::Own(running) => running.url(),
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        match self {
+            Self::Shared { postmaster, .. } => *postmaster,
+            #[cfg(feature = "peers")]
+            Self::Own(running) => running.pid(),
+        }
+    }
+}
+
+/// The server that nearly all of them use.
 pub(crate) struct Server {
     url: String,
     admin: PgConnection,
@@ -87,10 +116,10 @@ impl Server {
         callers: usize,
         run: Duration,
     ) -> Result<Row, Failed> {
-        let database = self.fresh(plan, contestant).await?;
+        let host = self.host(plan, contestant).await?;
         let mut processes = Vec::new();
         for _ in 0..plan.processes {
-            processes.push(Process::start(plan, contestant, callers, &database, run)?);
+            processes.push(Process::start(plan, contestant, callers, &host.url(), run)?);
         }
         for process in &mut processes {
             process.hear(READY).await?;
@@ -101,11 +130,11 @@ impl Server {
         for process in &mut processes {
             process.hear(MEASURING).await?;
         }
-        let (cpu, wal) = (system::cpu_with_children(self.postmaster), self.wal().await?);
+        let (cpu, wal) = (system::cpu_with_children(host.pid()), self.written(&host).await?);
         let (mut seen, mut memory) = (Vec::new(), 0);
         if plan.is_once() {
             let report;
-            (report, memory) = self.once(&mut processes[0]).await?;
+            (report, memory) = once(&host, &mut processes[0]).await?;
             seen.push(report);
             // What sessions took that it has ended counts when they are gone.
             tokio::time::sleep(ENDING).await;
@@ -113,23 +142,31 @@ impl Server {
             // They report only after the time is over, so this is when it is.
             tokio::time::sleep(run).await;
         }
-        let (cpu, wal) = (system::cpu_with_children(self.postmaster) - cpu, self.wal().await? - wal);
+        let (cpu, wal) = (system::cpu_with_children(host.pid()) - cpu, self.written(&host).await? - wal);
         for process in processes.iter_mut().skip(seen.len()) {
             seen.push(process.report().await?);
         }
         // To look takes time, so it comes last: the callers still have their sessions.
-        let memory = system::own_memory_of_all(self.postmaster).max(memory);
+        let memory = system::own_memory_of_all(host.pid()).max(memory);
         Ok(row(plan, contestant, callers, &seen, &Served { cpu, wal, memory }))
     }
 
-    /// What a process did once, and the server's memory meanwhile: sessions made for it are gone when it is done.
-    async fn once(&self, process: &mut Process) -> Result<(Seen, u64), Failed> {
-        let mut report = pin!(process.report());
-        if let Ok(seen) = tokio::time::timeout(MEANWHILE, &mut report).await {
-            return Ok((seen?, 0));
+    /// Who keeps the events, with the streams that the workload needs.
+    async fn host(&mut self, plan: &Plan, contestant: &str) -> Result<Host, Failed> {
+        #[cfg(feature = "peers")]
+        if contestant == "umadb" {
+            return Ok(Host::Own(Running::start(plan.stage().streams().1).await?));
         }
-        let memory = system::own_memory_of_all(self.postmaster);
-        Ok((report.await?, memory))
+        Ok(Host::Shared { url: self.fresh(plan, contestant).await?, postmaster: self.postmaster })
+    }
+
+    /// How many bytes of WAL were written so far; by who has none, how many bytes.
+    async fn written(&mut self, host: &Host) -> Result<f64, Failed> {
+        match host {
+            Host::Shared { .. } => self.wal().await,
+            #[cfg(feature = "peers")]
+            Host::Own(running) => Ok(system::bytes_written(running.pid())),
+        }
     }
 
     async fn wal(&mut self) -> Result<f64, Failed> {
@@ -170,6 +207,16 @@ impl Server {
         self.admin.execute("CHECKPOINT").await?;
         self.database("bench")
     }
+}
+
+/// What a process did once, and the server's memory meanwhile: sessions made for it are gone when it is done.
+async fn once(host: &Host, process: &mut Process) -> Result<(Seen, u64), Failed> {
+    let mut report = pin!(process.report());
+    if let Ok(seen) = tokio::time::timeout(MEANWHILE, &mut report).await {
+        return Ok((seen?, 0));
+    }
+    let memory = system::own_memory_of_all(host.pid());
+    Ok((report.await?, memory))
 }
 
 /// Writes the streams that are there beforehand.

@@ -22,6 +22,13 @@ pub(crate) fn cpu_with_children(pid: u32) -> f64 {
     children(pid).iter().map(|child| cpu(&child.to_string()).0).sum::<f64>() + own + reaped
 }
 
+/// The bytes that a process has written, to files nearly all of them. What the kernel says goes to a disk (`write_bytes`)
+/// was up to ten times as much, and more or less with how the same file had been made.
+#[cfg(feature = "peers")]
+pub(crate) fn bytes_written(pid: u32) -> f64 {
+    number(&format!("/proc/{pid}/io"), "wchar:")
+}
+
 /// The memory that a server's processes have to themselves, in megabytes. A page that a fork still shares counts once;
 /// what they map together does not count, even where only one of them has looked at it.
 pub(crate) fn own_memory_of_all(pid: u32) -> u64 {

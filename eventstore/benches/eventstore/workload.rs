@@ -68,11 +68,11 @@ pub(crate) struct Plan {
 }
 
 const EVERY: &[usize] = &[1, 8, 64, 256, 1_024];
-const APPENDERS: &[&str] = &["daybook", "postgres-es", "disintegrate", "insert", "unnest"];
+const APPENDERS: &[&str] = &["daybook", "postgres-es", "disintegrate", "umadb", "insert", "unnest"];
 const ORDERS: &[&str] = &["order-head", "order-flush", "order-sequencer"];
 const READERS: &[&str] = &["daybook", "postgres-es", "rows"];
 const IMPORTERS: &[&str] = &["daybook", "unnest", "copy"];
-const DECIDERS: &[&str] = &["daybook", "postgres-es", "disintegrate"];
+const DECIDERS: &[&str] = &["daybook", "postgres-es", "disintegrate", "umadb"];
 
 /// All of them, in the order of the table.
 pub(crate) const ALL: &[Plan] = &[
@@ -88,7 +88,7 @@ pub(crate) const ALL: &[Plan] = &[
         workload: Workload::Append(3),
         callers: EVERY,
         processes: 1,
-        contestants: &["daybook", "postgres-es", "disintegrate", "unnest"],
+        contestants: &["daybook", "postgres-es", "disintegrate", "umadb", "unnest"],
     },
     Plan {
         name: "append-20-prior",

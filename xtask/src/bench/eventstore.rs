@@ -9,6 +9,7 @@ use crate::install;
 use crate::interrupt::Interrupt;
 use crate::progress::Step;
 use crate::servers::{Profile, Scratch};
+use crate::tools::on_path;
 use crate::workspace::Workspace;
 
 /// What to measure of the event store, and how.
@@ -17,7 +18,7 @@ pub struct Options {
     /// Write what was found to this file, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Measure `disintegrate` too, which an ordinary build does not have.
+    /// Measure `disintegrate` and `umadb` too, which an ordinary build does not have. Needs `protoc`.
     #[arg(long)]
     peers: bool,
     /// Passed on to the benchmark: `--only append-1,one-stream`, `--contestants daybook,insert`, `--callers 64`,
@@ -32,6 +33,11 @@ pub(super) fn run(options: &Options) -> Result<()> {
     install::ensure(&interrupt)?;
     let mut bench = vec!["bench", "--quiet", "--package", "daybook-eventstore", "--bench", "eventstore"];
     if options.peers {
+        if env::var_os("PROTOC").is_none() && on_path("protoc").is_none() {
+            return Err(Failure::new(
+                "UmaDB cannot be built without `protoc`: please install it (Debian's package is protobuf-compiler)",
+            ));
+        }
         bench.extend(["--features", "peers"]);
     }
     let step = Step::begin_loud("Building the benchmark");

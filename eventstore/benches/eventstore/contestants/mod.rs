@@ -8,6 +8,8 @@ mod insert;
 mod ordering;
 mod postgres_es;
 mod rows;
+#[cfg(feature = "peers")]
+pub(crate) mod umadb;
 mod unnest;
 
 use std::error::Error;
@@ -25,7 +27,7 @@ use ordering::Order;
 pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
 /// Those that only a build with the feature `peers` has: they bring many dependencies, which nothing else needs.
-pub(crate) const PEERS: &[&str] = &["disintegrate"];
+pub(crate) const PEERS: &[&str] = &["disintegrate", "umadb"];
 
 /// The most connections of who has a pool: more only wait for each other on two cores.
 const CONNECTIONS: u32 = 32;
@@ -86,6 +88,8 @@ pub(crate) async fn start(name: &str, database: &str, callers: usize) -> Result<
         "rows" => Box::new(rows::Rows::start(pool(database, callers).await?)),
         #[cfg(feature = "peers")]
         "disintegrate" => Box::new(disintegrate::Disintegrate::start(pool(database, callers).await?)),
+        #[cfg(feature = "peers")]
+        "umadb" => Box::new(umadb::Umadb::start(database, callers).await?),
         "order-head" => Box::new(ordering::Ordering::start(Order::Head, three(database).await?)),
         "order-flush" => Box::new(ordering::Ordering::start(Order::Flush, three(database).await?)),
         "order-sequencer" => Box::new(ordering::Ordering::start(Order::Sequencer, three(database).await?)),
