@@ -10,7 +10,8 @@ use sqlx::{Encode, Postgres, Type};
 const JSON: Oid = Oid(114);
 const JSON_ARRAY: Oid = Oid(199);
 
-/// Text that is to be JSON; the server refuses what is not.
+/// Text that is to be JSON; the server refuses what is not. It is stored byte for byte, where `sqlx::types::Json` would write
+/// it anew, with a space before it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Json<'a>(pub(super) &'a str);
 

@@ -4,7 +4,7 @@ use crate::bounded::bounded;
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
-use crate::reader::{BLOCK, Filter, LogHead, LogReader, Scan, Selection};
+use crate::reader::{BLOCK, EventView, Filter, LogHead, LogReader, Scan, Selection};
 
 /// Over how many positions a search goes first, and at most.
 const FIRST_WINDOW: Position = 2 * BLOCK;
@@ -100,8 +100,15 @@ impl Log {
             let Some(scan) = &mut search.scan else { return Ok(self.found(at, max)) };
             match scan.next().await {
                 Ok(Some(batch)) => {
-                    for event in batch.events() {
-                        search.found.push(event.to_recorded()?);
+                    let more: Result<Vec<RecordedEvent>, _> =
+                        batch.events().map(EventView::to_recorded).collect();
+                    match more {
+                        Ok(more) => search.found.extend(more),
+                        // The same search going on would pass what cannot be read.
+                        Err(error) => {
+                            self.search = None;
+                            return Err(error);
+                        }
                     }
                     if search.found.len() > MANY && self.window > BLOCK {
                         self.search = None;
@@ -127,10 +134,7 @@ impl Log {
 
     async fn begin(&mut self, at: &Checkpoint, filter: &Filter) -> Result<Search, StoreError> {
         let head = self.compare(at).await?;
-        // Streams are looked up by their keys, and over and over again if it were part by part.
-        let window =
-            if filter.is_of_streams() && self.window >= FIRST_WINDOW { Position::MAX } else { self.window };
-        let until = head.position.min(at.position.saturating_add(window));
+        let until = head.position.min(at.position.saturating_add(self.window));
         let last = bounded(self.reader.find(until)).await?;
         let Some(last) = last.filter(|_| head.epoch == at.epoch && head.position >= at.position) else {
             return Err(self.diverged(at));

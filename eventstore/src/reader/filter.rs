@@ -56,11 +56,6 @@ impl Filter {
         self.streams.is_none() && (self.event_types.is_some() || self.aggregate_types.is_some())
     }
 
-    /// Whether it is of some streams.
-    pub(crate) const fn is_of_streams(&self) -> bool {
-        self.streams.is_some()
-    }
-
     /// The streams it is of, when it is of some.
     pub(super) fn streams(&self) -> Option<&[StreamId]> {
         self.streams.as_deref()

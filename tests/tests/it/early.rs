@@ -132,26 +132,41 @@ async fn looked(pool: &PgPool) -> i64 {
     sqlx::query_scalar(count).fetch_one(pool).await.expect("the sessions")
 }
 
-// On one thread: all are queued before the appender looks.
-#[tokio::test]
-async fn who_waits_behind_another_has_looked_and_looks_again_after_somebody_else() {
+/// Two hundred appends, as many as are worth a batch of their own, that waited behind another one of their process while
+/// somebody else appended to a stream.
+struct Behind {
+    database: Database,
+    /// Whether they had looked up what they rest on before their turn.
+    had_looked: bool,
+    outcomes: Vec<Appended>,
+}
+
+/// What they come to, each of these parts; on one thread, where all are queued before the appender looks.
+async fn behind(parts: impl Fn(usize) -> Vec<Part>, changed: &str) -> Behind {
     let database = Database::events().await;
     let appender = Appender::start(&database.pool.connect_options());
     let mut held = hold(&database.pool).await;
     let first = appender.enqueue(of(vec![part("first", 2)])).expect("there is room");
     wait_for(&database.pool, 1).await;
     assert_eq!(looked(&database.pool).await, 0);
-    // As many as are worth a batch of their own beside the first.
-    let appends = (0..200).map(|n| of(vec![part(&format!("stream {n}"), 1)]));
-    let pending: Vec<_> = appends.map(|append| appender.enqueue(append).expect("there is room")).collect();
+    let appends = (0..200).map(|number| appender.enqueue(of(parts(number))).expect("there is room"));
+    let pending: Vec<Pending> = appends.collect();
     wait_for(&database.pool, 2).await;
-    assert!(looked(&database.pool).await > 0);
-    assert!(append(&mut held, SOMEBODY, false, "stream 100", "never").await.is_empty());
+    let had_looked = looked(&database.pool).await > 0;
+    assert!(append(&mut held, SOMEBODY, false, changed, "never").await.is_empty());
     held.commit().await.expect("somebody else was quicker");
     assert!(matches!(first.outcome().await.expect("an outcome"), Appended::Done { version: 2, .. }));
-    for (number, outcome) in join_all(pending.into_iter().map(Pending::outcome)).await.into_iter().enumerate()
-    {
-        let outcome = outcome.expect("an outcome");
+    let outcomes = join_all(pending.into_iter().map(Pending::outcome)).await;
+    let outcomes = outcomes.into_iter().map(|outcome| outcome.expect("an outcome")).collect();
+    Behind { database, had_looked, outcomes }
+}
+
+#[tokio::test]
+async fn who_waits_behind_another_has_looked_and_looks_again_after_somebody_else() {
+    let Behind { database, had_looked, outcomes } =
+        behind(|number| vec![part(&format!("stream {number}"), 1)], "stream 100").await;
+    assert!(had_looked);
+    for (number, outcome) in outcomes.into_iter().enumerate() {
         if number == 100 {
             assert_eq!(outcome, Appended::Conflict { part: 0 });
         } else {
@@ -164,22 +179,11 @@ async fn who_waits_behind_another_has_looked_and_looks_again_after_somebody_else
 
 #[tokio::test]
 async fn what_an_append_only_looks_at_is_looked_up_when_its_turn_has_come() {
-    let database = Database::events().await;
-    let appender = Appender::start(&database.pool.connect_options());
-    let mut held = hold(&database.pool).await;
-    let first = appender.enqueue(of(vec![part("first", 2)])).expect("there is room");
-    wait_for(&database.pool, 1).await;
     let seen = part("seen", 0);
-    let appends = (0..200).map(|n| of(vec![part(&format!("stream {n}"), 1), seen.clone()]));
-    let pending: Vec<_> = appends.map(|append| appender.enqueue(append).expect("there is room")).collect();
-    wait_for(&database.pool, 2).await;
-    assert_eq!(looked(&database.pool).await, 0);
-    assert!(append(&mut held, SOMEBODY, false, "seen", "never").await.is_empty());
-    held.commit().await.expect("somebody else was quicker");
-    assert!(matches!(first.outcome().await.expect("an outcome"), Appended::Done { version: 2, .. }));
-    for outcome in join_all(pending.into_iter().map(Pending::outcome)).await {
-        assert_eq!(outcome.expect("an outcome"), Appended::Conflict { part: 1 });
-    }
+    let parts = |number: usize| vec![part(&format!("stream {number}"), 1), seen.clone()];
+    let Behind { had_looked, outcomes, .. } = behind(parts, "seen").await;
+    assert!(!had_looked);
+    assert!(outcomes.iter().all(|outcome| *outcome == Appended::Conflict { part: 1 }), "{outcomes:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
