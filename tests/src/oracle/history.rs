@@ -103,9 +103,25 @@ pub(crate) enum Told {
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
     pub(crate) reader: String,
+    /// Of which streams it wants to hear.
+    pub(crate) wants: Wants,
+    /// Up to where it has read the log: further than what it saw last, when it did not want what came then.
+    pub(crate) reached: i64,
     pub(crate) seen: Vec<Seen>,
     /// How often it was told that the log is not the one it had read.
     pub(crate) diverged: u64,
+}
+
+/// Of which streams a reader wants to hear.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Wants {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of this type.
+    Type(&'static str),
+    /// These.
+    Streams(Vec<String>),
 }
 
 /// An event as a reader saw it.
@@ -123,6 +139,17 @@ impl Content {
         match self {
             Self::Exact(parts) => parts.iter().map(|part| part.events.len()).sum(),
             Self::Decided(parts) => parts.iter().map(|(_, events)| events).sum(),
+        }
+    }
+}
+
+impl Wants {
+    /// Whether it wants to hear of this stream.
+    pub(crate) fn includes(&self, stream: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Type(wanted) => stream.split_once('/').is_some_and(|(of, _)| of == *wanted),
+            Self::Streams(wanted) => wanted.iter().any(|one| one == stream),
         }
     }
 }

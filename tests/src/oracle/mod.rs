@@ -1,11 +1,12 @@
 //! The oracle: many processes write to one event store while they, the relay, the stream and the database are killed and
-//! cut off, and readers everywhere follow. At the end all of it must be one story. The same checker judges designs that are
-//! known to be wrong, and must find each out.
+//! cut off, and old events are moved away and back; readers everywhere follow. At the end all of it must be one story. The
+//! same checker judges designs that are known to be wrong, and must find each out.
 
 mod checker;
 mod collect;
 mod dice;
 mod history;
+mod keeper;
 mod nemesis;
 mod planted;
 mod report;

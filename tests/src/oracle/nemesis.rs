@@ -36,6 +36,8 @@ pub(crate) enum Deed {
     CutNats(Duration),
     /// Kill the database with all its sessions, and start it again.
     RestartPostgres,
+    /// The same with its replica.
+    RestartReplica,
 }
 
 /// What was done how often.
@@ -46,6 +48,7 @@ pub(crate) struct Done {
     pub(crate) relays_killed: u64,
     pub(crate) nats_cut: u64,
     pub(crate) postgres_restarted: u64,
+    pub(crate) replica_restarted: u64,
 }
 
 /// A writer, through all of its lives.
@@ -65,6 +68,7 @@ pub(crate) struct Nemesis {
     pub(crate) relaying: Option<Running>,
     pub(crate) nats: Server,
     pub(crate) postgres: Server,
+    pub(crate) replica: Server,
     pub(crate) done: Done,
 }
 
@@ -99,6 +103,7 @@ pub(crate) fn schedule(seed: u64, writers: usize, time: Duration) -> Vec<(Durati
         let minutes = (1..).map(|minute| MINUTE * minute).take_while(|minute| *minute < time);
         for begin in std::iter::once(third).chain(minutes) {
             deeds.push((begin + dice.between(0, 2_000), Deed::RestartPostgres));
+            deeds.push((begin + dice.between(3_000, 5_000), Deed::RestartReplica));
         }
     }
     deeds.sort_by_key(|(at, _)| *at);
@@ -198,13 +203,12 @@ impl Nemesis {
                 self.done.nats_cut += 1;
             }
             Deed::RestartPostgres => {
-                if let Some(pid) = self.postgres.pid() {
-                    // Its "immediate" shutdown: no session ends in order, and the log is recovered at the start.
-                    signal(pid, Signal::QUIT);
-                }
-                self.postgres.stop();
-                start(&mut self.postgres)?;
+                restart(&mut self.postgres)?;
                 self.done.postgres_restarted += 1;
+            }
+            Deed::RestartReplica => {
+                restart(&mut self.replica)?;
+                self.done.replica_restarted += 1;
             }
         }
         Ok(())
@@ -234,6 +238,15 @@ impl Nemesis {
     }
 }
 
+fn restart(postgres: &mut Server) -> Result<(), Failed> {
+    if let Some(pid) = postgres.pid() {
+        // Its "immediate" shutdown: no session ends in order, and the log is recovered at the start.
+        signal(pid, Signal::QUIT);
+    }
+    postgres.stop();
+    start(postgres)
+}
+
 fn start(server: &mut Server) -> Result<(), Failed> {
     let mut started = server.start();
     for _ in 1..STARTS {
@@ -260,6 +273,7 @@ mod tests {
         assert!(has(|deed| matches!(deed, Deed::KillRelay)));
         assert!(has(|deed| matches!(deed, Deed::CutNats(_))));
         assert!(has(|deed| matches!(deed, Deed::RestartPostgres)));
+        assert!(has(|deed| matches!(deed, Deed::RestartReplica)));
         let held = |is: fn(&Deed) -> bool| deeds.iter().filter(|(_, deed)| is(deed)).count();
         assert_eq!(
             held(|deed| matches!(deed, Deed::HoldWriter(_))),

@@ -8,6 +8,7 @@ use xtask::table;
 
 use super::checker::Faults;
 use super::history::{History, Told};
+use super::keeper::Moved;
 use super::nemesis::Done;
 use super::planted::Planted;
 use super::round::Plan;
@@ -38,8 +39,8 @@ pub(crate) struct Round {
     pub(crate) commands: usize,
     /// How many answers there were of each kind.
     pub(crate) answers: BTreeMap<&'static str, u64>,
-    pub(crate) done: Done,
-    pub(crate) connections_ended: u64,
+    #[serde(flatten)]
+    pub(crate) disturbed: Disturbed,
     /// How many events each reader saw.
     pub(crate) readers: BTreeMap<String, usize>,
     /// Whether every reader got to the head.
@@ -47,11 +48,19 @@ pub(crate) struct Round {
     pub(crate) faults: Faults,
 }
 
+/// What was done meanwhile, and how often.
+#[derive(Debug, Serialize)]
+pub(crate) struct Disturbed {
+    pub(crate) done: Done,
+    pub(crate) moved: Moved,
+    pub(crate) connections_ended: u64,
+}
+
 impl Round {
     pub(crate) fn of(
         plan: Plan,
         history: &History,
-        (done, connections_ended): (Done, u64),
+        disturbed: Disturbed,
         reached: bool,
         faults: Faults,
     ) -> Self {
@@ -67,8 +76,7 @@ impl Round {
             events: history.log.len(),
             commands: history.recorded.as_ref().map_or(0, Vec::len),
             answers,
-            done,
-            connections_ended,
+            disturbed,
             readers: seen.collect(),
             reached,
             faults,
@@ -165,12 +173,16 @@ impl Report {
         for answer in ["done", "replayed", "mismatch", "conflict", "not done", "unknown"] {
             row(&format!("answered: {answer}"), &|round| round.answers.get(answer).copied().unwrap_or(0));
         }
-        row("writers killed", &|round| round.done.writers_killed);
-        row("writers held", &|round| round.done.writers_held);
-        row("relays killed", &|round| round.done.relays_killed);
-        row("NATS cut", &|round| round.done.nats_cut);
-        row("Postgres restarted", &|round| round.done.postgres_restarted);
-        row("connections ended", &|round| round.connections_ended);
+        row("writers killed", &|round| round.disturbed.done.writers_killed);
+        row("writers held", &|round| round.disturbed.done.writers_held);
+        row("relays killed", &|round| round.disturbed.done.relays_killed);
+        row("NATS cut", &|round| round.disturbed.done.nats_cut);
+        row("Postgres restarted", &|round| round.disturbed.done.postgres_restarted);
+        row("replica restarted", &|round| round.disturbed.done.replica_restarted);
+        row("connections ended", &|round| round.disturbed.connections_ended);
+        row("partitions cut", &|round| round.disturbed.moved.cut);
+        row("partitions detached", &|round| round.disturbed.moved.detached);
+        row("partitions attached", &|round| round.disturbed.moved.attached);
         let readers: BTreeSet<&String> = self.rounds.iter().flat_map(|round| round.readers.keys()).collect();
         for reader in readers {
             row(&format!("{reader}: seen"), &|round| round.readers.get(reader).copied().map_or(0, whole));

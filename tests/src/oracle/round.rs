@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use daybook_eventstore::process::config::{ServiceUrl, Value as _};
-use daybook_eventstore::{EventStream, FeedSource, LogReader, Upcasters, Wake, migrate};
+use daybook_eventstore::{Archives, EventStream, FeedSource, LogReader, Upcasters, Wake, migrate};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor as _, PgPool};
 use tokio::task::JoinHandle;
@@ -19,12 +19,14 @@ use super::Failed;
 use super::checker::check;
 use super::collect;
 use super::dice::Dice;
-use super::history::{History, Reading};
-use super::nemesis::{Nemesis, Writer, schedule};
-use super::report::Round;
+use super::history::{History, Reading, Wants};
+use super::keeper::{Keeper, Moved};
+use super::nemesis::{Done, Nemesis, Writer, schedule};
+use super::report::{Disturbed, Round};
 use super::saboteur::Saboteurs;
 use super::scribe::Scribe;
 use super::watch::{self, Watcher};
+use super::writer::order::{LEDGER, name};
 
 /// How many callers each writer has.
 const CALLERS: u64 = 24;
@@ -36,6 +38,8 @@ const GLANCE: Duration = Duration::from_millis(50);
 const LINGER: Duration = Duration::from_millis(500);
 /// The history of all sessions that disturb.
 const SABOTEURS: &str = "saboteurs.jsonl";
+/// The choices of who keeps the log.
+const KEEPER: u64 = 200;
 /// How many slices the log is read in at the end.
 const SLICES: NonZeroU16 = NonZeroU16::new(3).unwrap();
 
@@ -66,23 +70,25 @@ struct Place {
     replica: String,
     nats: String,
     stream: String,
+    /// Where what has left the database is kept.
+    archives: PathBuf,
     pool: PgPool,
 }
 
 /// Runs a round, and gives the servers back.
 pub(crate) async fn run(site: Site, plan: Plan) -> Result<(Site, Round), Failed> {
-    let place = Place::make(&site, plan).await?;
     let histories = site.histories.join(format!("round-{}", plan.number));
-    std::fs::create_dir_all(&histories)?;
+    let place = Place::make(&site, plan, histories.join("archives")).await?;
     let Site { postgres, replica, nats, logs, histories: all_histories } = site;
     let (watchers, listening) = follow(&place, plan.seed).await?;
-    let nemesis = nemesis(&place, plan, (postgres, nats), (&logs, &histories))?;
-    let (mut nemesis, connections_ended) = disturb(nemesis, &place, plan, &histories).await?;
+    let nemesis = nemesis(&place, plan, (postgres, replica, nats), (&logs, &histories))?;
+    let (mut nemesis, connections_ended, moved) = disturb(nemesis, &place, plan, &histories).await?;
 
     let head = quiet(&place.pool).await?;
     let reached = reach(&watchers, head).await;
     let readings = end(watchers, &place).await?;
     listening.abort();
+    Keeper::bring_back(&place.pool, &place.archives()).await?;
     let mut files: Vec<PathBuf> = nemesis.writers.iter().flat_map(Writer::histories).collect();
     files.push(histories.join(SABOTEURS));
     let history = History {
@@ -91,26 +97,28 @@ pub(crate) async fn run(site: Site, plan: Plan) -> Result<(Site, Round), Failed>
         attempts: collect::attempts(&files)?,
         readings,
     };
-    let round = Round::of(plan, &history, (nemesis.done, connections_ended), reached, check(&history));
+    let disturbed = Disturbed { done: nemesis.done, moved, connections_ended };
+    let round = Round::of(plan, &history, disturbed, reached, check(&history));
     nemesis.relaying.take();
     place.remove().await?;
     if round.is_right() {
         std::fs::remove_dir_all(&histories)?;
     }
-    let Nemesis { postgres, nats, .. } = nemesis;
+    let Nemesis { postgres, replica, nats, .. } = nemesis;
     Ok((Site { postgres, replica, nats, logs, histories: all_histories }, round))
 }
 
 /// Lets everybody write and everything bad happen, until the writers have ended in good order. Says how many connections
-/// were ended.
+/// were ended, and what was moved.
 async fn disturb(
     mut nemesis: Nemesis,
     place: &Place,
     plan: Plan,
     histories: &Path,
-) -> Result<(Nemesis, u64), Failed> {
+) -> Result<(Nemesis, u64, Moved), Failed> {
     let scribe = Scribe::new(&histories.join(SABOTEURS))?;
     let saboteurs = Saboteurs::start(&place.database, scribe, plan.seed)?;
+    let keeper = Keeper::start(&place.database, place.archives(), Dice::of(plan.seed, &[KEEPER]))?;
     nemesis.writers.iter_mut().try_for_each(Writer::start)?;
     let deeds = schedule(plan.seed, plan.writers, plan.time);
     let (nemesis, raged) = blocking(nemesis, move |nemesis| nemesis.rage(&deeds, plan.time)).await?;
@@ -118,11 +126,12 @@ async fn disturb(
     let connections_ended = saboteurs.end().await?;
     let (nemesis, ended) = blocking(nemesis, Nemesis::end_writers).await?;
     ended?;
-    Ok((nemesis, connections_ended))
+    Ok((nemesis, connections_ended, keeper.end().await?))
 }
 
 impl Place {
-    async fn make(site: &Site, plan: Plan) -> Result<Self, Failed> {
+    async fn make(site: &Site, plan: Plan, archives: PathBuf) -> Result<Self, Failed> {
+        std::fs::create_dir_all(&archives)?;
         let name = format!("oracle_{}", plan.number);
         let admin = PgPool::connect(&format!("{}/postgres", site.postgres.url())).await?;
         admin.execute(format!("CREATE DATABASE {name}").as_str()).await?;
@@ -130,7 +139,7 @@ impl Place {
             (format!("{}/{name}", site.postgres.url()), format!("{}/{name}", site.replica.url()));
         let pool = PgPoolOptions::new().max_connections(12).connect(&database).await?;
         migrate(&pool).await?;
-        Ok(Self { database, replica, nats: site.nats.url(), stream: name.to_uppercase(), pool })
+        Ok(Self { database, replica, nats: site.nats.url(), stream: name.to_uppercase(), archives, pool })
     }
 
     /// Takes the database away, when the round is over.
@@ -143,16 +152,25 @@ impl Place {
         Ok(())
     }
 
+    fn primary(&self) -> LogReader {
+        LogReader::new(self.pool.clone()).with_archives(Some(self.archives()))
+    }
+
     fn replica(&self) -> Result<LogReader, Failed> {
         let options = PgConnectOptions::from_str(&self.replica)?;
-        Ok(LogReader::new(PgPoolOptions::new().max_connections(6).connect_lazy_with(options)))
+        let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
+        Ok(LogReader::new(pool).with_archives(Some(self.archives())))
+    }
+
+    fn archives(&self) -> Archives {
+        Archives::in_folder(&self.archives)
     }
 }
 
 /// Everybody who follows.
 async fn follow(place: &Place, seed: u64) -> Result<(Vec<Watcher>, JoinHandle<()>), Failed> {
     let dice = |who: u64| Dice::of(seed, &[who]);
-    let (primary, replica) = (LogReader::new(place.pool.clone()), place.replica()?);
+    let (primary, replica) = (place.primary(), place.replica()?);
     let (wake, listening) = Wake::listen(place.pool.clone());
     let url = ServiceUrl::parse(&place.nats)?;
     let stream = EventStream::connect(&url, &place.stream, "oracle").await?;
@@ -163,14 +181,27 @@ async fn follow(place: &Place, seed: u64) -> Result<(Vec<Watcher>, JoinHandle<()
         upcasters: Upcasters::default(),
     };
     let client = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(&place.nats).await?;
-    let (context, name) = (jetstream::new(client), place.stream.clone());
+    let (context, stream_name) = (jetstream::new(client), place.stream.clone());
+    let (with_stream, some_streams) = (Some(stream.clone()), Some(stream.clone()));
+    let of_type = Wants::Type(LEDGER);
+    let streams = ["hot-0", "hot-1", "shared-3"].map(|id| name(LEDGER, id));
+    let of_streams = Wants::Streams(Vec::from(streams));
     let watchers = vec![
         Watcher::start("primary: scan", |notes| watch::scan(primary.clone(), dice(101), notes)),
         Watcher::start("primary: feed", |notes| watch::feed(source(&primary, None), dice(102), notes)),
         Watcher::start("replica: scan", |notes| watch::scan(replica.clone(), dice(103), notes)),
         Watcher::start("replica: feed", |notes| watch::feed(source(&replica, None), dice(104), notes)),
-        Watcher::start("stream: feed", |notes| watch::feed(source(&primary, Some(stream)), dice(105), notes)),
-        Watcher::start("stream: messages", |notes| watch::stream(context, name, notes)),
+        Watcher::start("stream: feed", |notes| watch::feed(source(&primary, with_stream), dice(105), notes)),
+        Watcher::start("stream: messages", |notes| watch::stream(context, stream_name, notes)),
+        Watcher::of_some("replica: feed of a type", of_type.clone(), |notes| {
+            watch::feed(source(&replica, None), dice(106), notes)
+        }),
+        Watcher::of_some("stream: feed of a type", of_type, |notes| {
+            watch::feed(source(&primary, Some(stream)), dice(107), notes)
+        }),
+        Watcher::of_some("stream: feed of some streams", of_streams, |notes| {
+            watch::feed(source(&primary, some_streams), dice(108), notes)
+        }),
     ];
     Ok((watchers, listening))
 }
@@ -178,7 +209,7 @@ async fn follow(place: &Place, seed: u64) -> Result<(Vec<Watcher>, JoinHandle<()
 fn nemesis(
     place: &Place,
     plan: Plan,
-    (postgres, nats): (Server, Server),
+    (postgres, replica, nats): (Server, Server, Server),
     (logs, histories): (&Path, &Path),
 ) -> Result<Nemesis, Failed> {
     let programs = std::env::current_exe()?;
@@ -187,19 +218,21 @@ fn nemesis(
         .env("DAYBOOK_EVENTS_URL", &place.database)
         .env("DAYBOOK_NATS_URL", &place.nats)
         .env("DAYBOOK_NATS_STREAM", &place.stream)
+        .env("DAYBOOK_ARCHIVES", place.archives.display().to_string())
         // Nothing of the log may be left out.
         .env("DAYBOOK_NATS_REPUBLISH", i32::MAX.to_string())
         .log_to(&logs.join("relay.log"));
     let writer = |number: usize| {
         let launch = Launch::new(&programs)
             .args(["writer", "--database", &place.database, "--seed", &plan.seed.to_string()])
+            .args(["--archives", &place.archives.display().to_string()])
             .args(["--number", &number.to_string(), "--callers", &CALLERS.to_string()])
             .log_to(&logs.join(format!("writer-{number}.log")));
         Writer::new(launch, histories.join(format!("writer-{number}")))
     };
     let writers = (0..plan.writers).map(writer).collect();
     let relaying = Some(relay.start()?);
-    Ok(Nemesis { writers, relay, relaying, nats, postgres, done: super::nemesis::Done::default() })
+    Ok(Nemesis { writers, relay, relaying, nats, postgres, replica, done: Done::default() })
 }
 
 /// Does what takes its time, where nobody else waits for it.
@@ -244,8 +277,7 @@ async fn reach(watchers: &[Watcher], head: i64) -> bool {
 /// What everybody saw who followed, and what there is to see at the end.
 async fn end(watchers: Vec<Watcher>, place: &Place) -> Result<Vec<Reading>, Failed> {
     let mut readings: Vec<Reading> = watchers.into_iter().map(Watcher::end).collect();
-    let primary = LogReader::new(place.pool.clone());
-    readings.push(watch::slices(&primary, "primary: slices, at the end", SLICES).await?);
+    readings.push(watch::slices(&place.primary(), "primary: slices, at the end", SLICES).await?);
     readings.push(watch::slices(&place.replica()?, "replica: slices, at the end", SLICES).await?);
     Ok(readings)
 }

@@ -22,7 +22,7 @@ const EACH: u64 = 2;
 /// How long to wait until the database may be back.
 const AWAY: Duration = Duration::from_millis(300);
 /// What connections may be ended.
-const VICTIMS: [&str; 3] = ["oracle writer%", "oracle writer%", "daybook-relay%"];
+const VICTIMS: [&str; 4] = ["oracle writer%", "oracle writer%", "daybook-relay%", "oracle keeper%"];
 
 /// Sessions that disturb until they are stopped.
 pub(crate) struct Saboteurs {
@@ -108,7 +108,9 @@ impl Session {
             (SystemIds.next().to_string(), 0)
         } else {
             let id = format!("hot-{}", self.dice.below(2));
-            let version = "SELECT coalesce(max(sequence), 0) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2";
+            let version = "SELECT coalesce(greatest( \
+                     (SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = $2), \
+                     (SELECT version FROM partitioned_streams WHERE aggregate_type = $1 AND aggregate_id = $2)), 0)";
             let version =
                 sqlx::query_scalar(version).bind(LEDGER).bind(&id).fetch_one(&mut *connection).await;
             let Ok(version) = version else { return Ok(true) };

@@ -1,4 +1,4 @@
-//! One reader against the log: each event once, in order, as it is.
+//! One reader against the log: each event that it wants, once, in order, as it is.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -18,6 +18,10 @@ pub(super) fn check(reading: &Reading, index: &Index<'_>, faults: &mut Faults) {
             continue;
         };
         let event = &index.log[place];
+        if !reading.wants.includes(&event.stream) {
+            faults.add(Kind::Foreign, || format!("{reader} saw {seen:?} of {}, unasked", event.stream));
+            continue;
+        }
         if seen.digest != event.digest || seen.position != event.position {
             faults.add(Kind::Altered, || format!("{reader} saw {seen:?} for {event:?}"));
         }
@@ -38,6 +42,9 @@ pub(super) fn check(reading: &Reading, index: &Index<'_>, faults: &mut Faults) {
     }
     for place in walk.skipped.iter().copied().chain(walk.next..index.log.len()) {
         let event = &index.log[place];
+        if !reading.wants.includes(&event.stream) {
+            continue;
+        }
         faults.add(Kind::Missing, || format!("{reader} never saw {} of {}", event.position, event.stream));
     }
 }

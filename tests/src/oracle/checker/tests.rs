@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 
-use super::super::history::{Asked, Attempt, Content, History, Logged, Part, Reading, Recorded, Seen, Told};
+use super::super::history::{
+    Asked, Attempt, Content, History, Logged, Part, Reading, Recorded, Seen, Told, Wants,
+};
 use super::{Kind, check};
 
 fn id(number: u128) -> Uuid {
@@ -87,7 +89,7 @@ fn right() -> History {
 /// A reader sees the log as it is.
 fn read(history: &mut History) {
     let seen = history.log.iter().map(seen).collect();
-    history.readings = vec![Reading { reader: "one".to_owned(), seen, diverged: 0 }];
+    history.readings = vec![Reading { reader: "one".to_owned(), seen, ..Reading::default() }];
 }
 
 /// What is found when the history is changed so.
@@ -306,4 +308,32 @@ fn a_reader_that_sees_something_else_is_found() {
 #[test]
 fn a_reader_that_was_told_of_another_log_is_found() {
     assert_eq!(found(|history| history.readings[0].diverged = 1), [Kind::Diverged]);
+}
+
+#[test]
+fn who_wants_some_streams_is_to_see_these_and_nothing_else() {
+    let b = |history: &mut History| {
+        let log = &history.log;
+        let seen = log.iter().filter(|event| event.stream == "b").map(seen).collect();
+        let wants = Wants::Streams(vec!["b".to_owned()]);
+        history.readings = vec![Reading { wants, seen, ..Reading::default() }];
+    };
+    assert_eq!(found(b), []);
+    let missing = found(|history| {
+        b(history);
+        seen_by_one(history).pop();
+    });
+    assert_eq!(missing, [Kind::Missing]);
+    let unasked = found(|history| {
+        b(history);
+        let other = seen(&history.log[0]);
+        seen_by_one(history).insert(0, other);
+    });
+    assert_eq!(unasked, [Kind::Foreign]);
+}
+
+#[test]
+fn streams_may_be_wanted_by_their_type() {
+    let wants = Wants::Type("Order");
+    assert!(wants.includes("Order/a") && !wants.includes("Orders/a") && !wants.includes("Order"));
 }

@@ -90,7 +90,7 @@ pub(super) async fn history(
         place(&mut position);
         recorded.push(Recorded { command, input: u64::try_from(input).ok(), version, position });
     }
-    let reading = Reading { reader: design.schema().to_owned(), seen, diverged: 0 };
+    let reading = Reading { reader: design.schema().to_owned(), seen, ..Reading::default() };
     let recorded = (!design.has(Mistake::Unremembered)).then_some(recorded);
     Ok(History { log, recorded, attempts, readings: vec![reading] })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use daybook_eventstore::{EventHash, RecordedEvent, StoreError};
 use tokio::task::JoinHandle;
 
-use super::history::{Reading, Seen};
+use super::history::{Reading, Seen, Wants};
 
 pub(crate) use feed::feed;
 pub(crate) use scan::{scan, slices};
@@ -36,13 +36,21 @@ impl Watcher {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let notes = Notes::of(reader);
+        Self::of_some(reader, Wants::All, follow)
+    }
+
+    /// The same that wants to hear of some streams only.
+    pub(crate) fn of_some<F>(reader: &str, wants: Wants, follow: impl FnOnce(Notes) -> F) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let notes = Notes::of(reader, wants);
         Self { following: tokio::spawn(follow(notes.clone())), notes }
     }
 
-    /// The last position that it saw.
+    /// The position up to which it has read.
     pub(crate) fn reached(&self) -> i64 {
-        self.notes.lock().seen.last().map_or(0, |seen| seen.position)
+        self.notes.lock().reached
     }
 
     /// What it saw.
@@ -53,19 +61,30 @@ impl Watcher {
 }
 
 impl Notes {
-    /// Those of a reader of this name.
-    pub(crate) fn of(reader: &str) -> Self {
-        Self(Arc::new(Mutex::new(Reading { reader: reader.to_owned(), ..Reading::default() })))
+    /// Those of a reader of this name that wants this.
+    fn of(reader: &str, wants: Wants) -> Self {
+        Self(Arc::new(Mutex::new(Reading { reader: reader.to_owned(), wants, ..Reading::default() })))
     }
 
     /// Notes what was seen.
     fn add(&self, seen: Seen) {
-        self.lock().seen.push(seen);
+        let mut reading = self.lock();
+        reading.reached = seen.position;
+        reading.seen.push(seen);
     }
 
     /// Notes events that were seen.
     fn saw<'e>(&self, events: impl IntoIterator<Item = &'e RecordedEvent>) {
-        self.lock().seen.extend(events.into_iter().map(seen));
+        events.into_iter().map(seen).for_each(|seen| self.add(seen));
+    }
+
+    /// Notes that there is nothing else that is wanted up to here.
+    fn passed(&self, position: i64) {
+        self.lock().reached = position;
+    }
+
+    fn wants(&self) -> Wants {
+        self.lock().wants.clone()
     }
 
     /// Notes why nothing could be read, when that is not the machine's fault.

@@ -20,11 +20,13 @@ const HOT: u64 = 2;
 const REMEMBERED: usize = 64;
 /// How many appends are sent one on top of the other.
 const BURST: u64 = 5;
+/// How many commands are imported at once, at most.
+const HISTORY: u64 = 120;
 /// The longest pause between two things, in milliseconds.
 const PAUSE: u64 = 12;
 
 /// What a caller does, and how often among a hundred things.
-const DEEDS: [(u64, Deed); 13] = [
+const DEEDS: [(u64, Deed); 14] = [
     (14, Deed::Fresh),
     (12, Deed::Own),
     (12, Deed::Hot),
@@ -38,6 +40,7 @@ const DEEDS: [(u64, Deed); 13] = [
     (4, Deed::Twin),
     (9, Deed::Tally),
     (5, Deed::Tallies),
+    (1, Deed::Import),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +71,8 @@ enum Deed {
     Tally,
     /// A command for two aggregates that also looks at a third.
     Tallies,
+    /// Many commands at once, as history: some for the same streams, some for those of others, some again.
+    Import,
 }
 
 /// Does one thing after another.
@@ -142,6 +147,7 @@ impl Caller {
             Deed::Twin => self.twin().await,
             Deed::Tally => self.tally().await,
             Deed::Tallies => self.tallies().await,
+            Deed::Import => self.import().await,
         }
     }
 
@@ -226,6 +232,34 @@ impl Caller {
         }
         let parts = parts.into_iter().map(|(id, times)| (name("Tally", &id), times)).collect();
         self.decide(parts, None).await
+    }
+
+    async fn import(&mut self) -> Result<(), Failed> {
+        let mut commands: Vec<Asked> = Vec::new();
+        for _ in 0..self.dice.below(HISTORY) {
+            let before = commands.last().and_then(|before| match &before.content {
+                Content::Exact(parts) => parts.first(),
+                Content::Decided(_) => None,
+            });
+            let part = match (self.dice.below(4), before) {
+                // On top of the one before.
+                (0, Some(before)) => {
+                    let expected = before.expected + i64::try_from(before.events.len())?;
+                    Part { expected, events: events(2), ..before.clone() }
+                }
+                (1, _) => {
+                    let stream = self.shared();
+                    self.next(stream, 1)
+                }
+                (_, _) => fresh(),
+            };
+            let new = asked(self.dice.roll(), true, Content::Exact(vec![part]));
+            let again = self.earlier().filter(|earlier| matches!(earlier.content, Content::Exact(_)));
+            commands.push(again.filter(|_| self.dice.percent(10)).unwrap_or(new));
+        }
+        let answers = self.hands.import(commands.clone()).await?;
+        commands.into_iter().zip(answers).for_each(|(asked, told)| self.remember(asked, &told));
+        Ok(())
     }
 
     async fn decide(&mut self, parts: Vec<(String, usize)>, unless: Option<i64>) -> Result<(), Failed> {

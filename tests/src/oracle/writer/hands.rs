@@ -9,7 +9,7 @@ use chrono::DateTime;
 use daybook_domain::{CommandId, IdSource as _};
 use daybook_eventstore::process::SystemIds;
 use daybook_eventstore::{
-    Chain, CommandContext, CommandError, EventStore, Executed, Pending, Repository, SnapshotPolicy,
+    Archives, Chain, CommandContext, CommandError, EventStore, Executed, Pending, Repository, SnapshotPolicy,
     StoreError, Together, Upcasters,
 };
 use sqlx::PgPool;
@@ -26,6 +26,9 @@ use super::{Orders, order};
 pub(crate) const APPLICATION: &str = "oracle writer";
 /// How many bytes of aggregates it remembers.
 const REMEMBERED: u64 = 64 * 1_024;
+
+/// How many parts and events are brought in at once: little, so that an import is several chunks.
+const CHUNK: usize = 24;
 
 /// The store, the history, and what this process knows of streams.
 pub(super) struct Hands {
@@ -49,6 +52,7 @@ impl Hands {
         let pool: PgPool = PgPoolOptions::new().max_connections(4).connect_lazy_with(options);
         // Few, so that the others are loaded again and again.
         let store = EventStore::new(pool, Arc::new(SystemIds), Upcasters::default()).remembering(REMEMBERED);
+        let store = store.with_archives(Some(Archives::in_folder(&orders.archives)));
         let policy = SnapshotPolicy { state_version: 1, every: 40, older_than: Duration::MAX };
         Ok(Self {
             tallies: Repository::new(store.clone(), policy),
@@ -95,6 +99,26 @@ impl Hands {
             }
         }
         Ok(told)
+    }
+
+    /// Brings in commands whose events are known, all at once, and waits for the answers.
+    pub(super) async fn import(&self, commands: Vec<Asked>) -> Result<Vec<Told>, Failed> {
+        let (mut numbers, mut appends) = (Vec::with_capacity(commands.len()), Vec::new());
+        for asked in &commands {
+            appends.push(order::append(asked, None)?.ok_or("its events are not known")?);
+            numbers.push(self.scribe.ask(asked)?);
+        }
+        let mut importing = self.store.import(futures::stream::iter(appends)).in_chunks_of(CHUNK);
+        let mut answers = Vec::with_capacity(commands.len());
+        // Where it fails, what was not answered is not known.
+        while let Ok(Some(next)) = importing.next().await {
+            answers.extend(next.into_iter().map(order::told));
+        }
+        answers.resize(commands.len(), Told::Unknown);
+        for (number, told) in numbers.into_iter().zip(&answers) {
+            self.scribe.tell(number, told.clone())?;
+        }
+        Ok(answers)
     }
 
     /// Has the store's repositories decide on one or several tallies.
@@ -165,7 +189,9 @@ impl Hands {
     async fn look(&self, parts: &[Part]) {
         let ids: Vec<&str> =
             parts.iter().filter_map(|part| part.stream.split_once('/')).map(|(_, id)| id).collect();
-        let versions = "SELECT id, (SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = id) \
+        let versions = "SELECT id, greatest( \
+                 (SELECT max(sequence) FROM events WHERE aggregate_type = $1 AND aggregate_id = id), \
+                 (SELECT version FROM partitioned_streams WHERE aggregate_type = $1 AND aggregate_id = id)) \
              FROM unnest($2::text[]) AS id";
         let found: Result<Vec<(String, Option<i64>)>, _> =
             sqlx::query_as(versions).bind(order::LEDGER).bind(ids).fetch_all(self.store.pool()).await;

@@ -37,6 +37,9 @@ pub struct Orders {
     /// Where to write what is asked for and answered.
     #[arg(long)]
     pub(crate) history: PathBuf,
+    /// Where what has left the database is kept.
+    #[arg(long)]
+    pub(crate) archives: PathBuf,
     /// What the same writer wrote before it was killed.
     #[arg(long)]
     pub(crate) predecessor: Option<PathBuf>,

@@ -11,7 +11,7 @@ use daybook_eventstore::{
 use uuid::Uuid;
 
 use super::super::Failed;
-use super::super::history::{self, Asked, Content, Told};
+use super::super::history::{Asked, Content, Told};
 
 /// The type of the streams that are written so.
 pub(crate) const LEDGER: &str = "Ledger";
@@ -25,7 +25,7 @@ pub(crate) fn append(asked: &Asked, chain: Option<&Arc<Chain>>) -> Result<Option
     let mut appended = Vec::with_capacity(parts.len());
     for part in parts {
         let events: Result<_, Failed> = part.events.iter().map(|id| event(asked.command, *id)).collect();
-        let (stream, chain) = (stream(part), chain.cloned().unwrap_or_default());
+        let (stream, chain) = (stream(&part.stream), chain.cloned().unwrap_or_default());
         appended.push(Part { stream, expected: part.expected, events: events?, chain });
     }
     Ok(Some(Append {
@@ -84,8 +84,9 @@ pub(crate) fn name(aggregate_type: &str, id: &str) -> String {
     format!("{aggregate_type}/{id}")
 }
 
-fn stream(part: &history::Part) -> StreamId {
-    let (aggregate_type, id) = part.stream.split_once('/').unwrap_or((LEDGER, &part.stream));
+/// The stream of this name.
+pub(crate) fn stream(name: &str) -> StreamId {
+    let (aggregate_type, id) = name.split_once('/').unwrap_or((LEDGER, name));
     StreamId { aggregate_type: aggregate_type.to_owned(), aggregate_id: id.to_owned() }
 }
 
