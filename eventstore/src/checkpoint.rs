@@ -43,7 +43,8 @@ impl Checkpoint {
     /// When the database does not answer.
     pub async fn head(reader: &LogReader) -> Result<Self, StoreError> {
         let head = bounded(reader.head()).await?;
-        let last = bounded(reader.find(head.position)).await?;
+        // Of an empty log there is nothing to find, even when it is not empty any more.
+        let last = if head.position == 0 { None } else { bounded(reader.find(head.position)).await? };
         Ok(last.map_or_else(|| Self::start(head.epoch), |event| Self::on(head.epoch, &event)))
     }
 

@@ -18,6 +18,7 @@ mod memory;
 mod migrate;
 mod partition;
 pub mod process;
+pub mod proof;
 mod reader;
 mod relay;
 mod repository;

@@ -104,6 +104,12 @@ define! {
     CACHE_BYTES: i64;
     /// How many connections to the read models' databases the process may hold.
     READ_POOL: u32;
+    /// What the key follows from that the notary signs the log's heads with.
+    NOTARY_KEY: Secret<[u8; 32]>;
+    /// The log's name in what the notary signs.
+    NOTARY_ORIGIN: String;
+    /// How many seconds pass until the notary signs what is new.
+    NOTARY_SECONDS: u32;
     /// The folder with the archives of events that have left the database.
     ARCHIVES: Archives;
 }
