@@ -3,6 +3,7 @@
 
 pub mod carts;
 mod migrate;
+pub mod notary;
 pub mod operator;
 pub mod orders;
 pub mod process;

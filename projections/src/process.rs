@@ -2,19 +2,24 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
+use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Need, pool};
+use daybook_eventstore::proof::{SigningKey, Signs};
 use daybook_eventstore::{Archives, EventStream, FeedSource, LogReader, Upcasters, Wake};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
+use crate::notary::{self, Notary};
 use crate::registry;
 use crate::runtime::{self, Projector};
 use crate::servers::Servers;
 
 /// The stream that the relay writes, where no other is configured.
 const STREAM: &str = "DAYBOOK";
+/// How many seconds pass until the notary signs what is new, where nothing else is configured.
+const NOTARY_SECONDS: u32 = 60;
 
 /// Runs the process with its arguments, the names.
 pub fn run(names: Vec<String>) -> ExitCode {
@@ -29,12 +34,15 @@ struct Configuration {
     servers: Servers,
     stream: String,
     archives: Option<Archives>,
+    notary: Option<(SigningKey, Duration)>,
 }
 
 impl Configuration {
-    fn load(settings: &Settings, names: Vec<String>) -> Result<Self, ConfigError> {
+    fn load(settings: &Settings, mut names: Vec<String>) -> Result<Self, ConfigError> {
         check(&names)?;
         let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let notary = names.iter().any(|name| name == notary::NAME).then(|| signing(settings)).transpose()?;
+        names.retain(|name| name != notary::NAME);
         Ok(Self {
             // Each projector reads; some room for when they all ask at once. What listens is beside the pool.
             events: (settings.required(keys::EVENTS_URL)?, settings.or(keys::EVENTS_POOL, count + 2)?),
@@ -46,12 +54,25 @@ impl Configuration {
             stream: settings.or(keys::NATS_STREAM, STREAM.to_owned())?,
             archives: settings.optional(keys::ARCHIVES)?,
             names,
+            notary,
         })
     }
 }
 
+/// What the notary signs with, and how often.
+fn signing(settings: &Settings) -> Result<(SigningKey, Duration), ConfigError> {
+    let seed: Secret<[u8; 32]> = settings.required(keys::NOTARY_KEY)?;
+    let origin: String = settings.required(keys::NOTARY_ORIGIN)?;
+    let key = SigningKey::of(&origin, Signs::Log, *seed.expose()).map_err(|error| ConfigError::Invalid {
+        name: keys::NOTARY_ORIGIN.name(),
+        reason: error.to_string(),
+    })?;
+    Ok((key, Duration::from_secs(settings.or(keys::NOTARY_SECONDS, NOTARY_SECONDS)?.into())))
+}
+
 fn check(names: &[String]) -> Result<(), ConfigError> {
-    let known = registry::names();
+    let mut known = registry::names();
+    known.push(notary::NAME);
     let wrong = match names.iter().find(|name| !known.contains(&name.as_str())) {
         Some(unknown) => format!("there is no read model {unknown:?}"),
         None if names.is_empty() => "which read models?".to_owned(),
@@ -85,6 +106,10 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
     for name in &configuration.names {
         let projector = Projector::try_new(context.clone(), name, &targets)?.telling(&process.readiness);
         projectors.spawn(projector.run(process.shutdown.clone()));
+    }
+    if let Some((key, every)) = configuration.notary {
+        let flag = process.readiness.register(notary::NAME, Need::Required);
+        projectors.spawn(Notary::new(context, key, every).telling(flag).run(process.shutdown.clone()));
     }
     while let Some(ended) = projectors.join_next().await {
         // Better no process, which is started again, than one without a projector.

@@ -12,6 +12,9 @@ use crate::servers::{Addresses, Site};
 /// The program that migrates, imports and replays.
 pub const REPLAY: &str = "daybook-replay";
 
+/// The name of a private instance's log.
+const ORIGIN: &str = "localhost/daybook";
+
 /// How long a process may take to stop before it is killed: longer than it promises to, on a machine that is busy.
 pub const GRACE: Duration = Duration::from_secs(25);
 
@@ -27,7 +30,7 @@ pub struct Process {
 }
 
 /// Every process of Daybook, in the order they are shown.
-pub const PROCESSES: [Process; 10] = [
+pub const PROCESSES: [Process; 11] = [
     Process { name: "daybook-api", program: "daybook-api", projection: None },
     Process { name: "daybook-relay", program: "daybook-relay", projection: None },
     Process { name: "daybook-worker", program: "daybook-worker", projection: None },
@@ -38,6 +41,7 @@ pub const PROCESSES: [Process; 10] = [
     projector("daybook-projector-carts-hot", "carts-hot"),
     projector("daybook-projector-stock-hot", "stock-hot"),
     projector("daybook-projector-search", "search"),
+    projector("daybook-projector-notary", "notary"),
 ];
 
 const fn projector(name: &'static str, projection: &'static str) -> Process {
@@ -72,6 +76,8 @@ impl Environment {
             ("DAYBOOK_VAULT_KEY", secrets.vault_key.clone()),
             ("DAYBOOK_TOKEN_KEY", secrets.token_key.clone()),
             ("DAYBOOK_WEBHOOK_SECRET", secrets.webhook_secret.clone()),
+            ("DAYBOOK_NOTARY_KEY", secrets.notary_key.clone()),
+            ("DAYBOOK_NOTARY_ORIGIN", ORIGIN.to_owned()),
             ("DAYBOOK_WEBHOOK_URL", format!("http://127.0.0.1:{api_port}/webhooks/payment")),
         ];
         // Said also where there is none: our own environment may name a server that is not for this.

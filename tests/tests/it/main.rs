@@ -27,6 +27,7 @@ mod memory;
 mod merging;
 mod migrating;
 mod moving;
+mod notary;
 mod operator;
 mod operators;
 mod oracle;

@@ -79,6 +79,12 @@ mod tests {
         let first = Secrets::load_or_make(home).expect("secrets");
         assert_eq!(Secrets::load_or_make(home).expect("secrets"), first);
         assert_eq!(first.vault_key.len(), 64);
+        let file = home.join("secrets.json");
+        let before = fs::read_to_string(&file).expect("a file").replace(&first.notary_key, "");
+        fs::write(&file, before.replace(",\n  \"notary_key\": \"\"", "")).expect("a file of before");
+        let second = Secrets::load_or_make(home).expect("secrets");
+        assert_eq!((second.notary_key.len(), &second.vault_key), (64, &first.vault_key));
+        assert_eq!(Secrets::load_or_make(home).expect("secrets"), second);
         let mode = fs::metadata(home.join("secrets.json")).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

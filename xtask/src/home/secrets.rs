@@ -23,6 +23,9 @@ pub struct Secrets {
     pub token_key: String,
     /// Signs the payment gateway's webhooks.
     pub webhook_secret: String,
+    /// Signs what the log has. A folder of before there was a notary gets one with the next start.
+    #[serde(default)]
+    pub notary_key: String,
 }
 
 impl Secrets {
@@ -31,7 +34,13 @@ impl Secrets {
         let file = file(home);
         if Self::exist(home) {
             let text = fs::read_to_string(&file).during(|| format!("cannot read {}", file.display()))?;
-            return serde_json::from_str(&text).during(|| format!("cannot understand {}", file.display()));
+            let mut secrets: Self =
+                serde_json::from_str(&text).during(|| format!("cannot understand {}", file.display()))?;
+            if secrets.notary_key.is_empty() {
+                secrets.notary_key = random::hex::<32>()?;
+                secrets.keep(&file)?;
+            }
+            return Ok(secrets);
         }
         let secrets = Self {
             postgres_password: random::hex::<16>()?,
@@ -39,10 +48,15 @@ impl Secrets {
             vault_key: random::hex::<32>()?,
             token_key: random::hex::<32>()?,
             webhook_secret: random::hex::<32>()?,
+            notary_key: random::hex::<32>()?,
         };
-        let text = serde_json::to_string_pretty(&secrets).during(|| "cannot keep the secrets".into())?;
-        write_private(&file, &text)?;
+        secrets.keep(&file)?;
         Ok(secrets)
+    }
+
+    fn keep(&self, file: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).during(|| "cannot keep the secrets".into())?;
+        write_private(file, &text)
     }
 
     /// Whether this folder has secrets. Data without them can no longer be opened.

@@ -29,7 +29,7 @@ const READY: Duration = Duration::from_mins(1);
 const REQUEST: Duration = Duration::from_secs(20);
 
 /// One process of the stack: its binary, its arguments and what it is called.
-pub(crate) const PROCESSES: [(&str, &str); 10] = [
+pub(crate) const PROCESSES: [(&str, &str); 11] = [
     ("daybook-relay", ""),
     ("daybook-projector", "orders"),
     ("daybook-projector", "carts"),
@@ -38,6 +38,7 @@ pub(crate) const PROCESSES: [(&str, &str); 10] = [
     ("daybook-projector", "carts-hot"),
     ("daybook-projector", "stock-hot"),
     ("daybook-projector", "search"),
+    ("daybook-projector", "notary"),
     ("daybook-worker", ""),
     ("daybook-api", ""),
 ];
@@ -80,6 +81,11 @@ impl Stack {
             ("TOKEN_KEY", "09".repeat(32)),
             ("LISTEN", format!("127.0.0.1:{port}")),
             ("NATS_STREAM_BYTES", "67108864".to_owned()),
+        ]);
+        settings.extend([
+            ("NOTARY_KEY", "0b".repeat(32)),
+            ("NOTARY_ORIGIN", "shop.example/log".to_owned()),
+            ("NOTARY_SECONDS", "1".to_owned()),
         ]);
         settings.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
         // The replica must have the read database before the API asks for it.

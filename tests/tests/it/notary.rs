@@ -1,0 +1,246 @@
+//! The notary: what it signs is the log, whoever dies meanwhile, and nothing that it signed is ever contradicted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daybook_eventstore::process::SystemClock;
+use daybook_eventstore::proof::{
+    Facts, Note, SigningKey, Signs, Subtree, TILE_WIDTH, Tile, TreeHash, TreeHead, is_consistent, is_included,
+};
+use daybook_eventstore::{LogReader, Selection};
+use daybook_projections::notary::{self, Notary};
+use daybook_projections::runtime::Context;
+use sqlx::Executor as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::source;
+use crate::harness::{Database, Writer, eventually};
+
+const SOON: Duration = Duration::from_secs(30);
+const AT_ONCE: Duration = Duration::from_millis(10);
+const NEVER: Duration = Duration::from_hours(24);
+
+/// A log, and where a notary keeps its tree.
+struct Setting {
+    events: Database,
+    read: Database,
+    writer: Writer,
+}
+
+/// A notary at work.
+struct Working {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Working {
+    /// Ends it in good order.
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.expect("it ends");
+    }
+}
+
+fn key() -> SigningKey {
+    SigningKey::of("shop.example/log", Signs::Log, [7; 32]).expect("a key")
+}
+
+impl Setting {
+    async fn new() -> Self {
+        let events = Database::events().await;
+        let writer = Writer::new(&events);
+        Self { events, read: Database::read().await, writer }
+    }
+
+    fn notary(&self, every: Duration) -> Notary {
+        let context =
+            Context { log: source(&self.events), read: self.read.pool.clone(), clock: Arc::new(SystemClock) };
+        Notary::new(context, key(), every)
+    }
+
+    fn start(&self, every: Duration) -> Working {
+        let stop = CancellationToken::new();
+        Working { task: tokio::spawn(self.notary(every).run(stop.clone())), stop }
+    }
+
+    /// The head that was signed last.
+    async fn signed(&self) -> Option<TreeHead> {
+        let note = notary::checkpoint(&self.read.pool).await.expect("the tree is there")?;
+        let note: Note = note.parse().expect("a note");
+        Some(TreeHead::of(&note, key().verifying()).expect("it counts"))
+    }
+
+    /// The same once it is of so many events.
+    async fn signed_at(&self, size: i64) -> TreeHead {
+        let size = u64::try_from(size).expect("a size");
+        let signed = || async { self.signed().await.filter(|head| head.size == size) };
+        eventually(SOON, &format!("{size} events are signed"), signed).await
+    }
+
+    /// The hashes of all events, from the log itself.
+    async fn entries(&self) -> Vec<TreeHash> {
+        let reader = LogReader::new(self.events.pool.clone());
+        let mut scan = reader.scan(Selection::after(0), 1_000);
+        let mut entries = Vec::new();
+        while let Some(batch) = scan.next().await.expect("the log is there") {
+            entries.extend(batch.events().map(|event| Facts::of(event).expect("an event").hash()));
+        }
+        entries
+    }
+}
+
+/// RFC 6962, section 2.1, word for word.
+fn root(entries: &[TreeHash]) -> TreeHash {
+    match entries {
+        [] => TreeHash::of_nothing(),
+        [one] => *one,
+        several => {
+            let (left, right) = several.split_at(several.len().next_power_of_two() / 2);
+            TreeHash::join(&root(left), &root(right))
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_signed_is_the_log_and_every_event_of_it_is_proved() {
+    let setting = Setting::new().await;
+    let first = setting.writer.append(700).await;
+    let working = setting.start(AT_ONCE);
+    let before = setting.signed_at(first).await;
+    let then = setting.writer.append(333).await;
+    let head = setting.signed_at(then).await;
+    working.end().await;
+
+    let entries = setting.entries().await;
+    assert_eq!((before.root, head.root), (root(&entries[..700]), root(&entries)));
+    let pool = &setting.read.pool;
+    let path = notary::consistency(pool, before.size, head.size).await.expect("the tree").expect("all of it");
+    assert!(is_consistent((before.size, before.root), (head.size, head.root), &path));
+    for index in [0, 1, 255, 256, 511, 699, 700, 1_032] {
+        let path = notary::inclusion(pool, index, head.size).await.expect("the tree").expect("all of it");
+        let entry = entries[usize::try_from(index).expect("few")];
+        assert!(is_included(entry, index, head.size, &path, head.root), "{index}");
+    }
+    assert_eq!(notary::inclusion(pool, 0, 3_000).await.expect("the tree"), None, "there are not so many");
+    let found = notary::checkpoint_after(pool, 701).await.expect("the tree").expect("one");
+    assert!(found.starts_with("shop.example/log\n1033\n"), "{found}");
+}
+
+#[tokio::test]
+async fn tiles_have_the_hashes_of_the_entries_and_of_full_tiles() {
+    let setting = Setting::new().await;
+    let size = setting.writer.append(600).await;
+    let working = setting.start(AT_ONCE);
+    setting.signed_at(size).await;
+    working.end().await;
+    let entries = setting.entries().await;
+    let tile = async |level, number| {
+        let hashes = notary::tile(&setting.read.pool, Tile { level, number }).await.expect("the tree")?;
+        Some(hashes.chunks(32).map(|hash| TreeHash(hash.try_into().expect("a hash"))).collect::<Vec<_>>())
+    };
+    let width = usize::try_from(TILE_WIDTH).expect("few");
+    for (number, expected) in (0..).zip(entries.chunks(width)) {
+        assert_eq!(tile(0, number).await.as_deref(), Some(expected));
+    }
+    let above: Vec<TreeHash> = entries.chunks_exact(width).map(root).collect();
+    assert_eq!(tile(1, 0).await, Some(above));
+    assert_eq!((tile(0, 3).await, tile(2, 0).await), (None, None));
+    assert_eq!(Tile::of(Subtree { level: 8, number: 1 }), (Tile { level: 1, number: 0 }, 1..2));
+}
+
+#[tokio::test]
+async fn what_is_there_is_signed_when_the_notary_ends_and_an_empty_log_is_not() {
+    let setting = Setting::new().await;
+    let working = setting.start(NEVER);
+    working.end().await;
+    assert_eq!(setting.signed().await, None);
+    let size = setting.writer.append(5).await;
+    let working = setting.start(NEVER);
+    let followed = "SELECT count(*) FROM notary WHERE position = $1";
+    eventually(SOON, "the log is followed", || async {
+        let there: i64 =
+            sqlx::query_scalar(followed).bind(size).fetch_one(&setting.read.pool).await.expect("a count");
+        (there == 1).then_some(())
+    })
+    .await;
+    assert_eq!(setting.signed().await, None);
+    working.end().await;
+    assert_eq!(setting.signed_at(size).await.root, root(&setting.entries().await));
+}
+
+#[tokio::test]
+async fn one_of_several_notaries_keeps_the_tree_and_another_takes_over_wherever_it_dies() {
+    let setting = Setting::new().await;
+    let mut working: Vec<Working> = Vec::new();
+    for _ in 0..12 {
+        working.push(setting.start(AT_ONCE));
+        let size = setting.writer.append(97).await;
+        if working.len() == 3 {
+            // In the middle of anything.
+            working.remove(0).task.abort();
+        }
+        setting.signed_at(size).await;
+    }
+    let size = setting.writer.append(1).await;
+    let head = setting.signed_at(size).await;
+    assert_eq!(head.root, root(&setting.entries().await));
+    for one in working {
+        one.end().await;
+    }
+    assert_eq!(setting.signed().await, Some(head));
+}
+
+#[tokio::test]
+async fn a_log_that_is_restored_whole_goes_on_and_one_that_lost_what_was_signed_is_never_signed_again() {
+    let setting = Setting::new().await;
+    let size = setting.writer.append(50).await;
+    let working = setting.start(AT_ONCE);
+    setting.signed_at(size).await;
+    working.end().await;
+
+    let log = &setting.events.pool;
+    log.execute("UPDATE log_head SET epoch = gen_random_uuid()").await.expect("a restore");
+    let size = setting.writer.append(1).await;
+    let working = setting.start(AT_ONCE);
+    let head = setting.signed_at(size).await;
+    working.end().await;
+    assert_eq!(head.root, root(&setting.entries().await));
+
+    let lose = "ALTER TABLE events DISABLE TRIGGER USER; DELETE FROM events WHERE position = 51; \
+         ALTER TABLE events ENABLE TRIGGER USER; UPDATE log_head SET epoch = gen_random_uuid(), position = 50";
+    log.execute(sqlx::raw_sql(lose)).await.expect("a restore to an earlier moment");
+    Writer::new(&setting.events).append(3).await;
+    let failed = setting.notary(AT_ONCE).lead().await.expect_err("it was signed otherwise");
+    assert!(failed.is_contradiction(), "{failed}");
+    assert_eq!(setting.signed().await, Some(head));
+}
+
+#[tokio::test]
+async fn a_tree_that_was_altered_is_not_signed() {
+    let setting = Setting::new().await;
+    let size = setting.writer.append(300).await;
+    let working = setting.start(AT_ONCE);
+    let head = setting.signed_at(size).await;
+    working.end().await;
+    let alter = "UPDATE notary SET frontier = set_byte(frontier, 3, 255 - get_byte(frontier, 3))";
+    setting.read.pool.execute(alter).await.expect("a superuser may");
+    setting.writer.append(1).await;
+    let failed = setting.notary(AT_ONCE).lead().await.expect_err("it does not begin with what was signed");
+    assert!(failed.is_contradiction(), "{failed}");
+    assert_eq!(setting.signed().await, Some(head));
+}
+
+#[tokio::test]
+async fn an_event_whose_names_are_too_long_for_the_tree_is_told_of() {
+    let setting = Setting::new().await;
+    let long = "x".repeat(70_000);
+    let insert = format!(
+        "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, \
+         event_id, recorded_at) VALUES ('A', 'a', 1, '{long}', '1', '{{}}', '{{}}', 1, gen_random_uuid(), now()); \
+         UPDATE log_head SET position = 1"
+    );
+    setting.events.pool.execute(sqlx::raw_sql(&insert)).await.expect("nobody but a superuser writes so");
+    let failed = setting.notary(AT_ONCE).lead().await.expect_err("no entry has so many bytes");
+    assert!(failed.to_string().contains("position 1"), "{failed}");
+}
