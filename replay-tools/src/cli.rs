@@ -9,6 +9,7 @@ use daybook_eventstore::process::{Failure, telemetry};
 use crate::import::{self, Import};
 use crate::migrate;
 use crate::partitions::{self, Partitions};
+use crate::proof::{self, Proof};
 use crate::read_models::{self, ReadModels};
 
 /// What the program exits with when its configuration is wrong.
@@ -36,10 +37,12 @@ enum Task {
     Partitions(Partitions),
     #[command(flatten)]
     ReadModels(ReadModels),
+    #[command(flatten)]
+    Proof(Proof),
 }
 
 /// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
-/// failed.
+/// failed, and 3 when something is not what was signed.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Only the first provider of a process counts, and any is as good.
@@ -63,6 +66,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::Partitions(asked) => partitions::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
         Task::Import(what) => import::run(&settings, what).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
+        Task::Proof(asked) => proof::run(&settings, asked).await,
     }
 }
 

@@ -6,6 +6,7 @@ mod cli;
 mod import;
 mod migrate;
 mod partitions;
+mod proof;
 mod read_models;
 
 pub use cli::main;

@@ -48,3 +48,73 @@ impl NotaryError {
         matches!(self, Self::Replaced { .. } | Self::Contradicted { .. })
     }
 }
+
+/// The log is not what was signed, or cannot be compared with it.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The event is not the one that was signed.
+    #[error(
+        "the event at position {position} is not the one that was there when {signed} events were signed"
+    )]
+    Altered {
+        /// Its position.
+        position: u64,
+        /// How many events the checkpoint is of that it contradicts.
+        signed: u64,
+    },
+    /// The event is not the one in the tree, and there is no later checkpoint that could tell which of the two was altered.
+    #[error("the event at position {position} is not the one in the tree")]
+    Differs {
+        /// Its position.
+        position: u64,
+    },
+    /// Some event is not the one that was signed, and the tree that would tell which was altered too.
+    #[error("the events after position {after} up to {signed} are not those that were signed")]
+    Otherwise {
+        /// The last position that is known to be as it was.
+        after: u64,
+        /// The last position of the checkpoint.
+        signed: u64,
+    },
+    /// There is no event at the position.
+    #[error("there is no event at position {position}")]
+    Missing {
+        /// The position.
+        position: u64,
+    },
+    /// There are several events at the position.
+    #[error("there are several events at position {position}")]
+    Doubled {
+        /// The position.
+        position: u64,
+    },
+    /// The log has fewer events than were signed.
+    #[error("the log ends at position {log}, and {signed} events were signed")]
+    Shorter {
+        /// How many events there are.
+        log: u64,
+        /// How many were signed.
+        signed: u64,
+    },
+    /// A checkpoint does not count.
+    #[error("the checkpoint {} does not count", size.map_or_else(|| "that was given".to_owned(), |size| format!("of {size} events")))]
+    Checkpoint {
+        /// How many events it says it is of; nothing of one that was given.
+        size: Option<u64>,
+        /// Why.
+        source: NoteError,
+    },
+    /// The log could not be read.
+    #[error("the log could not be read")]
+    Log(#[from] StoreError),
+    /// The tree could not be read.
+    #[error("the tree could not be read")]
+    Tree(#[from] TargetError),
+}
+
+impl AuditError {
+    /// Whether the log is not what was signed; otherwise that is not known.
+    pub const fn is_finding(&self) -> bool {
+        !matches!(self, Self::Log(_) | Self::Tree(_))
+    }
+}

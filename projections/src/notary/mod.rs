@@ -1,6 +1,7 @@
 //! The notary: follows the log, keeps the tree of its events, and signs what the log has, so that nobody can take it back. It
 //! never slows an append. `docs/proof.md` says what it makes, and `daybook_eventstore::proof` how.
 
+mod audit;
 mod error;
 mod query;
 mod table;
@@ -15,7 +16,8 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::NotaryError;
+pub use self::audit::{Audited, audit};
+pub use self::error::{AuditError, NotaryError};
 pub use self::query::{checkpoint, checkpoint_after, consistency, inclusion, tile};
 use self::table::{Book, Grown};
 use crate::runtime::{Context, TargetError};

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use daybook_eventstore::proof::{Tile, Tiles, TreeHash, consistency_path, inclusion_path, tiles_of};
+use daybook_eventstore::proof::{
+    Note, NoteError, Tile, Tiles, TreeHash, consistency_path, inclusion_path, tiles_of,
+};
 use sqlx::{PgPool, Row as _};
 
 use crate::runtime::TargetError;
@@ -75,4 +77,28 @@ async fn hashes(pool: &PgPool, path: &[Range<u64>]) -> Result<Option<Vec<TreeHas
 
 fn place(tile: Tile) -> (i16, i64) {
     (i16::try_from(tile.level).unwrap_or(i16::MAX), i64::try_from(tile.number).unwrap_or(i64::MAX))
+}
+
+/// The hashes of the entries that are under so many tiles from this one on, as far as they are kept without a hole.
+pub(super) async fn entries(pool: &PgPool, first: u64, count: u64) -> Result<Vec<u8>, TargetError> {
+    let query = "SELECT number, hashes FROM notary_tiles WHERE level = 0 AND number >= $1 AND number < $2 ORDER BY number";
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let rows = sqlx::query(query).bind(number(first)).bind(number(first + count)).fetch_all(pool).await?;
+    let mut hashes = Vec::new();
+    for (row, expected) in rows.iter().zip(first..) {
+        if row.try_get::<i64, _>(0)? != number(expected) {
+            break;
+        }
+        hashes.extend(row.try_get::<Vec<u8>, _>(1)?);
+    }
+    Ok(hashes)
+}
+
+/// The checkpoints of trees larger than this, the smallest first, at most so many.
+pub(super) async fn checkpoints(pool: &PgPool, after: u64, limit: i64) -> Result<Vec<Note>, TargetError> {
+    let query = "SELECT note FROM notary_checkpoints WHERE size > $1 ORDER BY size LIMIT $2";
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let notes: Vec<String> = sqlx::query_scalar(query).bind(after).bind(limit).fetch_all(pool).await?;
+    let parsed = notes.iter().map(|note| note.parse()).collect::<Result<_, NoteError>>();
+    Ok(parsed.map_err(|error| sqlx::Error::Decode(Box::new(error)))?)
 }

@@ -45,6 +45,7 @@ mod second_step;
 mod snapshots;
 mod store;
 mod structure;
+mod tampering;
 mod timers;
 mod together;
 mod transaction;

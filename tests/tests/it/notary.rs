@@ -18,48 +18,48 @@ use crate::feed::source;
 use crate::harness::{Database, Writer, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-const AT_ONCE: Duration = Duration::from_millis(10);
+pub(super) const AT_ONCE: Duration = Duration::from_millis(10);
 const NEVER: Duration = Duration::from_hours(24);
 
 /// A log, and where a notary keeps its tree.
-struct Setting {
-    events: Database,
-    read: Database,
-    writer: Writer,
+pub(super) struct Setting {
+    pub(super) events: Database,
+    pub(super) read: Database,
+    pub(super) writer: Writer,
 }
 
 /// A notary at work.
-struct Working {
+pub(super) struct Working {
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Working {
     /// Ends it in good order.
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.stop.cancel();
         self.task.await.expect("it ends");
     }
 }
 
-fn key() -> SigningKey {
+pub(super) fn key() -> SigningKey {
     SigningKey::of("shop.example/log", Signs::Log, [7; 32]).expect("a key")
 }
 
 impl Setting {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let events = Database::events().await;
         let writer = Writer::new(&events);
         Self { events, read: Database::read().await, writer }
     }
 
-    fn notary(&self, every: Duration) -> Notary {
+    pub(super) fn notary(&self, every: Duration) -> Notary {
         let context =
             Context { log: source(&self.events), read: self.read.pool.clone(), clock: Arc::new(SystemClock) };
         Notary::new(context, key(), every)
     }
 
-    fn start(&self, every: Duration) -> Working {
+    pub(super) fn start(&self, every: Duration) -> Working {
         let stop = CancellationToken::new();
         Working { task: tokio::spawn(self.notary(every).run(stop.clone())), stop }
     }
@@ -72,10 +72,15 @@ impl Setting {
     }
 
     /// The same once it is of so many events.
-    async fn signed_at(&self, size: i64) -> TreeHead {
+    pub(super) async fn signed_at(&self, size: i64) -> TreeHead {
         let size = u64::try_from(size).expect("a size");
         let signed = || async { self.signed().await.filter(|head| head.size == size) };
         eventually(SOON, &format!("{size} events are signed"), signed).await
+    }
+
+    /// Where the log stands.
+    pub(super) async fn head(&self) -> i64 {
+        LogReader::new(self.events.pool.clone()).head().await.expect("the log is there").position
     }
 
     /// The hashes of all events, from the log itself.

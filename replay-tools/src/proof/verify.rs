@@ -1,0 +1,64 @@
+//! `verify`: the whole log against everything that was signed of it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use daybook_eventstore::process::Failure;
+use daybook_eventstore::process::config::Settings;
+use daybook_projections::notary;
+
+use super::key::Keys;
+use super::{found, log, note, say, tree};
+use crate::bar::Bar;
+
+/// What it is compared with.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    keys: Keys,
+    /// A checkpoint that you kept yourself: the database may have lost it. Can be given several times
+    #[arg(long = "checkpoint", value_name = "FILE")]
+    checkpoints: Vec<PathBuf>,
+}
+
+pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, Failure> {
+    let keys = asked.keys.or_own(settings)?;
+    let others = asked.checkpoints.iter().map(|file| note(file)).collect::<Result<Vec<_>, _>>()?;
+    let (reader, tree) = (log(settings)?, tree(settings)?);
+    let mut bar: Option<Bar> = None;
+    let audited = notary::audit(&reader, &tree, &keys, &others, |done, of| {
+        bar.get_or_insert_with(|| Bar::new("events", done, of)).reach(done, of);
+    })
+    .await;
+    if let Some(bar) = bar {
+        bar.clear();
+    }
+    match audited {
+        Ok(audited) => {
+            for position in &audited.damaged {
+                say(&format!(
+                    "the tree in the read database is damaged at position {position}; the event is as it was signed"
+                ));
+            }
+            say(&format!(
+                "{} events are as they were signed, up to position {} by {} checkpoints; the root of all {} is {}",
+                audited.signed, audited.signed, audited.checkpoints, audited.events, audited.root
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) if error.is_finding() => Ok(found(&chain(&error))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An error with what it comes from.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

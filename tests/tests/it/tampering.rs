@@ -1,0 +1,231 @@
+//! What a superuser does to the log with all guards off is found, and located; and what an auditor asks on the command line.
+
+use daybook_eventstore::LogReader;
+use daybook_eventstore::proof::Note;
+use daybook_projections::notary::{self, AuditError, Audited};
+use sqlx::Executor as _;
+use tokio::process::Command;
+
+use crate::harness::servers;
+use crate::notary::{AT_ONCE, Setting, key};
+
+/// How many events are signed, and how many more there are in the tree.
+const SIGNED: i64 = 600;
+const MORE: i64 = 40;
+
+/// A log whose first events are signed, at 400 and at 600, and the rest only in the tree.
+async fn signed() -> Setting {
+    let setting = Setting::new().await;
+    for _ in 0..SIGNED / 200 {
+        setting.writer.append(200).await;
+        let working = setting.start(AT_ONCE);
+        let size = setting.head().await;
+        setting.signed_at(size).await;
+        working.end().await;
+    }
+    setting.writer.append(usize::try_from(MORE).expect("few")).await;
+    let working = setting.start(AT_ONCE);
+    setting.signed_at(SIGNED + MORE).await;
+    working.end().await;
+    let last = "DELETE FROM notary_checkpoints WHERE size = $1";
+    sqlx::query(last).bind(SIGNED + MORE).execute(&setting.read.pool).await.expect("it was not signed");
+    setting
+}
+
+async fn audit(setting: &Setting, others: &[Note]) -> Result<Audited, AuditError> {
+    let keys = [key().verifying().clone()];
+    let reader = LogReader::new(setting.events.pool.clone());
+    notary::audit(&reader, &setting.read.pool, &keys, others, |_, _| {}).await
+}
+
+/// What is found once a superuser has done this to the log.
+async fn found(setting: &Setting, done: &str) -> AuditError {
+    let done = format!(
+        "ALTER TABLE events DISABLE TRIGGER USER; DROP INDEX IF EXISTS events_position; {done}; \
+         ALTER TABLE events ENABLE TRIGGER USER"
+    );
+    setting.events.pool.execute(sqlx::raw_sql(&done)).await.expect("a superuser may");
+    let error = audit(setting, &[]).await.expect_err("it is not what was signed");
+    assert!(error.is_finding(), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_touched_is_as_it_was_signed() {
+    let setting = signed().await;
+    let audited = audit(&setting, &[]).await.expect("nothing is wrong");
+    assert_eq!((audited.events, audited.signed, audited.checkpoints), (640, 600, 3));
+    assert_eq!(audited.damaged, [0_u64; 0]);
+}
+
+#[tokio::test]
+async fn an_event_that_was_edited_is_found() {
+    let edits = [
+        "UPDATE events SET payload = '{}' WHERE position = 123",
+        "UPDATE events SET metadata = (metadata::text || ' ')::json WHERE position = 123",
+        "UPDATE events SET recorded_at = recorded_at + interval '1 microsecond' WHERE position = 123",
+        "UPDATE events SET event_type = 'ThingUndone' WHERE position = 123",
+        "UPDATE events SET event_id = gen_random_uuid() WHERE position = 123",
+    ];
+    for edit in edits {
+        let error = found(&signed().await, edit).await;
+        assert!(matches!(error, AuditError::Altered { position: 123, signed: 200 }), "{edit}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn events_that_were_exchanged_are_found() {
+    let error = found(
+        &signed().await,
+        "UPDATE events SET position = 1000 WHERE position = 301; UPDATE events SET position = 301 WHERE position = 307; \
+         UPDATE events SET position = 307 WHERE position = 1000",
+    )
+    .await;
+    assert!(matches!(error, AuditError::Altered { position: 301, signed: 400 }), "{error}");
+}
+
+#[tokio::test]
+async fn an_event_that_was_removed_is_found_wherever_it_was() {
+    for position in [1_u64, 300, 600, 640] {
+        let error = found(&signed().await, &format!("DELETE FROM events WHERE position = {position}")).await;
+        let missing = matches!(error, AuditError::Missing { position: there } if there == position);
+        assert!(missing, "{position}: {error}");
+    }
+    // The end, with the head of the log.
+    let end = "DELETE FROM events WHERE position > 500; UPDATE log_head SET position = 500";
+    let error = found(&signed().await, end).await;
+    assert!(matches!(error, AuditError::Shorter { log: 500, signed: 600 }), "{error}");
+    // All that followed moved down.
+    let closed = "DELETE FROM events WHERE position = 300; UPDATE events SET position = position - 1 WHERE position > 300; \
+         UPDATE log_head SET position = position - 1";
+    let error = found(&signed().await, closed).await;
+    assert!(matches!(error, AuditError::Altered { position: 300, signed: 400 }), "{error}");
+}
+
+#[tokio::test]
+async fn an_event_that_was_put_in_is_found() {
+    let put = |position: &str| {
+        format!(
+            "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, \
+             position, event_id, recorded_at) SELECT 'Thing', 'another', 1, event_type, event_version, payload, metadata, \
+             {position}, gen_random_uuid(), recorded_at FROM events WHERE position = 300"
+        )
+    };
+    let error = found(&signed().await, &put("position")).await;
+    assert!(matches!(error, AuditError::Doubled { position: 300 }), "{error}");
+    let moved = format!(
+        "UPDATE events SET position = position + 1 WHERE position > 300; {}; UPDATE log_head SET position = position + 1",
+        put("301")
+    );
+    let error = found(&signed().await, &moved).await;
+    assert!(matches!(error, AuditError::Altered { position: 301, signed: 400 }), "{error}");
+}
+
+#[tokio::test]
+async fn the_first_of_several_is_told() {
+    let both =
+        "UPDATE events SET payload = '{}' WHERE position = 290; DELETE FROM events WHERE position = 300";
+    let error = found(&signed().await, both).await;
+    assert!(matches!(error, AuditError::Differs { position: 290 }), "{error}");
+    let unsigned = "UPDATE events SET payload = '{}' WHERE position IN (620, 630)";
+    let error = found(&signed().await, unsigned).await;
+    assert!(matches!(error, AuditError::Differs { position: 620 }), "{error}");
+}
+
+#[tokio::test]
+async fn who_alters_the_tree_too_cannot_alter_what_was_signed() {
+    let setting = signed().await;
+    let kept: Note = notary::checkpoint_after(&setting.read.pool, 600)
+        .await
+        .expect("the tree")
+        .expect("a checkpoint")
+        .parse()
+        .expect("a note");
+    // A tree of the altered log, by a notary who begins anew and has no key of ours.
+    let alter =
+        "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET payload = '{}' WHERE position = 123";
+    setting.events.pool.execute(sqlx::raw_sql(alter)).await.expect("a superuser may");
+    let forget = "DELETE FROM notary; DELETE FROM notary_tiles";
+    setting.read.pool.execute(sqlx::raw_sql(forget)).await.expect("a superuser may");
+    let failed = setting.notary(AT_ONCE).lead().await.expect_err("it contradicts what was signed");
+    assert!(failed.is_contradiction(), "{failed}");
+    let error = audit(&setting, &[]).await.expect_err("it contradicts what was signed");
+    assert!(matches!(error, AuditError::Otherwise { after: 0, signed: 200 }), "{error}");
+
+    // Without the checkpoints too, the copy that somebody kept tells.
+    setting.read.pool.execute("DELETE FROM notary_checkpoints").await.expect("a superuser may");
+    assert!(audit(&setting, &[]).await.is_ok(), "nobody can tell");
+    let error = audit(&setting, &[kept]).await.expect_err("it contradicts what was signed");
+    assert!(matches!(error, AuditError::Otherwise { after: 0, signed: 600 }), "{error}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_forged_is_found_and_a_damaged_tree_is_no_altered_log() {
+    let setting = signed().await;
+    let damage = "UPDATE notary_tiles SET hashes = set_byte(hashes, 5 * 32, 255 - get_byte(hashes, 5 * 32)) \
+         WHERE level = 0 AND number = 1";
+    setting.read.pool.execute(damage).await.expect("a superuser may");
+    assert_eq!(audit(&setting, &[]).await.expect("the log is as it was").damaged, [256 + 6]);
+    let forge =
+        "UPDATE notary_checkpoints SET note = replace(note, E'\\n400\\n', E'\\n401\\n') WHERE size = 400";
+    setting.read.pool.execute(forge).await.expect("a superuser may");
+    let error = audit(&setting, &[]).await.expect_err("nobody signed it");
+    assert!(matches!(error, AuditError::Checkpoint { size: Some(401), .. }), "{error}");
+}
+
+/// What `daybook-replay` says, and its exit code.
+async fn ask(setting: &Setting, arguments: &[&str]) -> (i32, String) {
+    let mut program = Command::new(servers().binaries.join("daybook-replay"));
+    program
+        .args(arguments)
+        .env("DAYBOOK_EVENTS_URL", &setting.events.url)
+        .env("DAYBOOK_READ_URL", &setting.read.url)
+        .env("DAYBOOK_NOTARY_KEY", "07".repeat(32))
+        .env("DAYBOOK_NOTARY_ORIGIN", "shop.example/log")
+        .env("DAYBOOK_LOG", "warn");
+    let output = program.output().await.expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(said).expect("text"))
+}
+
+#[tokio::test]
+async fn an_auditor_verifies_proves_and_checks() {
+    let setting = signed().await;
+    let (code, said) = ask(&setting, &["verify"]).await;
+    assert!(code == 0 && said.starts_with("600 events are as they were signed"), "{code}: {said}");
+    let (code, key) = ask(&setting, &["notary-key"]).await;
+    let key = key.trim();
+    assert!(code == 0 && key.starts_with("shop.example/log+"), "{code}: {key}");
+    let (code, said) = ask(&setting, &["consistency", "200", "600"]).await;
+    assert_eq!((code, said.trim()), (0, "the log of 600 events begins with the one of 200"));
+    let (code, said) = ask(&setting, &["consistency", "201", "600"]).await;
+    assert!(code == 1 && said.contains("the next one is of 400"), "{code}: {said}");
+
+    let file = std::env::temp_dir().join(crate::harness::unique("proof")).with_extension("tlog-proof");
+    let path = file.to_str().expect("a path");
+    let (code, said) = ask(&setting, &["prove", "123", "--out", path]).await;
+    assert_eq!((code, said.as_str()), (0, ""));
+    let (code, said) = ask(&setting, &["check", path, "--key", key]).await;
+    assert!(
+        code == 0 && said.contains("is in shop.example/log at position 123, among the 200"),
+        "{code}: {said}"
+    );
+    let (code, said) = ask(&setting, &["prove", "630"]).await;
+    assert!(code == 1 && said.contains("nothing is signed yet"), "{code}: {said}");
+
+    // A digit more in the payload, which is in the file in base64.
+    let proof = std::fs::read_to_string(&file).expect("the file");
+    let index = proof.replace("index 122", "index 123");
+    std::fs::write(&file, index).expect("the file");
+    let (code, said) = ask(&setting, &["check", path, "--key", key]).await;
+    assert!(code == 3 && said.contains("it proves nothing"), "{code}: {said}");
+    std::fs::remove_file(&file).expect("the file goes");
+
+    let alter =
+        "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET payload = '{}' WHERE position = 123";
+    setting.events.pool.execute(sqlx::raw_sql(alter)).await.expect("a superuser may");
+    for arguments in [["verify"].as_slice(), &["prove", "123"]] {
+        let (code, said) = ask(&setting, arguments).await;
+        assert!(code == 3 && said.contains("at position 123 is not the one"), "{code}: {said}");
+    }
+}
