@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::Tokens;
 use crate::graphql::{Extent, Reads, Services, schema, sdl};
-use crate::http::{self, Api, Limits, SecondSteps, Webhooks, router};
+use crate::http::{self, Api, Limits, LogTree, SecondSteps, Webhooks, router};
 
 /// Where clients are served when the configuration does not say.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -86,7 +86,7 @@ fn print_schema() -> ExitCode {
 
 async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let (pool, db) = read_db(&config, &context);
-    let (watch, _asking) = ReplicaWatch::start(pool);
+    let (watch, _asking) = ReplicaWatch::start(pool.clone());
     let search = search_engine(&config, &context, &db)?;
     let stream = match &config.nats {
         Some(url) => Some(EventStream::connect(url, &config.stream, context.name).await?),
@@ -95,6 +95,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let copies = hot_copies(&config, &context)?;
     let open = config.shop.open(&context);
     let live = Arc::new(live(&open, stream, &context));
+    let tree = LogTree::new(pool, open.store.reader(), config.tokens.clone());
     let extent = Extent::new(open.store.reader(), Arc::clone(&live));
     let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
@@ -102,7 +103,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let services = Services { shop: open.shop, reads, search, live };
     let limits = Limits::default();
     let api = Api::new(schema(services), config.tokens, context.ids.clone(), limits);
-    let mut routes = router(api, webhooks, second_steps);
+    let mut routes = router(api, webhooks, second_steps, tree);
     if !config.ops_elsewhere {
         routes = routes.merge(ops::router(context.readiness.clone(), context.metrics.clone()));
     }

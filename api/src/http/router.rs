@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::guard::{Guard, guard};
 use super::respond::Rejection;
 use super::second_step::SecondSteps;
+use super::tree::LogTree;
 use super::webhook::Webhooks;
 use super::{graphiql, graphql};
 use crate::auth::{Identity, Tokens};
@@ -115,7 +116,7 @@ impl Api {
 
 /// The routes for clients. Operators' routes are added by the process, outside the bounds, so that a process that is
 /// too busy for clients can still say so.
-pub fn router(api: Api, webhooks: Webhooks, second_steps: SecondSteps) -> Router {
+pub fn router(api: Api, webhooks: Webhooks, second_steps: SecondSteps, tree: LogTree) -> Router {
     let bounds = Guard::new(Arc::clone(api.working()), api.limits().timeout, Arc::clone(&api.shared.ids));
     Router::new()
         .route("/graphql", post(graphql::post).get(graphql::get))
@@ -123,6 +124,7 @@ pub fn router(api: Api, webhooks: Webhooks, second_steps: SecondSteps) -> Router
         .merge(graphiql::routes())
         .merge(webhooks.routes())
         .merge(second_steps.routes())
+        .merge(tree.routes())
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(bounds, guard))
 }

@@ -15,4 +15,5 @@ mod second_step;
 mod settling;
 mod statements;
 mod subscription;
+mod tree;
 mod webhook;
