@@ -53,6 +53,7 @@ pub enum ProofError {
 
 /// The event in the proof, with the texts as they are stored.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Told {
     position: Position,
     event_id: Uuid,
@@ -74,7 +75,8 @@ impl InclusionProof {
     pub fn check(&self, key: &VerifyingKey) -> Result<TreeHead, ProofError> {
         let head = TreeHead::of(&self.checkpoint, key)?;
         let (position, entry) = (self.event.position, Facts::from(&self.event).hash());
-        let index = u64::try_from(position - 1).map_err(|_negative| ProofError::Malformed)?;
+        let index = position.checked_sub(1).and_then(|index| u64::try_from(index).ok());
+        let index = index.ok_or(ProofError::Malformed)?;
         if is_included(entry, index, head.size, &self.path, head.root) {
             Ok(head)
         } else {
@@ -99,7 +101,12 @@ impl fmt::Display for InclusionProof {
             metadata: event.metadata.clone(),
         };
         let told = serde_json::to_vec(&told).map_err(|_error| fmt::Error)?;
-        writeln!(f, "{FIRST_LINE}\n{EXTRA}{}\n{INDEX}{}", BASE64.encode(told), event.position - 1)?;
+        writeln!(
+            f,
+            "{FIRST_LINE}\n{EXTRA}{}\n{INDEX}{}",
+            BASE64.encode(told),
+            event.position.saturating_sub(1)
+        )?;
         self.path.iter().try_for_each(|hash| writeln!(f, "{}", BASE64.encode(hash.0)))?;
         write!(f, "\n{}", self.checkpoint)
     }
@@ -121,7 +128,9 @@ impl FromStr for InclusionProof {
         let hash = |line: &str| BASE64.decode(line).ok().and_then(|hash| hash.try_into().ok().map(TreeHash));
         let path: Option<Vec<TreeHash>> = lines.map(hash).collect();
         let path = path.filter(|path| path.len() <= MAX_PATH).ok_or(ProofError::Malformed)?;
-        if u64::try_from(told.position - 1) != Ok(index) {
+        // What the entry does not tell cannot be proved.
+        let is_whole = told.recorded_at.timestamp_subsec_nanos().is_multiple_of(1_000);
+        if told.position < 1 || u64::try_from(told.position - 1) != Ok(index) || !is_whole {
             return Err(ProofError::Malformed);
         }
         Ok(Self { event: told.into(), path, checkpoint: checkpoint.parse()? })

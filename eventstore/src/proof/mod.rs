@@ -24,5 +24,5 @@ pub use head::TreeHead;
 pub use inclusion::{InclusionProof, ProofError};
 pub use key::{KeyError, SigningKey, Signs, VerifyingKey};
 pub use note::{Note, NoteError, NoteSignature};
-pub use path::{Subtree, consistency_path, inclusion_path, is_consistent, is_included};
+pub use path::{Subtree, consistency_path, inclusion_path, is_consistent, is_included, subtrees_of};
 pub use tile::{Kind, NoTile, TILE_HEIGHT, TILE_WIDTH, Tile, TilePath, Tiles, tiles_of};

@@ -74,6 +74,12 @@ pub(super) fn subtrees(range: &Range<u64>) -> Vec<Subtree> {
     subtrees
 }
 
+/// The ranges of the perfect subtrees that a tree of this size consists of, the largest first.
+pub fn subtrees_of(size: u64) -> Vec<Range<u64>> {
+    let subtrees = subtrees(&Range { start: 0, end: size });
+    subtrees.iter().map(|part| part.number << part.level..(part.number + 1) << part.level).collect()
+}
+
 /// The hash of a range that consists of subtrees with these hashes, from the left.
 pub(super) fn fold(subtrees: &[TreeHash]) -> TreeHash {
     let smaller = subtrees.iter().rev().copied();

@@ -5,6 +5,7 @@ mod directory;
 mod filter;
 mod scan;
 mod selection;
+mod stray;
 mod view;
 
 use sqlx::{PgPool, Row};

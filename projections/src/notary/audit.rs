@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use daybook_eventstore::proof::{
     Facts, Frontier, Note, NoteError, TILE_WIDTH, TreeHash, TreeHead, VerifyingKey,
 };
-use daybook_eventstore::{Batch, LogReader, Selection, StoreError};
-use futures::TryStreamExt as _;
+use daybook_eventstore::{Batch, LogReader, Position, Selection, StoreError};
+use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
@@ -19,6 +19,8 @@ use super::query;
 /// How many events are hashed at a time, and how many times that many are on their way.
 const BATCH: usize = 4_096;
 const AHEAD: usize = 3;
+/// How many positions at a time are searched for a second event.
+const STRETCH: u64 = 65_536;
 /// How many tiles are looked at at a time.
 const TILES: u64 = 64;
 /// How many checkpoints are.
@@ -42,39 +44,52 @@ pub struct Audited {
     pub damaged: Vec<u64>,
 }
 
+/// Where the tree is kept, and the checkpoints that were signed. Neither is believed.
+struct Kept<'a> {
+    read: &'a PgPool,
+    /// How many entries the tree had when the audit began.
+    size: u64,
+    /// Hashes of entries, from this one on.
+    tiles: (u64, Vec<u8>),
+    checkpoints: VecDeque<query::Kept>,
+}
+
 /// An audit under way.
 struct Audit<'a> {
-    read: &'a PgPool,
     keys: &'a [VerifyingKey],
-    tree: Frontier,
-    /// The size that was last found as it was signed.
-    signed: u64,
-    checkpoints: u64,
-    /// The next checkpoints that were kept, and what those say that somebody else has.
-    kept: VecDeque<Note>,
+    kept: Option<Kept<'a>>,
+    /// What checkpoints say that somebody else has.
     others: VecDeque<TreeHead>,
-    /// Hashes of the tree as it is kept, from this entry on.
-    tiles: (u64, Vec<u8>),
+    /// The tree of the events, and the one that is kept, which are the same where nothing was altered.
+    tree: Frontier,
+    kept_tree: Frontier,
+    /// The size that was last found as it was signed, and that of the last checkpoint that was looked at.
+    signed: u64,
+    looked_at: u64,
+    checkpoints: u64,
     /// Where the events and the tree differ since the last checkpoint, and before it.
     differs: Vec<u64>,
     damaged: Vec<u64>,
 }
 
-/// Reads the whole log against all checkpoints that were kept and these, which somebody else has: each must be signed with one
-/// of these keys. Tells how many events are done, of how many.
+/// Reads the whole log as it is now against these checkpoints, which somebody else has, and all that were kept in the read
+/// database, if there is one: each must be signed with one of these keys. Tells how many events are done, of how many.
 ///
 /// # Errors
 /// What is not as it was signed, with the first position that is known of; or that something cannot be read.
 pub async fn audit(
     reader: &LogReader,
-    read: &PgPool,
+    read: Option<&PgPool>,
     keys: &[VerifyingKey],
     others: &[Note],
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Audited, AuditError> {
-    let mut audit = Audit::begin(read, keys, others)?;
-    let head = u64::try_from(reader.head().await?.position).unwrap_or(0);
-    let mut scan = reader.scan(Selection::after(0), BATCH);
+    let mut audit = Audit::begin(read, keys, others).await?;
+    if let Some(position) = reader.find_stray().await? {
+        return Err(AuditError::Hidden { position });
+    }
+    let head = reader.head().await?.position;
+    let (mut scan, of) = (reader.scan(Selection::after(0).until(head), BATCH), whole(head));
     let mut hashing = FuturesOrdered::new();
     let mut next = audit.next_checkpoint().await?;
     // Where the log cannot be read on. What is before it is looked at first.
@@ -87,24 +102,47 @@ pub async fn audit(
                 Err(error) => broken = Some(error),
             }
         }
-        let Some(entries) = hashing.try_next().await.map_err(|_panic| StoreError::Closed)? else { break };
-        for entry in entries? {
+        let Some(entries) = hashing.next().await else { break };
+        let unreadable = AuditError::Unreadable { after: audit.tree.size() };
+        for entry in entries.map_err(|_panic| unreadable)?? {
             audit.push(entry).await?;
             while let Some(signed) = next.take_if(|signed| signed.size <= audit.tree.size()) {
                 audit.compare(&signed)?;
                 next = audit.next_checkpoint().await?;
             }
+            if audit.tree.size().is_multiple_of(STRETCH) {
+                only_one_each(reader, audit.tree.size() - STRETCH, audit.tree.size()).await?;
+            }
         }
-        progress(audit.tree.size(), head.max(audit.tree.size()));
+        progress(audit.tree.size(), of);
     }
-    let events = audit.tree.size();
     if let Some(error) = broken {
         return Err(audit.place(reader, error).await);
     }
-    match next {
-        Some(signed) => Err(AuditError::Shorter { log: events, signed: signed.size }),
-        None if events < head => Err(AuditError::Missing { position: events + 1 }),
-        None => audit.end(),
+    let size = audit.tree.size();
+    only_one_each(reader, size - size % STRETCH, size).await?;
+    if size < of {
+        return Err(audit.differs().unwrap_or(AuditError::Missing { position: size + 1 }));
+    }
+    // What is signed beyond may have been appended since.
+    if let Some(signed) = next
+        && whole(reader.head().await?.position) < signed.size
+    {
+        return Err(AuditError::Shorter { log: size, signed: signed.size });
+    }
+    audit.end()
+}
+
+fn whole(position: Position) -> u64 {
+    u64::try_from(position).unwrap_or(0)
+}
+
+/// Makes sure that there is only one event at each of these positions.
+async fn only_one_each(reader: &LogReader, after: u64, until: u64) -> Result<(), AuditError> {
+    let position = |position| Position::try_from(position).unwrap_or(Position::MAX);
+    match reader.find_doubled(position(after), position(until)).await? {
+        Some(position) => Err(AuditError::Doubled { position: whole(position) }),
+        None => Ok(()),
     }
 }
 
@@ -121,7 +159,7 @@ fn hash(batch: Batch) -> JoinHandle<Result<Vec<TreeHash>, StoreError>> {
 }
 
 /// What a checkpoint says, once one of these keys has signed it.
-fn believed(note: &Note, keys: &[VerifyingKey]) -> Result<TreeHead, AuditError> {
+fn believed(note: &Note, keys: &[VerifyingKey]) -> Result<TreeHead, NoteError> {
     let mut refused = NoteError::Unsigned;
     for key in keys {
         match TreeHead::of(note, key) {
@@ -130,25 +168,39 @@ fn believed(note: &Note, keys: &[VerifyingKey]) -> Result<TreeHead, AuditError> 
             Err(error @ (NoteError::Malformed | NoteError::False)) => refused = error,
         }
     }
-    let size = note.text().parse().ok().map(|head: TreeHead| head.size);
-    Err(AuditError::Checkpoint { size, source: refused })
+    Err(refused)
 }
 
 impl<'a> Audit<'a> {
-    fn begin(read: &'a PgPool, keys: &'a [VerifyingKey], others: &[Note]) -> Result<Self, AuditError> {
-        let mut heads = others.iter().map(|note| believed(note, keys)).collect::<Result<Vec<_>, _>>()?;
+    async fn begin(
+        read: Option<&'a PgPool>,
+        keys: &'a [VerifyingKey],
+        others: &[Note],
+    ) -> Result<Self, AuditError> {
+        let given = |source| AuditError::Checkpoint { size: None, source };
+        let mut heads =
+            others.iter().map(|note| believed(note, keys).map_err(given)).collect::<Result<Vec<_>, _>>()?;
         // That there was a log once without an event says nothing of what it has now.
         heads.retain(|head| head.size > 0);
         heads.sort_unstable_by_key(|head| head.size);
+        let kept = match read {
+            Some(read) => Some(Kept {
+                read,
+                size: query::size(read).await?,
+                tiles: (0, Vec::new()),
+                checkpoints: VecDeque::new(),
+            }),
+            None => None,
+        };
         Ok(Self {
-            read,
             keys,
-            tree: Frontier::default(),
-            signed: 0,
-            checkpoints: 0,
-            kept: VecDeque::new(),
+            kept,
             others: heads.into(),
-            tiles: (0, Vec::new()),
+            tree: Frontier::default(),
+            kept_tree: Frontier::default(),
+            signed: 0,
+            looked_at: 0,
+            checkpoints: 0,
             differs: Vec::new(),
             damaged: Vec::new(),
         })
@@ -156,45 +208,52 @@ impl<'a> Audit<'a> {
 
     async fn push(&mut self, entry: TreeHash) -> Result<(), AuditError> {
         let index = self.tree.size();
-        if index.is_multiple_of(TILES * TILE_WIDTH) {
-            self.tiles = (index, query::entries(self.read, index / TILE_WIDTH, TILES).await?);
-        }
-        let from = usize::try_from(index - self.tiles.0).unwrap_or(0) * TreeHash::LEN;
-        // Nothing when it is not kept yet.
-        let kept = self.tiles.1.get(from..from + TreeHash::LEN);
-        if kept.is_some_and(|kept| kept != entry.0) && self.differs.len() < FIRST {
+        let kept = match &mut self.kept {
+            Some(kept) => kept.hash(index).await?,
+            None => None,
+        };
+        if kept.is_some_and(|kept| kept != entry) && self.differs.len() < FIRST {
             self.differs.push(index + 1);
         }
         self.tree.push(entry, |_, _| {});
+        self.kept_tree.push(kept.unwrap_or(entry), |_, _| {});
         Ok(())
     }
 
     /// What the next checkpoint says that was not compared yet.
     async fn next_checkpoint(&mut self) -> Result<Option<TreeHead>, AuditError> {
-        if self.kept.is_empty() {
-            self.kept = query::checkpoints(self.read, self.signed, CHECKPOINTS).await?.into();
-        }
-        let kept = self.kept.front().map(|note| believed(note, self.keys)).transpose()?;
         let other = self.others.front().map(|head| head.size);
-        match kept {
-            Some(kept) if other.is_none_or(|other| kept.size <= other) => {
-                self.kept.pop_front();
-                Ok(Some(kept))
-            }
-            Some(_) | None => Ok(self.others.pop_front()),
+        let Some(kept) = &mut self.kept else { return Ok(self.others.pop_front()) };
+        if kept.checkpoints.is_empty() {
+            kept.checkpoints = query::checkpoints(kept.read, self.looked_at, CHECKPOINTS).await?.into();
+        }
+        let is_next = |(size, _): &mut query::Kept| other.is_none_or(|other| *size <= other);
+        let Some((size, note)) = kept.checkpoints.pop_front_if(is_next) else {
+            return Ok(self.others.pop_front());
+        };
+        self.looked_at = size;
+        let head = note.and_then(|note| believed(&note, self.keys));
+        let refused = |source| AuditError::Checkpoint { size: Some(size), source };
+        match head.map_err(refused)? {
+            head if head.size == size => Ok(Some(head)),
+            _ => Err(refused(NoteError::Malformed)),
         }
     }
 
     /// Compares the tree with what was signed of it.
     fn compare(&mut self, signed: &TreeHead) -> Result<(), AuditError> {
         if signed.size != self.tree.size() || signed.root != self.tree.root() {
+            // The tree as it is kept tells which event it is, if it is the tree that was signed.
             return Err(match self.differs.first() {
-                Some(position) => AuditError::Altered { position: *position, signed: signed.size },
-                None => AuditError::Otherwise { after: self.signed, signed: signed.size },
+                Some(position) if signed.root == self.kept_tree.root() => {
+                    AuditError::Altered { position: *position, signed: signed.size }
+                }
+                Some(_) | None => AuditError::Otherwise { after: self.signed, signed: signed.size },
             });
         }
         self.damaged.append(&mut self.differs);
         self.damaged.truncate(FIRST);
+        self.kept_tree = self.tree.clone();
         self.signed = signed.size;
         self.checkpoints += 1;
         Ok(())
@@ -217,10 +276,10 @@ impl<'a> Audit<'a> {
 
     /// Goes on event by event to where one is missing or there are several; nothing when they have come back.
     async fn walk(&mut self, reader: &LogReader) -> Result<Option<(u64, AuditError)>, AuditError> {
-        let whole = self.tree.size();
-        let events = reader.read(i64::try_from(whole).unwrap_or(i64::MAX), 2 * BATCH).await?;
-        for (event, expected) in events.iter().zip(whole + 1..) {
-            let position = u64::try_from(event.position).unwrap_or(0);
+        let so_far = self.tree.size();
+        let events = reader.read(i64::try_from(so_far).unwrap_or(i64::MAX), 2 * BATCH).await?;
+        for (event, expected) in events.iter().zip(so_far + 1..) {
+            let position = whole(event.position);
             match position.cmp(&expected) {
                 Ordering::Less => return Ok(Some((position, AuditError::Doubled { position }))),
                 Ordering::Greater => {
@@ -229,7 +288,9 @@ impl<'a> Audit<'a> {
                 Ordering::Equal => self.push(Facts::from(event).hash()).await?,
             }
         }
-        Ok(None)
+        let position = self.tree.size() + 1;
+        let missing = events.len() < 2 * BATCH && whole(reader.head().await?.position) >= position;
+        Ok(missing.then_some((position, AuditError::Missing { position })))
     }
 
     /// Where the log is first another one than the tree since the last checkpoint.
@@ -242,6 +303,9 @@ impl<'a> Audit<'a> {
         if let Some(differs) = self.differs() {
             return Err(differs);
         }
+        if self.checkpoints == 0 && self.tree.size() > 0 {
+            return Err(AuditError::Nothing);
+        }
         Ok(Audited {
             events: self.tree.size(),
             root: self.tree.root(),
@@ -249,5 +313,20 @@ impl<'a> Audit<'a> {
             checkpoints: self.checkpoints,
             damaged: self.damaged,
         })
+    }
+}
+
+impl Kept<'_> {
+    /// The hash of this entry in the tree as it is kept; nothing when it is not.
+    async fn hash(&mut self, index: u64) -> Result<Option<TreeHash>, AuditError> {
+        if index.is_multiple_of(TILES * TILE_WIDTH) {
+            self.tiles = (index, query::entries(self.read, index / TILE_WIDTH, TILES).await?);
+        }
+        if index >= self.size {
+            return Ok(None);
+        }
+        let from = usize::try_from(index - self.tiles.0).unwrap_or(0) * TreeHash::LEN;
+        let hash = self.tiles.1.get(from..from + TreeHash::LEN);
+        Ok(hash.and_then(|hash| hash.try_into().ok()).map(TreeHash))
     }
 }

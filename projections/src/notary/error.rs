@@ -14,9 +14,6 @@ pub enum NotaryError {
     /// The tree could not be kept.
     #[error("the tree could not be kept")]
     Kept(#[from] TargetError),
-    /// The database failed.
-    #[error("the read database failed")]
-    Database(#[from] sqlx::Error),
     /// What was signed before cannot be read.
     #[error("the last checkpoint cannot be read")]
     Note(#[from] NoteError),
@@ -32,6 +29,9 @@ pub enum NotaryError {
         /// The position.
         position: Position,
     },
+    /// The tree is not kept as it was made: it is made again.
+    #[error("tiles are missing")]
+    Damaged,
     /// The tree is not one that begins with the signed one.
     #[error("the tree of {now} events does not begin with the signed one of {signed}")]
     Contradicted {
@@ -96,6 +96,22 @@ pub enum AuditError {
         /// How many were signed.
         signed: u64,
     },
+    /// There is an event where the log has no place: before its first position, beyond its last, or in the database though
+    /// its place is in an archive. No reader of the log sees it, and who loads its stream does.
+    #[error("there is an event at position {position}, where the log has no place for one")]
+    Hidden {
+        /// Its position.
+        position: i64,
+    },
+    /// An event after this position cannot be read at all.
+    #[error("an event after position {after} cannot be read")]
+    Unreadable {
+        /// The position.
+        after: u64,
+    },
+    /// There is nothing that was signed, so there is nothing to compare with.
+    #[error("there is no checkpoint of this log: nothing says what it should be")]
+    Nothing,
     /// A checkpoint does not count.
     #[error("the checkpoint {} does not count", size.map_or_else(|| "that was given".to_owned(), |size| format!("of {size} events")))]
     Checkpoint {
@@ -115,6 +131,6 @@ pub enum AuditError {
 impl AuditError {
     /// Whether the log is not what was signed; otherwise that is not known.
     pub const fn is_finding(&self) -> bool {
-        !matches!(self, Self::Log(_) | Self::Tree(_))
+        !matches!(self, Self::Log(_) | Self::Tree(_) | Self::Nothing)
     }
 }

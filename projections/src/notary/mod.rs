@@ -1,17 +1,22 @@
 //! The notary: follows the log, keeps the tree of its events, and signs what the log has, so that nobody can take it back. It
 //! never slows an append. `docs/proof.md` says what it makes, and `daybook_eventstore::proof` how.
+//!
+//! It believes the log, and what it signed. The tree as it is kept is believed only where a signed root proves it: whatever
+//! is beyond is hashed again from the log when the notary begins.
 
 mod audit;
 mod error;
 mod query;
+mod start;
 mod table;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_eventstore::process::{Flag, Leadership};
 use daybook_eventstore::proof::{Facts, MAX_ENTRY, Note, SigningKey, TreeHash, TreeHead, is_consistent};
-use daybook_eventstore::{Checkpoint, Feed, RecordedEvent, StoreError};
+use daybook_eventstore::{Checkpoint, Feed, FeedSource, RecordedEvent};
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -42,9 +47,11 @@ pub struct Notary {
 }
 
 impl Notary {
-    /// A notary that signs with this key whatever is new, so often and when it ends.
+    /// A notary that signs with this key whatever is new, so often and when it ends. It reads the log itself: what a stream
+    /// delivers, nobody vouches for.
     pub fn new(context: Context, key: SigningKey, every: Duration) -> Self {
-        Self { context, key: Arc::new(key), every, flag: None }
+        let log = FeedSource { stream: None, ..context.log };
+        Self { context: Context { log, ..context }, key: Arc::new(key), every, flag: None }
     }
 
     /// The same, which tells here whether it is well.
@@ -55,103 +62,92 @@ impl Notary {
 
     /// Runs until told to stop. Whatever fails is logged and tried again.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = PAUSE.0;
-        loop {
-            let failed = tokio::select! {
-                () = stop.cancelled() => break,
-                Err(failed) = self.follow() => failed,
-            };
-            self.tell(&failed);
+        let (mut pause, mut signed) = (PAUSE.0, None);
+        while let Err(failed) = self.follow(&mut signed, &stop).await {
             tracing::error!(
                 error = &failed as &dyn std::error::Error,
                 "the notary cannot go on; trying again"
             );
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+            if failed.is_contradiction() {
+                metrics::gauge!("daybook_notary_contradicted").set(1.0);
             }
-        }
-        match tokio::time::timeout(LAST, self.sign_what_is_there()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the last checkpoint was not signed"
-                );
-            }
-            Err(_elapsed) => tracing::error!("the last checkpoint was not signed in time"),
-        }
-    }
-
-    fn tell(&self, failed: &NotaryError) {
-        if failed.is_contradiction() {
-            metrics::gauge!("daybook_notary_contradicted").set(1.0);
             if let Some(flag) = &self.flag {
                 flag.down(&failed.to_string());
             }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+            }
         }
     }
 
-    /// Follows the log, alone; ends only by failing.
-    async fn follow(&self) -> Result<std::convert::Infallible, NotaryError> {
+    /// Follows the log, alone, until told to stop.
+    async fn follow(
+        &self,
+        signed: &mut Option<TreeHead>,
+        stop: &CancellationToken,
+    ) -> Result<(), NotaryError> {
         let options = PgConnectOptions::clone(&self.context.read.connect_options());
-        let mut leadership = Leadership::acquire_at(options, "daybook notary", || {}).await;
+        let standing_by = || {
+            if let Some(flag) = &self.flag {
+                flag.standby();
+            }
+        };
+        let mut leadership = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            leadership = Leadership::acquire_at(options, "daybook notary", standing_by) => leadership,
+        };
         tokio::select! {
             () = leadership.lost() => Err(TargetError::Fenced.into()),
-            failed = self.lead() => failed,
+            ended = self.lead(signed, stop) => ended,
         }
     }
 
-    /// The same, without asking whether another one does.
+    /// The same, without asking whether another one does. What it signs it remembers here, whatever becomes of the database.
     ///
     /// # Errors
     /// Whatever keeps it from going on.
-    pub async fn lead(&self) -> Result<std::convert::Infallible, NotaryError> {
-        let mut book = self.open().await?;
-        let mut feed = Feed::open(self.context.log.clone(), NAME, &book.at).await.map_err(contradicted)?;
-        let mut signed = table::last_signed(&self.context.read).await?;
+    pub async fn lead(
+        &self,
+        signed: &mut Option<TreeHead>,
+        stop: &CancellationToken,
+    ) -> Result<(), NotaryError> {
+        let mut book = self.start(signed).await?;
+        let mut feed = Feed::open(self.context.log.clone(), NAME, &book.at).await?;
         metrics::gauge!("daybook_notary_contradicted").set(0.0);
         if let Some(flag) = &self.flag {
             flag.up();
         }
         let mut due = Instant::now() + self.every;
         loop {
-            tokio::select! {
-                events = feed.next(BATCH) => {
-                    let events = events.map_err(contradicted)?;
-                    book = self.append(book, &events).await?;
+            let events = {
+                // What is read goes on being read while it signs.
+                let mut next = pin!(feed.next(BATCH));
+                loop {
+                    tokio::select! {
+                        events = &mut next => break events?,
+                        () = tokio::time::sleep_until(due) => {
+                            self.sign(&book, signed).await?;
+                            due = Instant::now() + self.every;
+                        }
+                        () = stop.cancelled() => {
+                            let last = tokio::time::timeout(LAST, self.sign(&book, signed));
+                            return last.await.map_err(|_elapsed| TargetError::TimedOut)?;
+                        }
+                    }
                 }
-                () = tokio::time::sleep_until(due) => {}
-            }
-            if Instant::now() >= due {
-                signed = self.sign(&book, signed).await?;
-                due = Instant::now() + self.every;
-            }
+            };
+            book = self.append(book, &events, signed.as_ref()).await?;
         }
     }
 
-    /// Where the notary stands. A log with another epoch, which has been restored, is the same log when it has the same
-    /// event here.
-    async fn open(&self) -> Result<Book, NotaryError> {
-        let origin = Checkpoint::origin(&self.context.log.reader).await?;
-        let Some(book) = table::find(&self.context.read).await? else {
-            return Ok(Book { at: origin, tree: daybook_eventstore::proof::Frontier::default() });
-        };
-        if book.at.epoch == origin.epoch {
-            return Ok(book);
-        }
-        let there = Book { at: Checkpoint { epoch: origin.epoch, ..book.at }, tree: book.tree };
-        there.at.verify(&self.context.log.reader, NAME).await.map_err(contradicted)?;
-        table::append(&self.context.read, &book.at, &there, Grown::default()).await?;
-        tracing::warn!(
-            position = there.at.position,
-            "the log has another epoch, and nothing else is new up to here"
-        );
-        Ok(there)
-    }
-
-    /// Adds events to the tree.
-    async fn append(&self, book: Book, events: &[RecordedEvent]) -> Result<Book, NotaryError> {
+    /// Adds events to the tree. Where it comes to what was signed, it must be that.
+    async fn append(
+        &self,
+        book: Book,
+        events: &[RecordedEvent],
+        signed: Option<&TreeHead>,
+    ) -> Result<Book, NotaryError> {
         let Some(last) = events.last() else { return Ok(book) };
         let (mut tree, mut grown, mut entry) = (book.tree, Grown::default(), String::new());
         for event in events {
@@ -160,48 +156,42 @@ impl Notary {
                 return Err(NotaryError::TooLong { position: event.position });
             }
             grown.push(&mut tree, TreeHash::of_entry(entry.as_bytes()));
+            if let Some(signed) = signed
+                && signed.size == tree.size()
+                && signed.root != tree.root()
+            {
+                return Err(NotaryError::Contradicted { signed: signed.size, now: tree.size() });
+            }
         }
-        let after = Book { at: Checkpoint::on(book.at.epoch, last), tree };
-        table::append(&self.context.read, &book.at, &after, grown).await?;
-        metrics::gauge!("daybook_notary_position").set(gauge(after.tree.size()));
-        Ok(after)
+        let at = Checkpoint::on(book.at.epoch, last);
+        table::append(&self.context.read, &book.at, &at, grown).await?;
+        metrics::gauge!("daybook_notary_position").set(gauge(tree.size()));
+        Ok(Book { at, tree })
     }
 
     /// Signs the tree, unless it has been signed. What is signed never contradicts what was signed before.
-    async fn sign(&self, book: &Book, last: Option<Note>) -> Result<Option<Note>, NotaryError> {
-        let head = TreeHead {
-            origin: self.key.verifying().name().to_owned(),
-            size: book.tree.size(),
-            root: book.tree.root(),
-        };
-        if let Some(last) = &last {
-            let before: TreeHead = last.text().parse()?;
-            if before.size == head.size && before.root == head.root && before.origin == head.origin {
-                return Ok(Some(last.clone()));
-            }
-            let path = if before.size > head.size {
-                None
-            } else {
-                query::consistency(&self.context.read, before.size, head.size).await?
-            };
-            let holds = path
-                .is_some_and(|path| is_consistent((before.size, before.root), (head.size, head.root), &path));
-            if !holds {
+    async fn sign(&self, book: &Book, signed: &mut Option<TreeHead>) -> Result<(), NotaryError> {
+        let origin = self.key.verifying().name().to_owned();
+        let head = TreeHead { origin, size: book.tree.size(), root: book.tree.root() };
+        let before = signed.as_ref().map_or(0, |before| before.size);
+        // As long as it is made again, it is not as large as what was signed.
+        if head.size <= before {
+            return Ok(());
+        }
+        if let Some(before) = signed {
+            let path = query::consistency(&self.context.read, before.size, head.size).await?;
+            let path = path.ok_or(NotaryError::Damaged)?;
+            if !is_consistent((before.size, before.root), (head.size, head.root), &path) {
                 return Err(NotaryError::Contradicted { signed: before.size, now: head.size });
             }
         }
+        book.at.verify(&self.context.log.reader, NAME).await?;
         let (mut note, at) = (Note::of(head.to_string())?, self.context.clock.now());
         note.sign(&self.key, at);
-        table::publish(&self.context.read, head.size, &note, at).await?;
+        table::publish(&self.context.read, &book.at, &note, at).await?;
         metrics::gauge!("daybook_notary_signed_position").set(gauge(head.size));
-        Ok(Some(note))
-    }
-
-    /// Signs the tree as it is kept.
-    async fn sign_what_is_there(&self) -> Result<(), NotaryError> {
-        let Some(book) = table::find(&self.context.read).await? else { return Ok(()) };
-        let last = table::last_signed(&self.context.read).await?;
-        self.sign(&book, last).await.map(drop)
+        *signed = Some(head);
+        Ok(())
     }
 }
 
@@ -209,13 +199,4 @@ impl Notary {
 #[expect(clippy::cast_precision_loss, reason = "a gauge; exact below 2^53")]
 const fn gauge(value: u64) -> f64 {
     value as f64
-}
-
-/// A log that is another one contradicts what was signed of it.
-fn contradicted(error: StoreError) -> NotaryError {
-    if let StoreError::LogDiverged { position, .. } = error {
-        NotaryError::Replaced { position }
-    } else {
-        error.into()
-    }
 }

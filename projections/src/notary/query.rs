@@ -3,20 +3,30 @@
 use std::ops::Range;
 
 use daybook_eventstore::proof::{
-    Note, NoteError, Tile, Tiles, TreeHash, consistency_path, inclusion_path, tiles_of,
+    Note, NoteError, TILE_WIDTH, Tile, Tiles, TreeHash, TreeHead, consistency_path, inclusion_path,
+    subtrees_of, tiles_of,
 };
 use sqlx::{PgPool, Row as _};
 
 use crate::runtime::TargetError;
 
-/// The hashes of a tile there are yet; nothing when it has none.
+/// A checkpoint as it is kept: how many events it is said to be of, and the note.
+pub(super) type Kept = (u64, Result<Note, NoteError>);
+
+/// The hashes of a tile that are signed; nothing when it has none.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn tile(pool: &PgPool, tile: Tile) -> Result<Option<Vec<u8>>, TargetError> {
-    let query = "SELECT hashes FROM notary_tiles WHERE level = $1 AND number = $2";
+    let query = "SELECT hashes, (SELECT max(size) FROM notary_checkpoints) FROM notary_tiles \
+         WHERE level = $1 AND number = $2";
     let (level, number) = place(tile);
-    Ok(sqlx::query_scalar(query).bind(level).bind(number).fetch_optional(pool).await?)
+    let row = sqlx::query(query).bind(level).bind(number).fetch_optional(pool).await?;
+    let Some(row) = row else { return Ok(None) };
+    let (mut hashes, signed): (Vec<u8>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    let width = tile.width(signed.and_then(|signed| u64::try_from(signed).ok()).unwrap_or(0));
+    hashes.truncate(usize::try_from(width).unwrap_or(usize::MAX).saturating_mul(TreeHash::LEN));
+    Ok(Some(hashes).filter(|hashes| !hashes.is_empty()))
 }
 
 /// The last signed head, as a note; nothing when nothing was signed yet.
@@ -34,8 +44,7 @@ pub async fn checkpoint(pool: &PgPool) -> Result<Option<String>, TargetError> {
 /// When the database fails.
 pub async fn checkpoint_after(pool: &PgPool, size: u64) -> Result<Option<String>, TargetError> {
     let query = "SELECT note FROM notary_checkpoints WHERE size >= $1 ORDER BY size LIMIT 1";
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
-    Ok(sqlx::query_scalar(query).bind(size).fetch_optional(pool).await?)
+    Ok(sqlx::query_scalar(query).bind(number(size)).fetch_optional(pool).await?)
 }
 
 /// The hashes that prove that this entry is in the tree of this size; nothing when the tree is not as large yet.
@@ -59,6 +68,17 @@ pub async fn consistency(
     hashes(pool, &consistency_path(first, second)).await
 }
 
+/// The hashes of the perfect subtrees that a tree of this size consists of; nothing when a tile is missing.
+pub(super) async fn frontier(pool: &PgPool, size: u64) -> Result<Option<Vec<TreeHash>>, TargetError> {
+    hashes(pool, &subtrees_of(size)).await
+}
+
+/// The hash of one entry, as it is kept.
+pub(super) async fn entry(pool: &PgPool, index: u64) -> Result<Option<TreeHash>, TargetError> {
+    let hashes = hashes(pool, &[Range { start: index, end: index + 1 }]).await?;
+    Ok(hashes.and_then(|hashes| hashes.first().copied()))
+}
+
 async fn hashes(pool: &PgPool, path: &[Range<u64>]) -> Result<Option<Vec<TreeHash>>, TargetError> {
     let (levels, numbers): (Vec<i16>, Vec<i64>) = tiles_of(path).into_iter().map(place).unzip();
     let query = "SELECT t.level, t.number, t.hashes FROM unnest($1::smallint[], $2::bigint[]) AS wanted (level, number) \
@@ -75,30 +95,47 @@ async fn hashes(pool: &PgPool, path: &[Range<u64>]) -> Result<Option<Vec<TreeHas
     Ok(path.iter().map(|range| tiles.hash(range)).collect())
 }
 
-fn place(tile: Tile) -> (i16, i64) {
-    (i16::try_from(tile.level).unwrap_or(i16::MAX), i64::try_from(tile.number).unwrap_or(i64::MAX))
+/// How many entries the tree has as it is kept.
+pub(super) async fn size(pool: &PgPool) -> Result<u64, TargetError> {
+    let position: Option<i64> =
+        sqlx::query_scalar("SELECT position FROM notary").fetch_optional(pool).await?;
+    Ok(position.and_then(|position| u64::try_from(position).ok()).unwrap_or(0))
 }
 
 /// The hashes of the entries that are under so many tiles from this one on, as far as they are kept without a hole.
 pub(super) async fn entries(pool: &PgPool, first: u64, count: u64) -> Result<Vec<u8>, TargetError> {
     let query = "SELECT number, hashes FROM notary_tiles WHERE level = 0 AND number >= $1 AND number < $2 ORDER BY number";
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let rows = sqlx::query(query).bind(number(first)).bind(number(first + count)).fetch_all(pool).await?;
-    let mut hashes = Vec::new();
+    let (mut hashes, mut whole) = (Vec::new(), true);
     for (row, expected) in rows.iter().zip(first..) {
-        if row.try_get::<i64, _>(0)? != number(expected) {
+        if !whole || row.try_get::<i64, _>(0)? != number(expected) {
             break;
         }
-        hashes.extend(row.try_get::<Vec<u8>, _>(1)?);
+        let tile: Vec<u8> = row.try_get(1)?;
+        whole = u64::try_from(tile.len() / TreeHash::LEN) == Ok(TILE_WIDTH);
+        hashes.extend(tile);
     }
     Ok(hashes)
 }
 
-/// The checkpoints of trees larger than this, the smallest first, at most so many.
-pub(super) async fn checkpoints(pool: &PgPool, after: u64, limit: i64) -> Result<Vec<Note>, TargetError> {
-    let query = "SELECT note FROM notary_checkpoints WHERE size > $1 ORDER BY size LIMIT $2";
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let notes: Vec<String> = sqlx::query_scalar(query).bind(after).bind(limit).fetch_all(pool).await?;
-    let parsed = notes.iter().map(|note| note.parse()).collect::<Result<_, NoteError>>();
-    Ok(parsed.map_err(|error| sqlx::Error::Decode(Box::new(error)))?)
+/// The checkpoints that are said to be of more events than this, the smallest first, at most so many.
+pub(super) async fn checkpoints(pool: &PgPool, after: u64, limit: i64) -> Result<Vec<Kept>, TargetError> {
+    let query = "SELECT size, note FROM notary_checkpoints WHERE size > $1 ORDER BY size LIMIT $2";
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as(query).bind(number(after)).bind(limit).fetch_all(pool).await?;
+    Ok(rows.into_iter().map(|(size, note)| (u64::try_from(size).unwrap_or(0), note.parse())).collect())
+}
+
+/// What the last checkpoint says, whoever signed it.
+pub(super) async fn last_signed(pool: &PgPool) -> Result<Option<Result<TreeHead, NoteError>>, TargetError> {
+    let note = checkpoint(pool).await?;
+    Ok(note.map(|note| note.parse().and_then(|note: Note| note.text().parse())))
+}
+
+fn place(tile: Tile) -> (i16, i64) {
+    (i16::try_from(tile.level).unwrap_or(i16::MAX), number(tile.number))
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -3,29 +3,37 @@
 use std::collections::BTreeMap;
 
 use daybook_domain::Timestamp;
-use daybook_eventstore::proof::{Frontier, Note, NoteError, Subtree, TILE_HEIGHT, Tile, TreeHash};
+use daybook_eventstore::proof::{Frontier, Note, Subtree, TILE_HEIGHT, Tile, TreeHash};
 use daybook_eventstore::{Checkpoint, EventHash};
-use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row as _};
 
 use crate::runtime::TargetError;
 
-/// Moves on from one position to another, with the hashes that tiles get; nothing is written when it does not stand there.
+/// Begins to stand somewhere; nothing is written when it does not stand where it is thought to.
+const BEGIN: &str = "INSERT INTO notary AS n (epoch, position, event_hash) VALUES ($3, $4, $5) \
+     ON CONFLICT (there_is_one) DO UPDATE \
+     SET epoch = excluded.epoch, position = excluded.position, event_hash = excluded.event_hash \
+     WHERE n.epoch = $1 AND n.position = $2";
+
+/// Moves on with the hashes that tiles get; nothing is written when it does not stand where it is thought to.
 const APPEND: &str = "WITH moved AS ( \
-         INSERT INTO notary AS n (epoch, position, event_hash, frontier) \
-         SELECT $3, $4, $5, $6 WHERE $2 = 0 OR EXISTS (SELECT FROM notary) \
-         ON CONFLICT (there_is_one) DO UPDATE SET epoch = excluded.epoch, position = excluded.position, \
-             event_hash = excluded.event_hash, frontier = excluded.frontier \
-         WHERE n.epoch = $1 AND n.position = $2 RETURNING true \
+         UPDATE notary SET epoch = $3, position = $4, event_hash = $5 WHERE epoch = $1 AND position = $2 RETURNING true \
      ), \
      kept AS ( \
          INSERT INTO notary_tiles AS t (level, number, hashes) \
-         SELECT made.* FROM moved, unnest($7::smallint[], $8::bigint[], $9::bytea[]) AS made \
+         SELECT made.* FROM moved, unnest($6::smallint[], $7::bigint[], $8::bytea[]) AS made \
          ON CONFLICT (level, number) DO UPDATE \
-         SET hashes = substr(t.hashes, 1, (SELECT had FROM unnest($7::smallint[], $8::bigint[], $10::integer[]) \
+         SET hashes = substr(t.hashes, 1, (SELECT had FROM unnest($6::smallint[], $7::bigint[], $9::integer[]) \
              AS before (level, number, had) WHERE (level, number) = (excluded.level, excluded.number))) || excluded.hashes \
      ) \
      SELECT count(*) FROM moved";
+
+/// Keeps a signed head, while the notary stands there or beyond in the same log.
+const PUBLISH: &str = "WITH standing AS (SELECT true FROM notary WHERE epoch = $1 AND position >= $2), \
+     published AS ( \
+         INSERT INTO notary_checkpoints (size, note, signed_at) SELECT $2, $3, $4 FROM standing ON CONFLICT DO NOTHING \
+     ) \
+     SELECT count(*) FROM standing";
 
 /// Where the notary stands, and the tree up to there.
 #[derive(Debug, Clone)]
@@ -61,23 +69,32 @@ impl Grown {
 }
 
 /// Where the notary stands; nothing when it has not begun.
-pub(super) async fn find(pool: &PgPool) -> Result<Option<Book>, TargetError> {
-    let query = "SELECT epoch, position, event_hash, frontier FROM notary";
-    sqlx::query(query).fetch_optional(pool).await?.as_ref().map(book).transpose()
+pub(super) async fn find(pool: &PgPool) -> Result<Option<Checkpoint>, TargetError> {
+    let query = "SELECT epoch, position, event_hash FROM notary";
+    let Some(row) = sqlx::query(query).fetch_optional(pool).await? else { return Ok(None) };
+    let hash: Vec<u8> = row.try_get(2)?;
+    let hash = hash.try_into().map_err(|_| sqlx::Error::Decode("event_hash is not 32 bytes".into()))?;
+    Ok(Some(Checkpoint { epoch: row.try_get(0)?, position: row.try_get(1)?, hash: EventHash(hash) }))
 }
 
-fn book(row: &PgRow) -> Result<Book, TargetError> {
-    let (epoch, position) = (row.try_get(0)?, row.try_get(1)?);
-    let (hash, frontier): (Vec<u8>, Vec<u8>) = (row.try_get(2)?, row.try_get(3)?);
-    let hash = hash.try_into().ok().map(EventHash);
-    let subtrees = frontier.chunks(TreeHash::LEN).map(|hash| hash.try_into().ok().map(TreeHash));
-    let tree = subtrees
-        .collect::<Option<Vec<_>>>()
-        .and_then(|subtrees| Frontier::of(u64::try_from(position).ok()?, subtrees));
-    match (hash, tree) {
-        (Some(hash), Some(tree)) => Ok(Book { at: Checkpoint { epoch, position, hash }, tree }),
-        (_, _) => Err(sqlx::Error::Decode("the notary's book is damaged".into()).into()),
-    }
+/// Begins anew at `start`, where it stood at `before`.
+///
+/// # Errors
+/// [`TargetError::Fenced`] when the notary does not stand there.
+pub(super) async fn begin(
+    pool: &PgPool,
+    before: Option<&Checkpoint>,
+    start: &Checkpoint,
+) -> Result<(), TargetError> {
+    let begun = sqlx::query(BEGIN)
+        .bind(before.map(|before| before.epoch))
+        .bind(before.map(|before| before.position))
+        .bind(start.epoch)
+        .bind(start.position)
+        .bind(start.hash.0.as_slice())
+        .execute(pool)
+        .await?;
+    if begun.rows_affected() == 1 { Ok(()) } else { Err(TargetError::Fenced) }
 }
 
 /// Moves on from `before`.
@@ -87,7 +104,7 @@ fn book(row: &PgRow) -> Result<Book, TargetError> {
 pub(super) async fn append(
     pool: &PgPool,
     before: &Checkpoint,
-    after: &Book,
+    after: &Checkpoint,
     grown: Grown,
 ) -> Result<(), TargetError> {
     let (mut levels, mut numbers) = (Vec::new(), Vec::new());
@@ -98,14 +115,12 @@ pub(super) async fn append(
         hashes.push(piece.hashes);
         behind.push(i32::try_from(piece.behind).unwrap_or(i32::MAX));
     }
-    let frontier: Vec<u8> = after.tree.subtrees().iter().flat_map(|hash| hash.0).collect();
     let moved: i64 = sqlx::query_scalar(APPEND)
         .bind(before.epoch)
         .bind(before.position)
-        .bind(after.at.epoch)
-        .bind(after.at.position)
-        .bind(after.at.hash.0.as_slice())
-        .bind(frontier)
+        .bind(after.epoch)
+        .bind(after.position)
+        .bind(after.hash.0.as_slice())
         .bind(levels)
         .bind(numbers)
         .bind(hashes)
@@ -115,17 +130,22 @@ pub(super) async fn append(
     if moved == 1 { Ok(()) } else { Err(TargetError::Fenced) }
 }
 
-/// The last head that was signed.
-pub(super) async fn last_signed(pool: &PgPool) -> Result<Option<Note>, TargetError> {
-    let note = super::query::checkpoint(pool).await?.map(|note| note.parse()).transpose();
-    Ok(note.map_err(|error: NoteError| sqlx::Error::Decode(Box::new(error)))?)
-}
-
-/// Keeps a head that was signed.
-pub(super) async fn publish(pool: &PgPool, size: u64, note: &Note, at: Timestamp) -> Result<(), TargetError> {
-    let insert =
-        "INSERT INTO notary_checkpoints (size, note, signed_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
-    sqlx::query(insert).bind(size).bind(note.to_string()).bind(at).execute(pool).await?;
-    Ok(())
+/// Keeps a signed head of the log with this epoch.
+///
+/// # Errors
+/// [`TargetError::Fenced`] when the notary does not stand so far, or in another log.
+pub(super) async fn publish(
+    pool: &PgPool,
+    at: &Checkpoint,
+    note: &Note,
+    signed_at: Timestamp,
+) -> Result<(), TargetError> {
+    let standing: i64 = sqlx::query_scalar(PUBLISH)
+        .bind(at.epoch)
+        .bind(at.position)
+        .bind(note.to_string())
+        .bind(signed_at)
+        .fetch_one(pool)
+        .await?;
+    if standing == 1 { Ok(()) } else { Err(TargetError::Fenced) }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use daybook_eventstore::process::Failure;
-use daybook_eventstore::proof::{InclusionProof, ProofError, VerifyingKey};
+use daybook_eventstore::proof::{InclusionProof, KeyError, ProofError, Signs, VerifyingKey};
 
 use super::{found, read, say};
 
@@ -18,8 +18,14 @@ pub(crate) struct Check {
     #[arg(long, value_name = "KEY")]
     key: VerifyingKey,
     /// Keys of witnesses who must have signed too
-    #[arg(long = "witness", value_name = "KEY")]
+    #[arg(long = "witness", value_name = "KEY", value_parser = witness)]
     witnesses: Vec<VerifyingKey>,
+}
+
+/// A witness's key: what a log says of itself is no witness.
+fn witness(text: &str) -> Result<VerifyingKey, String> {
+    let key: VerifyingKey = text.parse().map_err(|error: KeyError| error.to_string())?;
+    if key.signs() == Signs::Witness { Ok(key) } else { Err("is not a witness's key".to_owned()) }
 }
 
 pub(super) fn run(asked: &Check) -> Result<ExitCode, Failure> {

@@ -8,10 +8,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::process::config::Settings;
-use daybook_eventstore::proof::{Note, TreeHead, is_consistent};
+use daybook_eventstore::proof::{Note, TreeHead, VerifyingKey, is_consistent};
 use daybook_projections::notary;
 use sqlx::PgPool;
 
+use super::key::Keys;
 use super::{found, give, say, tree};
 
 /// Between which checkpoints.
@@ -21,6 +22,8 @@ pub(crate) struct Consistency {
     first: u64,
     /// How many the later one is of
     second: u64,
+    #[command(flatten)]
+    keys: Keys,
     /// The file that the proof is written to
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -28,11 +31,13 @@ pub(crate) struct Consistency {
 
 pub(super) async fn run(settings: &Settings, asked: Consistency) -> Result<ExitCode, Failure> {
     let tree = tree(settings)?;
-    let Consistency { first, second, out } = asked;
+    let Consistency { first, second, keys, out } = asked;
+    let keys = keys.or_own(settings)?;
     if first > second {
         return Err("the earlier checkpoint comes first".into());
     }
-    let ((_, before), (note, after)) = (signed(&tree, first).await?, signed(&tree, second).await?);
+    let ((_, before), (note, after)) =
+        (signed(&tree, first, &keys).await?, signed(&tree, second, &keys).await?);
     let path = notary::consistency(&tree, first, second).await?.ok_or("the tree is not whole")?;
     if !is_consistent((first, before.root), (second, after.root), &path) {
         return Ok(found(&format!("the log of {second} events does not begin with the one of {first}")));
@@ -47,16 +52,15 @@ pub(super) async fn run(settings: &Settings, asked: Consistency) -> Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// The checkpoint of so many events.
-async fn signed(tree: &PgPool, size: u64) -> Result<(Note, TreeHead), Failure> {
+/// The checkpoint of so many events, which one of these keys signed.
+async fn signed(tree: &PgPool, size: u64, keys: &[VerifyingKey]) -> Result<(Note, TreeHead), Failure> {
     let note = notary::checkpoint_after(tree, size).await?;
-    let note: Option<Note> = note.map(|note| note.parse()).transpose()?;
-    let head: Option<TreeHead> = note.as_ref().map(|note| note.text().parse()).transpose()?;
-    match (note, head) {
-        (Some(note), Some(head)) if head.size == size => Ok((note, head)),
-        (_, Some(next)) => {
-            Err(format!("there is no checkpoint of {size} events; the next one is of {}", next.size).into())
-        }
-        (_, None) => Err(format!("there is no checkpoint of {size} events, or a later one").into()),
+    let note = note.ok_or_else(|| format!("there is no checkpoint of {size} events, or a later one"))?;
+    let note: Note = note.parse()?;
+    let mut heads = keys.iter().map(|key| TreeHead::of(&note, key));
+    let head = heads.find_map(Result::ok).ok_or("the checkpoint is not signed with this key")?;
+    if head.size == size {
+        return Ok((note, head));
     }
+    Err(format!("there is no checkpoint of {size} events; the next one is of {}", head.size).into())
 }

@@ -69,6 +69,11 @@ fn note(file: &Path) -> Result<Note, Failure> {
     text.parse().map_err(|error| Failure::from(format!("{}: {error}", file.display())))
 }
 
+/// Where the tree is kept, if that is configured.
+fn find_tree(settings: &Settings) -> Result<Option<PgPool>, ConfigError> {
+    Ok(settings.optional(keys::READ_URL)?.map(|url| pool(&url, CONNECTIONS, "daybook-replay")))
+}
+
 fn read(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
         .map_err(|error| Failure::from(format!("cannot read {}: {error}", file.display())))

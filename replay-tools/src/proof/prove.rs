@@ -37,9 +37,10 @@ pub(super) async fn run(settings: &Settings, asked: Prove) -> Result<ExitCode, F
     let head: TreeHead = checkpoint.text().parse()?;
     let path = notary::inclusion(&tree, size - 1, head.size).await?.ok_or("the tree is not whole")?;
     if !is_included(Facts::from(&event).hash(), size - 1, head.size, &path, head.root) {
-        return Ok(found(&format!(
-            "the event at position {position} is not the one that was signed; `verify` tells more"
-        )));
+        let what = format!(
+            "the event at position {position}, or the tree, is not what was signed; `verify` tells which"
+        );
+        return Ok(found(&what));
     }
     give(out, &InclusionProof { event, path, checkpoint }.to_string())?;
     Ok(ExitCode::SUCCESS)

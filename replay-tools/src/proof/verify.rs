@@ -9,7 +9,7 @@ use daybook_eventstore::process::config::Settings;
 use daybook_projections::notary;
 
 use super::key::Keys;
-use super::{found, log, note, say, tree};
+use super::{find_tree, found, log, note, say, tree};
 use crate::bar::Bar;
 
 /// What it is compared with.
@@ -25,9 +25,11 @@ pub(crate) struct Verify {
 pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, Failure> {
     let keys = asked.keys.or_own(settings)?;
     let others = asked.checkpoints.iter().map(|file| note(file)).collect::<Result<Vec<_>, _>>()?;
-    let (reader, tree) = (log(settings)?, tree(settings)?);
+    let reader = log(settings)?;
+    // Without the read database the checkpoints that were given must do.
+    let tree = if others.is_empty() { Some(tree(settings)?) } else { find_tree(settings)? };
     let mut bar: Option<Bar> = None;
-    let audited = notary::audit(&reader, &tree, &keys, &others, |done, of| {
+    let audited = notary::audit(&reader, tree.as_ref(), &keys, &others, |done, of| {
         bar.get_or_insert_with(|| Bar::new("events", done, of)).reach(done, of);
     })
     .await;
@@ -42,9 +44,14 @@ pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, 
                 ));
             }
             say(&format!(
-                "{} events are as they were signed, up to position {} by {} checkpoints; the root of all {} is {}",
-                audited.signed, audited.signed, audited.checkpoints, audited.events, audited.root
+                "the first {} events are as they were signed, by {} checkpoints",
+                audited.signed, audited.checkpoints
             ));
+            match audited.events - audited.signed {
+                0 => {}
+                more => say(&format!("NOT SIGNED yet: the last {more} events, of which nobody can tell")),
+            }
+            say(&format!("the root of all {} is {}", audited.events, audited.root));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) if error.is_finding() => Ok(found(&chain(&error))),

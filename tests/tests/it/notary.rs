@@ -8,7 +8,7 @@ use daybook_eventstore::proof::{
     Facts, Note, SigningKey, Signs, Subtree, TILE_WIDTH, Tile, TreeHash, TreeHead, is_consistent, is_included,
 };
 use daybook_eventstore::{LogReader, Selection};
-use daybook_projections::notary::{self, Notary};
+use daybook_projections::notary::{self, Notary, NotaryError};
 use daybook_projections::runtime::Context;
 use sqlx::Executor as _;
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ use crate::feed::source;
 use crate::harness::{Database, Writer, eventually};
 
 const SOON: Duration = Duration::from_secs(30);
-pub(super) const AT_ONCE: Duration = Duration::from_millis(10);
+pub(super) const AT_ONCE: Duration = Duration::from_millis(50);
 const NEVER: Duration = Duration::from_hours(24);
 
 /// A log, and where a notary keeps its tree.
@@ -76,6 +76,24 @@ impl Setting {
         let size = u64::try_from(size).expect("a size");
         let signed = || async { self.signed().await.filter(|head| head.size == size) };
         eventually(SOON, &format!("{size} events are signed"), signed).await
+    }
+
+    /// Waits until the notary has the tree up to here.
+    async fn followed_to(&self, size: i64) {
+        let followed = "SELECT count(*) FROM notary WHERE position = $1";
+        eventually(SOON, "the log is followed", || async {
+            let there: i64 =
+                sqlx::query_scalar(followed).bind(size).fetch_one(&self.read.pool).await.expect("a count");
+            (there == 1).then_some(())
+        })
+        .await;
+    }
+
+    /// Why a notary that begins now cannot go on.
+    pub(super) async fn fails(&self) -> NotaryError {
+        let (notary, stop) = (self.notary(AT_ONCE), CancellationToken::new());
+        let failed = tokio::time::timeout(SOON, notary.lead(&mut None, &stop)).await.expect("it fails soon");
+        failed.expect_err("it cannot go on")
     }
 
     /// Where the log stands.
@@ -157,18 +175,15 @@ async fn tiles_have_the_hashes_of_the_entries_and_of_full_tiles() {
 #[tokio::test]
 async fn what_is_there_is_signed_when_the_notary_ends_and_an_empty_log_is_not() {
     let setting = Setting::new().await;
-    let working = setting.start(NEVER);
-    working.end().await;
-    assert_eq!(setting.signed().await, None);
+    for every in [NEVER, Duration::from_millis(1)] {
+        let working = setting.start(every);
+        setting.followed_to(0).await;
+        working.end().await;
+        assert_eq!(setting.signed().await, None);
+    }
     let size = setting.writer.append(5).await;
     let working = setting.start(NEVER);
-    let followed = "SELECT count(*) FROM notary WHERE position = $1";
-    eventually(SOON, "the log is followed", || async {
-        let there: i64 =
-            sqlx::query_scalar(followed).bind(size).fetch_one(&setting.read.pool).await.expect("a count");
-        (there == 1).then_some(())
-    })
-    .await;
+    setting.followed_to(size).await;
     assert_eq!(setting.signed().await, None);
     working.end().await;
     assert_eq!(setting.signed_at(size).await.root, root(&setting.entries().await));
@@ -216,23 +231,8 @@ async fn a_log_that_is_restored_whole_goes_on_and_one_that_lost_what_was_signed_
          ALTER TABLE events ENABLE TRIGGER USER; UPDATE log_head SET epoch = gen_random_uuid(), position = 50";
     log.execute(sqlx::raw_sql(lose)).await.expect("a restore to an earlier moment");
     Writer::new(&setting.events).append(3).await;
-    let failed = setting.notary(AT_ONCE).lead().await.expect_err("it was signed otherwise");
-    assert!(failed.is_contradiction(), "{failed}");
-    assert_eq!(setting.signed().await, Some(head));
-}
-
-#[tokio::test]
-async fn a_tree_that_was_altered_is_not_signed() {
-    let setting = Setting::new().await;
-    let size = setting.writer.append(300).await;
-    let working = setting.start(AT_ONCE);
-    let head = setting.signed_at(size).await;
-    working.end().await;
-    let alter = "UPDATE notary SET frontier = set_byte(frontier, 3, 255 - get_byte(frontier, 3))";
-    setting.read.pool.execute(alter).await.expect("a superuser may");
-    setting.writer.append(1).await;
-    let failed = setting.notary(AT_ONCE).lead().await.expect_err("it does not begin with what was signed");
-    assert!(failed.is_contradiction(), "{failed}");
+    let failed = setting.fails().await;
+    assert!(matches!(failed, NotaryError::Replaced { position: 51 }), "{failed}");
     assert_eq!(setting.signed().await, Some(head));
 }
 
@@ -246,6 +246,100 @@ async fn an_event_whose_names_are_too_long_for_the_tree_is_told_of() {
          UPDATE log_head SET position = 1"
     );
     setting.events.pool.execute(sqlx::raw_sql(&insert)).await.expect("nobody but a superuser writes so");
-    let failed = setting.notary(AT_ONCE).lead().await.expect_err("no entry has so many bytes");
-    assert!(failed.to_string().contains("position 1"), "{failed}");
+    let failed = setting.fails().await;
+    assert!(matches!(failed, NotaryError::TooLong { position: 1 }), "{failed}");
+}
+
+/// What keeps the tree and the checkpoints, all gone.
+const LOSE: &str = "DELETE FROM notary; DELETE FROM notary_tiles";
+
+#[tokio::test]
+async fn a_tree_that_was_lost_is_made_again_and_that_alarms_nobody() {
+    let setting = Setting::new().await;
+    for _ in 0..4 {
+        setting.writer.append(5_000).await;
+    }
+    let working = setting.start(AT_ONCE);
+    let before = setting.signed_at(20_000).await;
+    working.end().await;
+    setting.read.pool.execute(sqlx::raw_sql(LOSE)).await.expect("it is lost");
+    let size = setting.writer.append(1).await;
+    let (notary, stop, mut signed) =
+        (setting.notary(Duration::from_millis(1)), CancellationToken::new(), None);
+    let (led, head) = tokio::join!(notary.lead(&mut signed, &stop), async {
+        let head = setting.signed_at(size).await;
+        stop.cancel();
+        head
+    });
+    led.expect("nothing is wrong");
+    let entries = setting.entries().await;
+    assert_eq!((before.root, head.root), (root(&entries[..20_000]), root(&entries)));
+}
+
+#[tokio::test]
+async fn nothing_is_believed_that_is_kept_beyond_what_was_signed() {
+    let setting = Setting::new().await;
+    let size = setting.writer.append(100).await;
+    let working = setting.start(AT_ONCE);
+    setting.signed_at(size).await;
+    working.end().await;
+    // Somebody with the read database alone makes the tree go on, and forges where the notary stands.
+    let size = setting.writer.append(30).await;
+    let forge = "UPDATE notary SET position = 120, event_hash = decode(repeat('ab', 32), 'hex'); \
+         UPDATE notary_tiles SET hashes = hashes || decode(repeat('cd', 640), 'hex') WHERE level = 0";
+    setting.read.pool.execute(sqlx::raw_sql(forge)).await.expect("they may");
+    let working = setting.start(AT_ONCE);
+    let head = setting.signed_at(size).await;
+    working.end().await;
+    assert_eq!(head.root, root(&setting.entries().await));
+    let kept = notary::tile(&setting.read.pool, Tile { level: 0, number: 0 }).await.expect("the tree");
+    let entries: Vec<u8> = setting.entries().await.iter().flat_map(|hash| hash.0).collect();
+    assert_eq!(kept, Some(entries));
+}
+
+#[tokio::test]
+async fn a_notary_remembers_what_it_signed_when_nobody_else_does() {
+    let setting = Setting::new().await;
+    let size = setting.writer.append(40).await;
+    let (notary, mut signed) = (setting.notary(AT_ONCE), None);
+    let stop = CancellationToken::new();
+    let (led, _head) = tokio::join!(notary.lead(&mut signed, &stop), async {
+        setting.signed_at(size).await;
+        stop.cancel();
+    });
+    led.expect("nothing is wrong");
+    let alter =
+        "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET payload = '{}' WHERE position = 7";
+    setting.events.pool.execute(sqlx::raw_sql(alter)).await.expect("a superuser may");
+    let lose = format!("{LOSE}; DELETE FROM notary_checkpoints");
+    setting.read.pool.execute(sqlx::raw_sql(&lose)).await.expect("a superuser may");
+    let led = tokio::time::timeout(SOON, notary.lead(&mut signed, &CancellationToken::new())).await;
+    let failed = led.expect("it fails soon").expect_err("it signed something else");
+    assert!(matches!(failed, NotaryError::Contradicted { signed: 40, .. }), "{failed}");
+    assert_eq!(setting.signed().await, None);
+}
+
+#[tokio::test]
+async fn what_the_log_lost_is_not_signed_when_the_notary_ends() {
+    let setting = Setting::new().await;
+    let size = setting.writer.append(50).await;
+    let working = setting.start(AT_ONCE);
+    let head = setting.signed_at(size).await;
+    working.end().await;
+    let size = setting.writer.append(10).await;
+    let working = setting.start(NEVER);
+    setting.followed_to(size).await;
+    let restore = "ALTER TABLE events DISABLE TRIGGER USER; DELETE FROM events WHERE position > 55; \
+         ALTER TABLE events ENABLE TRIGGER USER; UPDATE log_head SET epoch = gen_random_uuid(), position = 55";
+    setting.events.pool.execute(sqlx::raw_sql(restore)).await.expect("a restore to an earlier moment");
+    Writer::new(&setting.events).append(5).await;
+    working.end().await;
+    let signed = setting.signed().await.expect("it was signed before");
+    let entries = setting.entries().await;
+    // It may have found that out in time.
+    assert!(signed == head || signed.root == root(&entries), "{signed:?}");
+
+    let working = setting.start(AT_ONCE);
+    assert_eq!(setting.signed_at(60).await.root, root(&entries));
+    working.end().await;
 }

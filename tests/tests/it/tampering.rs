@@ -1,10 +1,11 @@
 //! What a superuser does to the log with all guards off is found, and located; and what an auditor asks on the command line.
 
-use daybook_eventstore::LogReader;
 use daybook_eventstore::proof::Note;
-use daybook_projections::notary::{self, AuditError, Audited};
+use daybook_eventstore::{Archives, LogReader, Partitions, Position};
+use daybook_projections::notary::{self, AuditError, Audited, NotaryError};
 use sqlx::Executor as _;
 use tokio::process::Command;
+use xtask::servers::Scratch;
 
 use crate::harness::servers;
 use crate::notary::{AT_ONCE, Setting, key};
@@ -35,7 +36,7 @@ async fn signed() -> Setting {
 async fn audit(setting: &Setting, others: &[Note]) -> Result<Audited, AuditError> {
     let keys = [key().verifying().clone()];
     let reader = LogReader::new(setting.events.pool.clone());
-    notary::audit(&reader, &setting.read.pool, &keys, others, |_, _| {}).await
+    notary::audit(&reader, Some(&setting.read.pool), &keys, others, |_, _| {}).await
 }
 
 /// What is found once a superuser has done this to the log.
@@ -121,6 +122,84 @@ async fn an_event_that_was_put_in_is_found() {
     assert!(matches!(error, AuditError::Altered { position: 301, signed: 400 }), "{error}");
 }
 
+/// One more event of somebody's stream at this position, in this table.
+fn stray(table: &str, position: &str) -> String {
+    format!(
+        "INSERT INTO {table} (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, \
+         event_id, recorded_at) SELECT aggregate_type, aggregate_id, 1000, event_type, event_version, payload, metadata, \
+         {position}, gen_random_uuid(), recorded_at FROM events WHERE position = 300"
+    )
+}
+
+#[tokio::test]
+async fn an_event_where_no_reader_looks_is_found() {
+    for position in [-1_i64, 0, 1_000] {
+        let error = found(&signed().await, &stray("events", &position.to_string())).await;
+        assert!(matches!(error, AuditError::Hidden { position: there } if there == position), "{error}");
+    }
+    // In a table of its own, with which every guard of the log may stay.
+    for position in [300_u64, 640] {
+        let child =
+            format!("CREATE TABLE more () INHERITS (events); {}", stray("more", &position.to_string()));
+        let error = found(&signed().await, &child).await;
+        assert!(matches!(error, AuditError::Doubled { position: there } if there == position), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_found() {
+    let error =
+        found(&signed().await, "UPDATE events SET recorded_at = 'infinity' WHERE position = 300").await;
+    assert!(matches!(error, AuditError::Unreadable { after } if after < 300), "{error}");
+}
+
+#[tokio::test]
+async fn a_large_log_whose_old_part_is_in_archives_is_verified_while_it_grows() {
+    let setting = Setting::new().await;
+    for _ in 0..14 {
+        setting.writer.append(5_000).await;
+    }
+    let working = setting.start(AT_ONCE);
+    let partitions = Partitions::new(setting.events.pool.clone());
+    let scratch = Scratch::new().expect("a folder");
+    let archives = Archives::in_folder(scratch.site().home.clone());
+    setting.events.pool.execute("SELECT extend_event_directory(1000)").await.expect("a directory");
+    let cut = partitions.cut(Position::MAX, 30_000).await.expect("the log is there").expect("a partition");
+    partitions.archive(cut.last, &archives).await.expect("a file");
+    partitions.detach(cut.last, &archives).await.expect("it is archived");
+    setting.signed_at(70_000).await;
+
+    let reader = LogReader::new(setting.events.pool.clone()).with_archives(Some(archives));
+    let keys = [key().verifying().clone()];
+    let verify = async || notary::audit(&reader, Some(&setting.read.pool), &keys, &[], |_, _| {}).await;
+    let (verified, ()) = tokio::join!(
+        async {
+            for _ in 0..3 {
+                let audited = verify().await.expect("nothing is wrong");
+                assert!(audited.signed >= 70_000 && audited.damaged.is_empty(), "{audited:?}");
+            }
+        },
+        async {
+            for _ in 0..60 {
+                setting.writer.append(20).await;
+            }
+        }
+    );
+    let () = verified;
+    working.end().await;
+    let position = cut.last - 5;
+    let done = format!("ALTER TABLE events DISABLE TRIGGER USER; {}", stray_of_any(position));
+    setting.events.pool.execute(sqlx::raw_sql(&done)).await.expect("a superuser may");
+    let error = verify().await.expect_err("its place is in the archive");
+    assert!(matches!(error, AuditError::Hidden { position: there } if there == position), "{error}");
+}
+
+/// An event at a position that has left the database.
+fn stray_of_any(position: i64) -> String {
+    stray("events", &position.to_string())
+        .replace("position = 300", "position = (SELECT max(position) FROM events)")
+}
+
 #[tokio::test]
 async fn the_first_of_several_is_told() {
     let both =
@@ -147,14 +226,15 @@ async fn who_alters_the_tree_too_cannot_alter_what_was_signed() {
     setting.events.pool.execute(sqlx::raw_sql(alter)).await.expect("a superuser may");
     let forget = "DELETE FROM notary; DELETE FROM notary_tiles";
     setting.read.pool.execute(sqlx::raw_sql(forget)).await.expect("a superuser may");
-    let failed = setting.notary(AT_ONCE).lead().await.expect_err("it contradicts what was signed");
-    assert!(failed.is_contradiction(), "{failed}");
+    let failed = setting.fails().await;
+    assert!(matches!(failed, NotaryError::Contradicted { signed: 600, .. }), "{failed}");
     let error = audit(&setting, &[]).await.expect_err("it contradicts what was signed");
     assert!(matches!(error, AuditError::Otherwise { after: 0, signed: 200 }), "{error}");
 
     // Without the checkpoints too, the copy that somebody kept tells.
     setting.read.pool.execute("DELETE FROM notary_checkpoints").await.expect("a superuser may");
-    assert!(audit(&setting, &[]).await.is_ok(), "nobody can tell");
+    let error = audit(&setting, &[]).await.expect_err("nothing tells");
+    assert!(matches!(error, AuditError::Nothing) && !error.is_finding(), "{error}");
     let error = audit(&setting, &[kept]).await.expect_err("it contradicts what was signed");
     assert!(matches!(error, AuditError::Otherwise { after: 0, signed: 600 }), "{error}");
 }
@@ -170,11 +250,39 @@ async fn a_checkpoint_that_was_forged_is_found_and_a_damaged_tree_is_no_altered_
         "UPDATE notary_checkpoints SET note = replace(note, E'\\n400\\n', E'\\n401\\n') WHERE size = 400";
     setting.read.pool.execute(forge).await.expect("a superuser may");
     let error = audit(&setting, &[]).await.expect_err("nobody signed it");
-    assert!(matches!(error, AuditError::Checkpoint { size: Some(401), .. }), "{error}");
+    assert!(matches!(error, AuditError::Checkpoint { size: Some(400), .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_none_or_is_of_another_size_is_found() {
+    for forge in [
+        "UPDATE notary_checkpoints SET note = 'nothing' WHERE size = 400",
+        "UPDATE notary_checkpoints SET size = 399 WHERE size = 400",
+        "UPDATE notary_checkpoints SET size = 9000000000000000000 WHERE size = 400",
+    ] {
+        let setting = signed().await;
+        setting.read.pool.execute(forge).await.expect("a superuser may");
+        let error = audit(&setting, &[]).await.expect_err("nobody signed it");
+        assert!(matches!(error, AuditError::Checkpoint { size: Some(_), .. }), "{forge}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_tree_accuses_nobody_who_is_innocent() {
+    let setting = signed().await;
+    let damage = "UPDATE notary_tiles SET hashes = set_byte(hashes, 0, 255 - get_byte(hashes, 0)) WHERE level = 0 AND number = 0";
+    setting.read.pool.execute(damage).await.expect("a superuser may");
+    let error = found(&setting, "UPDATE events SET payload = '{}' WHERE position = 123").await;
+    assert!(matches!(error, AuditError::Otherwise { after: 0, signed: 200 }), "{error}");
 }
 
 /// What `daybook-replay` says, and its exit code.
 async fn ask(setting: &Setting, arguments: &[&str]) -> (i32, String) {
+    ask_without(setting, arguments, "DAYBOOK_NOTHING").await
+}
+
+/// The same without this setting.
+async fn ask_without(setting: &Setting, arguments: &[&str], setting_name: &str) -> (i32, String) {
     let mut program = Command::new(servers().binaries.join("daybook-replay"));
     program
         .args(arguments)
@@ -182,7 +290,8 @@ async fn ask(setting: &Setting, arguments: &[&str]) -> (i32, String) {
         .env("DAYBOOK_READ_URL", &setting.read.url)
         .env("DAYBOOK_NOTARY_KEY", "07".repeat(32))
         .env("DAYBOOK_NOTARY_ORIGIN", "shop.example/log")
-        .env("DAYBOOK_LOG", "warn");
+        .env("DAYBOOK_LOG", "warn")
+        .env_remove(setting_name);
     let output = program.output().await.expect("it runs");
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap_or(-1), String::from_utf8(said).expect("text"))
@@ -192,7 +301,7 @@ async fn ask(setting: &Setting, arguments: &[&str]) -> (i32, String) {
 async fn an_auditor_verifies_proves_and_checks() {
     let setting = signed().await;
     let (code, said) = ask(&setting, &["verify"]).await;
-    assert!(code == 0 && said.starts_with("600 events are as they were signed"), "{code}: {said}");
+    assert!(code == 0 && said.starts_with("the first 600 events are as they were signed, by 3 checkpoints\nNOT SIGNED yet: the last 40 events"), "{code}: {said}");
     let (code, key) = ask(&setting, &["notary-key"]).await;
     let key = key.trim();
     assert!(code == 0 && key.starts_with("shop.example/log+"), "{code}: {key}");
@@ -213,6 +322,20 @@ async fn an_auditor_verifies_proves_and_checks() {
     let (code, said) = ask(&setting, &["prove", "630"]).await;
     assert!(code == 1 && said.contains("nothing is signed yet"), "{code}: {said}");
 
+    // With a checkpoint of one's own the tree is not needed.
+    let kept = std::env::temp_dir().join(crate::harness::unique("checkpoint"));
+    let note = notary::checkpoint(&setting.read.pool).await.expect("the tree").expect("a checkpoint");
+    std::fs::write(&kept, note).expect("the file");
+    let alone = ["verify", "--key", key, "--checkpoint", kept.to_str().expect("a path")];
+    let (code, said) = ask_without(&setting, &alone, "DAYBOOK_READ_URL").await;
+    assert!(
+        code == 0 && said.starts_with("the first 600 events are as they were signed, by 1"),
+        "{code}: {said}"
+    );
+    std::fs::remove_file(&kept).expect("the file goes");
+    let (code, said) = ask(&setting, &["check", path, "--key", key, "--witness", key]).await;
+    assert!(code == 2 && said.contains("not a witness's key"), "{code}: {said}");
+
     // A digit more in the payload, which is in the file in base64.
     let proof = std::fs::read_to_string(&file).expect("the file");
     let index = proof.replace("index 122", "index 123");
@@ -224,8 +347,11 @@ async fn an_auditor_verifies_proves_and_checks() {
     let alter =
         "ALTER TABLE events DISABLE TRIGGER USER; UPDATE events SET payload = '{}' WHERE position = 123";
     setting.events.pool.execute(sqlx::raw_sql(alter)).await.expect("a superuser may");
-    for arguments in [["verify"].as_slice(), &["prove", "123"]] {
-        let (code, said) = ask(&setting, arguments).await;
-        assert!(code == 3 && said.contains("at position 123 is not the one"), "{code}: {said}");
-    }
+    let (code, said) = ask(&setting, &["verify"]).await;
+    assert!(code == 3 && said.contains("at position 123 is not the one"), "{code}: {said}");
+    let (code, said) = ask(&setting, &["prove", "123"]).await;
+    assert!(
+        code == 3 && said.contains("at position 123, or the tree, is not what was signed"),
+        "{code}: {said}"
+    );
 }
