@@ -23,6 +23,9 @@ use crate::workload::{PRIOR, Plan, SEEDED, Stage, Workload};
 /// How long a process of callers may take for anything.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// How many files of 16 MB the log of a server has that has run for a while.
+const LOG_FILES: u32 = 160;
+
 /// How long the server may take to end a session that was left.
 const ENDING: Duration = Duration::from_millis(100);
 
@@ -93,6 +96,7 @@ impl Server {
         let mut admin = PgConnectOptions::from_str(url)?.connect().await?;
         let backend: i32 = admin.fetch_one("SELECT pg_backend_pid()").await?.try_get(0)?;
         let postmaster = system::parent_of(backend).ok_or("the server is not on this machine")?;
+        run_in(&mut admin).await?;
         Ok(Self { url: url.to_owned(), admin, postmaster })
     }
 
@@ -207,6 +211,16 @@ impl Server {
         self.admin.execute("CHECKPOINT").await?;
         self.database("bench")
     }
+}
+
+/// Makes the files of the server's log, which one that has run for a while writes over: to make one holds everybody up for
+/// milliseconds.
+async fn run_in(admin: &mut PgConnection) -> Result<(), Failed> {
+    for _ in 0..LOG_FILES {
+        admin.execute("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()").await?;
+    }
+    admin.execute("CHECKPOINT").await?;
+    Ok(())
 }
 
 /// What a process did once, and the server's memory meanwhile: sessions made for it are gone when it is done.

@@ -36,7 +36,7 @@ pub(crate) struct Moved {
 pub(crate) struct Keeper {
     pool: PgPool,
     stop: Arc<AtomicBool>,
-    working: JoinHandle<Moved>,
+    working: JoinHandle<Result<Moved, StoreError>>,
 }
 
 impl Keeper {
@@ -50,10 +50,11 @@ impl Keeper {
         Ok(Self { pool, stop, working })
     }
 
-    /// Ends it; what was moved stays where it is. Its sessions end too.
+    /// Ends it, when nobody is disturbed any more; what was moved stays where it is, and old events are moved once more, so that
+    /// those who read the log in the end find them elsewhere. Its sessions end too.
     pub(crate) async fn end(self) -> Result<Moved, Failed> {
         self.stop.store(true, Ordering::Relaxed);
-        let moved = self.working.await?;
+        let moved = self.working.await??;
         self.pool.close().await;
         Ok(moved)
     }
@@ -81,14 +82,31 @@ struct Work {
 }
 
 impl Work {
-    async fn go_on(mut self, stop: Arc<AtomicBool>) -> Moved {
+    async fn go_on(mut self, stop: Arc<AtomicBool>) -> Result<Moved, StoreError> {
         let mut moved = Moved::default();
         while !stop.load(Ordering::Relaxed) {
-            // What fails was cut off, and leaves everything as it was.
-            drop(self.act(&mut moved).await);
+            match self.act(&mut moved).await {
+                // What was cut off leaves everything as it was.
+                Err(error) if !is_passing(&error) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
             tokio::time::sleep(self.dice.between(0, PAUSE)).await;
         }
-        moved
+        if self.partitions.cut(Position::MAX, 0).await?.is_some() {
+            moved.cut += 1;
+        }
+        let all = self.partitions.list().await?;
+        if let Some(oldest) = all.iter().find(|partition| partition.attached) {
+            self.detach(oldest.last, &mut moved).await?;
+        }
+        Ok(moved)
+    }
+
+    async fn detach(&self, last: Position, moved: &mut Moved) -> Result<(), StoreError> {
+        self.partitions.archive(last, &self.archives).await?;
+        self.partitions.detach(last, &self.archives).await?;
+        moved.detached += 1;
+        Ok(())
     }
 
     async fn act(&mut self, moved: &mut Moved) -> Result<(), StoreError> {
@@ -96,11 +114,7 @@ impl Work {
         let oldest = all.iter().find(|partition| partition.attached);
         let newest = all.iter().rfind(|partition| !partition.attached);
         match (self.dice.below(4), oldest, newest) {
-            (0 | 1, Some(Partition { last, .. }), _) => {
-                self.partitions.archive(*last, &self.archives).await?;
-                self.partitions.detach(*last, &self.archives).await?;
-                moved.detached += 1;
-            }
+            (0 | 1, Some(Partition { last, .. }), _) => self.detach(*last, moved).await?,
             (2, _, Some(Partition { last, .. })) => {
                 self.partitions.attach(*last, &self.archives).await?;
                 moved.attached += 1;
@@ -112,5 +126,28 @@ impl Work {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether it is what happens to sessions that are killed, held up by a lock or cut off with their server.
+fn is_passing(error: &StoreError) -> bool {
+    /// Classes 08 (connection), 40 (rollback), 53 (resources), 55 (not in this state, a lock for example) and 57 (operator
+    /// intervention): `PostgreSQL`, appendix A.
+    const PASSING: [&str; 5] = ["08", "40", "53", "55", "57"];
+    match error {
+        StoreError::Database(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| PASSING.iter().any(|class| code.starts_with(class)))
+        }
+        StoreError::Database(_) | StoreError::TimedOut => true,
+        StoreError::Migration(_)
+        | StoreError::Overloaded
+        | StoreError::NotAtHand
+        | StoreError::Closed
+        | StoreError::Undecodable { .. }
+        | StoreError::UnknownEvent { .. }
+        | StoreError::LogDiverged { .. }
+        | StoreError::Archive { .. }
+        | StoreError::Archived { .. }
+        | StoreError::NotArchived { .. } => false,
     }
 }

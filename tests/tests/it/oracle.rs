@@ -34,6 +34,11 @@ async fn the_log_is_one_story_for_everybody_and_every_planted_mistake_is_found()
     for deed in ["writers_killed", "relays_killed", "nats_cut", "postgres_restarted", "replica_restarted"] {
         assert!(round["done"][deed].as_u64() > Some(0), "{deed}: {out}");
     }
+    // With a full block of events there is something to move.
+    let full = round["events"].as_u64() >= Some(4_096);
+    for moved in ["cut", "detached"] {
+        assert!(!full || round["moved"][moved].as_u64() > Some(0), "{moved}: {out}");
+    }
     let readers = round["readers"].as_object().expect("the readers");
     let (some, all): (Vec<_>, Vec<_>) = readers.iter().partition(|(reader, _)| reader.contains(" of "));
     assert!(all.len() >= 8 && all.iter().all(|(_, seen)| **seen == round["events"]), "{out}");

@@ -26,6 +26,8 @@ pub struct Profile {
     pub shared_buffers: &'static str,
     /// How much may be written until it must tidy up (`max_wal_size`).
     pub max_wal_size: &'static str,
+    /// How much of that it keeps to write over, rather than make new files (`min_wal_size`).
+    pub min_wal_size: &'static str,
 }
 
 impl Profile {
@@ -37,13 +39,15 @@ impl Profile {
         lasting: true,
         shared_buffers: "64MB",
         max_wal_size: "1GB",
+        min_wal_size: "80MB",
     };
     /// The same for a Daybook that exists only while it is measured.
     pub const PRIVATE: Self = Self { lasting: false, ..Self::UP };
     /// The cluster of `cargo xtask test`: tests make their own databases, many at once.
     pub const TEST: Self = Self { max_connections: 400, databases: &[], ..Self::PRIVATE };
     /// The cluster of `cargo xtask bench eventstore`: as large as a shop's, for whoever is measured.
-    pub const BENCH: Self = Self { shared_buffers: "1GB", max_wal_size: "8GB", ..Self::TEST };
+    pub const BENCH: Self =
+        Self { shared_buffers: "1GB", max_wal_size: "8GB", min_wal_size: "4GB", ..Self::TEST };
 }
 
 /// A place for private servers.

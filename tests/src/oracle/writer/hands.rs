@@ -110,11 +110,18 @@ impl Hands {
         }
         let mut importing = self.store.import(futures::stream::iter(appends)).in_chunks_of(CHUNK);
         let mut answers = Vec::with_capacity(commands.len());
-        // Where it fails, what was not answered is not known.
-        while let Ok(Some(next)) = importing.next().await {
-            answers.extend(next.into_iter().map(order::told));
+        loop {
+            match importing.next().await {
+                Ok(Some(next)) => answers.extend(next.into_iter().map(order::told)),
+                Ok(None) if answers.len() == commands.len() => break,
+                Ok(None) => return Err("an import ended before it had answered".into()),
+                // What was not answered is not known.
+                Err(_) => {
+                    answers.resize(commands.len(), Told::Unknown);
+                    break;
+                }
+            }
         }
-        answers.resize(commands.len(), Told::Unknown);
         for (number, told) in numbers.into_iter().zip(&answers) {
             self.scribe.tell(number, told.clone())?;
         }

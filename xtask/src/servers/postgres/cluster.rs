@@ -66,7 +66,7 @@ impl Cluster {
     /// Writes the configuration of this start.
     pub(super) fn configure(&self, more: &str) -> Result<()> {
         let (port, name, connections) = (self.connection.port, self.name, self.profile.max_connections);
-        let Profile { shared_buffers, max_wal_size, .. } = self.profile;
+        let Profile { shared_buffers, max_wal_size, min_wal_size, .. } = self.profile;
         let (fsync, full_page_writes) = if self.profile.durable { ("on", "on") } else { ("off", "off") };
         let text = format!(
             "port = {port}\n\
@@ -83,6 +83,7 @@ impl Cluster {
              max_replication_slots = 10\n\
              max_slot_wal_keep_size = '4GB'\n\
              max_wal_size = '{max_wal_size}'\n\
+             min_wal_size = '{min_wal_size}'\n\
              hot_standby = on\n\
              hot_standby_feedback = on\n\
              max_standby_streaming_delay = '5s'\n\
