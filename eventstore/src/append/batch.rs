@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -13,12 +12,33 @@ use super::{Append, Appended, Part};
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position};
 
-const APPEND: &str = "SELECT head, waited_us, x_command, x_status, x_position, x_version, x_outcome \
-     FROM append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-     $22)";
+// Asked for as one value each: in FROM, what a function returns is kept in a store of its own first.
+const APPEND: &str = "SELECT append_commands($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+     $18, $19, $20, $21, $22)";
 
-const APPEND_ONE: &str =
-    "SELECT head, waited_us FROM append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+const APPEND_ONE: &str = "SELECT append_command($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+
+/// What [`APPEND_ONE`] returns: where the log stood before, if it was possible, and how long the head row was waited for, in
+/// microseconds.
+type One = (Option<Position>, i64);
+/// What [`APPEND`] returns: the same, and the exceptions, column by column.
+type Many = (
+    Position,
+    i64,
+    Option<Vec<i32>>,
+    Option<Vec<i32>>,
+    Option<Vec<Option<Position>>>,
+    Option<Vec<i64>>,
+    Option<Vec<Option<String>>>,
+);
+/// The exceptions of that.
+type Told = (
+    Option<Vec<i32>>,
+    Option<Vec<i32>>,
+    Option<Vec<Option<Position>>>,
+    Option<Vec<i64>>,
+    Option<Vec<Option<String>>>,
+);
 
 /// The arguments of the append function, column by column.
 #[derive(Default)]
@@ -189,9 +209,8 @@ async fn append_one(
         .bind(&event.event_version)
         .bind(&event.payload)
         .bind(&event.metadata);
-    let row = statement.fetch_one(connection).await?;
-    note_wait(&row)?;
-    let head: Option<Position> = row.try_get(0)?;
+    let (head, waited): One = statement.fetch_one(connection).await?.try_get(0)?;
+    note_wait(waited);
     Ok(head.map(|head| Appended::Done { position: head + 1, version: part.expected + 1 }))
 }
 
@@ -225,34 +244,29 @@ async fn append_many(
         .bind(&events.event_version)
         .bind(&events.payload)
         .bind(&events.metadata);
-    let row = statement.fetch_one(connection).await?;
-    note_wait(&row)?;
-    let mut exceptions = Exceptions::of(&row, &versions)?;
+    let (head, waited, command, status, position, version, outcome): Many =
+        statement.fetch_one(connection).await?.try_get(0)?;
+    note_wait(waited);
+    let mut exceptions = Exceptions::of((command, status, position, version, outcome), &versions);
     exceptions.spread(&dependencies);
-    Ok(outcomes(batch, row.try_get(0)?, exceptions))
+    Ok(outcomes(batch, head, exceptions))
 }
 
 /// Notes how long the head row was waited for.
-fn note_wait(row: &PgRow) -> Result<(), StoreError> {
-    let waited = u64::try_from(row.try_get::<i64, _>(1)?).unwrap_or(0);
-    metrics::histogram!("daybook_append_head_wait_seconds").record(Duration::from_micros(waited));
-    Ok(())
+fn note_wait(waited_us: i64) {
+    let waited = Duration::from_micros(u64::try_from(waited_us).unwrap_or(0));
+    metrics::histogram!("daybook_append_head_wait_seconds").record(waited);
 }
 
 /// The commands that did not take effect now, by their 1-based index.
 struct Exceptions(HashMap<i32, Appended>);
 
 impl Exceptions {
-    fn of(row: &PgRow, looked_up: &Versions<'_>) -> Result<Self, StoreError> {
+    fn of(told: Told, looked_up: &Versions<'_>) -> Self {
         let mut exceptions = HashMap::new();
-        let commands: Vec<i32> = row.try_get::<Option<_>, _>(2)?.unwrap_or_default();
-        if commands.is_empty() {
-            return Ok(Self(exceptions));
-        }
-        let statuses: Vec<i32> = row.try_get(3)?;
-        let positions: Vec<Option<Position>> = row.try_get(4)?;
-        let versions: Vec<i64> = row.try_get(5)?;
-        let told: Vec<Option<String>> = row.try_get(6)?;
+        let (Some(commands), Some(statuses), Some(positions), Some(versions), Some(told)) = told else {
+            return Self(exceptions);
+        };
         let all = statuses.into_iter().zip(positions).zip(versions).zip(told);
         for (command, (((status, position), version), told)) in commands.into_iter().zip(all) {
             let found = match status {
@@ -270,7 +284,7 @@ impl Exceptions {
                 *known = found;
             }
         }
-        Ok(Self(exceptions))
+        Self(exceptions)
     }
 
     /// Adds what depends on them; the dependencies are in the order of the commands.
