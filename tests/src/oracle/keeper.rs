@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use daybook_eventstore::{Archives, Partition, Partitions, Position, StoreError};
 use serde::Serialize;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor as _, PgPool};
 use tokio::task::JoinHandle;
 
 use super::Failed;
@@ -45,7 +45,8 @@ impl Keeper {
         let options = PgConnectOptions::from_str(database)?.application_name(APPLICATION);
         let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(options);
         let stop = Arc::new(AtomicBool::new(false));
-        let work = Work { partitions: Partitions::new(pool.clone()), archives, dice };
+        let partitions = Partitions::new(pool.clone());
+        let work = Work { pool: pool.clone(), partitions, archives, dice };
         let working = tokio::spawn(work.go_on(Arc::clone(&stop)));
         Ok(Self { pool, stop, working })
     }
@@ -76,6 +77,7 @@ impl Keeper {
 }
 
 struct Work {
+    pool: PgPool,
     partitions: Partitions,
     archives: Archives,
     dice: Dice,
@@ -92,13 +94,17 @@ impl Work {
             }
             tokio::time::sleep(self.dice.between(0, PAUSE)).await;
         }
-        if self.partitions.cut(Position::MAX, 0).await?.is_some() {
-            moved.cut += 1;
-        }
+        // Whoever filled the last blocks may have been killed before they were in the directory, beyond which nothing is cut.
+        self.pool.execute("SELECT extend_event_directory(2147483647)").await?;
+        self.partitions.cut(Position::MAX, 0).await?;
         let all = self.partitions.list().await?;
         if let Some(oldest) = all.iter().find(|partition| partition.attached) {
             self.detach(oldest.last, &mut moved).await?;
         }
+        // What was cut off after it was done was done too.
+        let (cut, detached) = (all.len(), all.iter().filter(|partition| !partition.attached).count());
+        moved.cut = moved.cut.max(u64::try_from(cut).unwrap_or(0));
+        moved.detached = moved.detached.max(u64::try_from(detached).unwrap_or(0));
         Ok(moved)
     }
 
