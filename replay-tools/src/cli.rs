@@ -72,8 +72,14 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
 
 #[expect(clippy::print_stderr, reason = "why the program failed is for whoever started it")]
 fn failed(failure: &Failure) -> ExitCode {
-    let mut causes = failure.to_string();
-    let mut source = failure.source();
+    eprintln!("daybook-replay: {}", causes(failure.as_ref()));
+    if failure.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// An error with what it comes from.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut causes = error.to_string();
+    let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
         // Some errors repeat their source in their own text.
@@ -82,6 +88,5 @@ fn failed(failure: &Failure) -> ExitCode {
         }
         source = cause.source();
     }
-    eprintln!("daybook-replay: {causes}");
-    if failure.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+    causes
 }

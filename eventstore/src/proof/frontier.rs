@@ -22,11 +22,6 @@ impl Frontier {
         self.size
     }
 
-    /// The subtrees it consists of, the largest first.
-    pub fn subtrees(&self) -> &[TreeHash] {
-        &self.subtrees
-    }
-
     /// Adds an entry. Tells each subtree that is complete now, from the entry itself on: its level and its hash.
     pub fn push(&mut self, entry: TreeHash, mut complete: impl FnMut(u32, TreeHash)) {
         let (mut hash, mut level) = (entry, 0);

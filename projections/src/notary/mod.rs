@@ -33,8 +33,8 @@ pub const NAME: &str = "notary";
 const BATCH: usize = 8_192;
 /// The pause after a failure, growing from the first to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// How long the last signature may take when the process ends.
-const LAST: Duration = Duration::from_secs(5);
+/// How long the databases may take for a beginning, a batch or a signature, also when the process ends.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Keeps the tree, and signs it.
 #[derive(Clone)]
@@ -112,7 +112,7 @@ impl Notary {
         signed: &mut Option<TreeHead>,
         stop: &CancellationToken,
     ) -> Result<(), NotaryError> {
-        let mut book = self.start(signed).await?;
+        let mut book = in_time(self.start(signed)).await?;
         let mut feed = Feed::open(self.context.log.clone(), NAME, &book.at).await?;
         metrics::gauge!("daybook_notary_contradicted").set(0.0);
         if let Some(flag) = &self.flag {
@@ -127,12 +127,11 @@ impl Notary {
                     tokio::select! {
                         events = &mut next => break events?,
                         () = tokio::time::sleep_until(due) => {
-                            self.sign(&book, signed).await?;
+                            in_time(self.sign(&book, signed)).await?;
                             due = Instant::now() + self.every;
                         }
                         () = stop.cancelled() => {
-                            let last = tokio::time::timeout(LAST, self.sign(&book, signed));
-                            return last.await.map_err(|_elapsed| TargetError::TimedOut)?;
+                            return in_time(self.sign(&book, signed)).await;
                         }
                     }
                 }
@@ -164,7 +163,7 @@ impl Notary {
             }
         }
         let at = Checkpoint::on(book.at.epoch, last);
-        table::append(&self.context.read, &book.at, &at, grown).await?;
+        in_time(async { Ok(table::append(&self.context.read, &book.at, &at, grown).await?) }).await?;
         metrics::gauge!("daybook_notary_position").set(gauge(tree.size()));
         Ok(Book { at, tree })
     }
@@ -193,6 +192,10 @@ impl Notary {
         *signed = Some(head);
         Ok(())
     }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, NotaryError>>) -> Result<T, NotaryError> {
+    tokio::time::timeout(LIMIT, call).await.map_err(|_elapsed| TargetError::TimedOut)?
 }
 
 /// A gauge of the metrics crate only knows floats.

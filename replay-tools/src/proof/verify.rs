@@ -11,6 +11,7 @@ use daybook_projections::notary;
 use super::key::Keys;
 use super::{find_tree, found, log, note, say, tree};
 use crate::bar::Bar;
+use crate::cli::causes;
 
 /// What it is compared with.
 #[derive(Debug, Args)]
@@ -54,18 +55,7 @@ pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, 
             say(&format!("the root of all {} is {}", audited.events, audited.root));
             Ok(ExitCode::SUCCESS)
         }
-        Err(error) if error.is_finding() => Ok(found(&chain(&error))),
+        Err(error) if error.is_finding() => Ok(found(&causes(&error))),
         Err(error) => Err(error.into()),
     }
-}
-
-/// An error with what it comes from.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -114,7 +114,7 @@ impl Setting {
 }
 
 /// RFC 6962, section 2.1, word for word.
-fn root(entries: &[TreeHash]) -> TreeHash {
+pub(super) fn root(entries: &[TreeHash]) -> TreeHash {
     match entries {
         [] => TreeHash::of_nothing(),
         [one] => *one,

@@ -6,6 +6,7 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
 
 use super::front::{Front, SOON, token};
 use crate::harness::{Process, Writer, eventually};
+use crate::notary::root;
 
 const NOTARY: [(&str, &str); 3] = [
     ("NOTARY_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
@@ -60,18 +61,6 @@ async fn hashes(front: &Front, path: &str) -> Vec<TreeHash> {
     let (status, bytes) = bytes(front, path, None).await;
     assert_eq!(status, StatusCode::OK, "{path}");
     bytes.chunks(32).map(|hash| TreeHash(hash.try_into().expect("a hash"))).collect()
-}
-
-/// RFC 6962, section 2.1, word for word.
-fn root(entries: &[TreeHash]) -> TreeHash {
-    match entries {
-        [] => TreeHash::of_nothing(),
-        [one] => *one,
-        several => {
-            let (left, right) = several.split_at(several.len().next_power_of_two() / 2);
-            TreeHash::join(&root(left), &root(right))
-        }
-    }
 }
 
 #[tokio::test]
