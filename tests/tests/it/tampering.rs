@@ -147,6 +147,26 @@ async fn an_event_where_no_reader_looks_is_found() {
 }
 
 #[tokio::test]
+async fn a_second_event_is_found_where_a_reader_goes_on_after_the_first() {
+    let setting = Setting::new().await;
+    for _ in 0..11 {
+        setting.writer.append(5_000).await;
+    }
+    let working = setting.start(AT_ONCE);
+    setting.signed_at(55_000).await;
+    working.end().await;
+    // A scan asks for so many at a time, so the next question begins after both.
+    let child = format!("CREATE TABLE more () INHERITS (events); {}", stray("more", "50000"));
+    let error = found(&setting, &child).await;
+    // Whichever of the two the scan was given.
+    let is_told = matches!(
+        error,
+        AuditError::Doubled { position: 50_000 } | AuditError::Altered { position: 50_000, .. }
+    );
+    assert!(is_told, "{error}");
+}
+
+#[tokio::test]
 async fn an_event_that_cannot_be_read_is_found() {
     let error =
         found(&signed().await, "UPDATE events SET recorded_at = 'infinity' WHERE position = 300").await;
