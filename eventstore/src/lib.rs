@@ -8,6 +8,7 @@ mod bounded;
 mod checkpoint;
 mod checkpoints;
 mod command;
+mod copy;
 mod cqrs;
 mod error;
 mod event;
@@ -34,6 +35,7 @@ pub use begin_tx::begin_tx;
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use command::{CommandContext, CommandError, Executed};
+pub use copy::CopyRows;
 pub use cqrs::{CqrsStore, LoadedAggregate};
 /// Ids and time are the caller's: the store asks for both and makes neither by itself.
 pub use daybook_domain::{Clock, CommandId, IdSource, Timestamp};

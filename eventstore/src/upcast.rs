@@ -54,6 +54,12 @@ impl Upcasters {
         i32::try_from(self.steps.len()).unwrap_or(i32::MAX)
     }
 
+    /// Whether an event of this type and version is in today's shape, without looking at it.
+    pub fn is_todays(&self, event_type: &str, event_version: &str) -> bool {
+        let known = self.todays.as_ref().is_none_or(|todays| todays.get(event_type) == Some(&event_version));
+        known && !self.steps.iter().any(|step| step.can_upcast(event_type, event_version))
+    }
+
     /// The event in today's shape; nothing when it has that already.
     ///
     /// # Errors

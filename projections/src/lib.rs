@@ -13,6 +13,7 @@ pub mod registry;
 pub mod runtime;
 pub mod search;
 mod servers;
+pub mod sql;
 pub mod stock;
 
 pub use migrate::migrate;

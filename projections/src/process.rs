@@ -17,7 +17,7 @@ use crate::runtime::{self, Projector};
 use crate::servers::Servers;
 
 /// The stream that the relay writes, where no other is configured.
-const STREAM: &str = "DAYBOOK";
+pub(crate) const STREAM: &str = "DAYBOOK";
 /// How many seconds pass until the notary signs what is new, where nothing else is configured.
 const NOTARY_SECONDS: u32 = 60;
 
@@ -118,7 +118,8 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
     Ok(())
 }
 
-fn watch(process: &Context, name: &'static str, pool: &PgPool) {
+/// Has the process tell whether a database answers.
+pub(crate) fn watch(process: &Context, name: &'static str, pool: &PgPool) {
     let pool = pool.clone();
     // It ends with the process.
     drop(process.readiness.watch(name, Need::Required, move || ping(pool.clone())));

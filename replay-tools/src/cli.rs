@@ -11,6 +11,7 @@ use crate::migrate;
 use crate::partitions::{self, Partitions};
 use crate::proof::{self, Proof};
 use crate::read_models::{self, ReadModels};
+use crate::run::{self, Run};
 
 /// What the program exits with when its configuration is wrong.
 const EXIT_CONFIG: u8 = 2;
@@ -35,6 +36,8 @@ enum Task {
     /// Old events in partitions, in the database and in files
     #[command(subcommand)]
     Partitions(Partitions),
+    /// Run a projection in SQL over the log
+    Run(Run),
     #[command(flatten)]
     ReadModels(ReadModels),
     #[command(flatten)]
@@ -45,13 +48,21 @@ enum Task {
 /// failed, and 3 when something is not what was signed.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let mut task = arguments.task;
+    if let Task::Run(what) = task {
+        if what.is_live() {
+            // It is a process like any other.
+            return run::live(&what);
+        }
+        task = Task::Run(what);
+    }
     // Only the first provider of a process counts, and any is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(run(arguments.task)));
+        .and_then(|runtime| runtime.block_on(run(task)));
     match ended {
         Ok(code) => code,
         Err(failure) => failed(&failure),
@@ -64,6 +75,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
     match task {
         Task::Migrate => migrate::run(&settings).await.map(|()| ExitCode::SUCCESS),
         Task::Partitions(asked) => partitions::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
+        Task::Run(what) => run::run(&settings, what).await,
         Task::Import(what) => import::run(&settings, what).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
         Task::Proof(asked) => proof::run(&settings, asked).await,

@@ -8,5 +8,7 @@ mod migrate;
 mod partitions;
 mod proof;
 mod read_models;
+mod run;
+mod stop;
 
 pub use cli::main;

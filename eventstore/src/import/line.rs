@@ -7,11 +7,11 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
-use super::copy::Rows;
 use super::failure::Failure;
 use super::judge::{Before, Known, Seen, Verdict, judge, streams};
 use crate::append::{Append, Appended, CONNECT, Fingerprint, PLANNING};
 use crate::bounded::bounded;
+use crate::copy::CopyRows;
 use crate::error::StoreError;
 use crate::event::{NewEvent, Position};
 
@@ -190,7 +190,7 @@ fn unknown<'a>(chunk: &'a [Append], seen: &'a Seen) -> impl Iterator<Item = (usi
 
 async fn stage(connection: &mut PgConnection, chunk: &[Append], seen: &Seen) -> Result<(), StoreError> {
     let mut copy = connection.copy_in_raw(STAGE).await?;
-    let mut rows = Rows::of(FIELDS);
+    let mut rows = CopyRows::of(FIELDS);
     let mut number = 0;
     for (_, command) in unknown(chunk, seen) {
         for part in &command.parts {
@@ -215,7 +215,7 @@ async fn stage(connection: &mut PgConnection, chunk: &[Append], seen: &Seen) -> 
     Ok(())
 }
 
-fn put(rows: &mut Rows, event: &NewEvent) {
+fn put(rows: &mut CopyRows, event: &NewEvent) {
     rows.uuid(event.event_id);
     rows.text(&event.event_type);
     rows.text(&event.event_version);

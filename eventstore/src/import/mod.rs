@@ -2,7 +2,6 @@
 //! would have given it. What a chunk needs is looked up and its events are sent while the chunk before is written; only
 //! then, and for a chunk at a time, is the head row locked, so that live appends go on in between.
 
-mod copy;
 mod failure;
 mod judge;
 mod line;

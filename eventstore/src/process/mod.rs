@@ -12,7 +12,7 @@ mod run;
 mod system;
 
 pub use leadership::Leadership;
-pub use pool::{pool, pool_for_queries};
+pub use pool::{pool, pool_for_queries, pool_for_scans};
 pub use readiness::{Dependency, Flag, Need, Readiness, Report};
 pub use run::{Context, Cores, Failure, LONGEST_END, run};
 pub use system::{SystemClock, SystemIds};

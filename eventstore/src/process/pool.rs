@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, PgPool};
 
 use super::config::PgUrl;
 
@@ -32,6 +32,12 @@ pub fn pool(url: &PgUrl, max: u32, application: &str) -> PgPool {
 /// The same for queries whose best plan depends on what is asked for, and whose asker does not wait long.
 pub fn pool_for_queries(url: &PgUrl, max: u32, application: &str) -> PgPool {
     open(url.options(), max, application, &FOR_QUERIES)
+}
+
+/// The same for who reads much of the log, and takes their time with it: how long a statement takes says nothing of the
+/// database.
+pub fn pool_for_scans(url: &PgUrl, max: u32, application: &str) -> PgPool {
+    open(url.options().disable_statement_logging(), max, application, &FOR_WORK)
 }
 
 fn open(options: PgConnectOptions, max: u32, application: &str, limits: &Limits) -> PgPool {

@@ -136,6 +136,12 @@ impl<'r> EventView<'r> {
     }
 }
 
+impl<'r> From<&'r RecordedEvent> for EventView<'r> {
+    fn from(event: &'r RecordedEvent) -> Self {
+        Self::archived(event)
+    }
+}
+
 pub(crate) fn decode(row: &PgRow) -> Result<RecordedEvent, StoreError> {
     EventView::of(row).to_recorded()
 }

@@ -38,6 +38,7 @@ pub use versions::{Status, Version};
 
 pub(crate) use envelope::decode;
 pub(crate) use meili::{MeiliTarget, is_absent};
+pub(crate) use metrics::{Lags, Meter};
 pub(crate) use postgres::PostgresTarget;
 pub(crate) use redis::RedisTarget;
-pub(crate) use target::Target;
+pub(crate) use target::{Applied, Target};

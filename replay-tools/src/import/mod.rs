@@ -34,12 +34,12 @@ use daybook_domain::{CustomerId, LocationCode};
 use daybook_eventstore::EventStore;
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
 use daybook_eventstore::process::{self, Failure, SystemClock, SystemIds};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::bar::Bar;
+use crate::stop::{interrupted, stop_on_signal};
 
 use checkpoint::Checkpoint;
 use drive::Driver;
@@ -54,8 +54,6 @@ use verify::{Booked, Books};
 
 /// What the servers see this program as.
 const NAME: &str = "daybook-replay";
-/// What the program exits with when it was told to stop.
-const EXIT_INTERRUPTED: u8 = 130;
 /// How many plans are made ahead.
 const AHEAD: usize = 64;
 
@@ -175,26 +173,6 @@ async fn compare(
 fn location(shop: &Shop) -> Result<LocationCode, ConfigError> {
     let missing = ConfigError::Missing { name: keys::LOCATIONS.name() };
     shop.locations.first().map(|first| first.code.clone()).ok_or(missing)
-}
-
-fn stop_on_signal() -> Result<CancellationToken, std::io::Error> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        told.cancel();
-    });
-    Ok(stop)
-}
-
-#[expect(clippy::print_stderr, reason = "it is for whoever stopped the import")]
-fn interrupted() -> ExitCode {
-    eprintln!("stopped; run it again to go on");
-    ExitCode::from(EXIT_INTERRUPTED)
 }
 
 /// What every id of the import follows from.

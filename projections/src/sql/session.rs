@@ -1,0 +1,292 @@
+//! A run of a projection: begun, or gone on with where the last one was; built from the log; put in its place.
+
+use daybook_domain::Timestamp;
+use daybook_eventstore::{Checkpoint, LogReader, Position, Selection, StoreError, Upcasters};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use super::account::{Account, Limits, bounded};
+use super::error::SqlError;
+use super::file::Projection;
+use super::gather::{Batch, Gather};
+use super::relation::Sorting;
+use super::state::{self, Asked};
+use super::worker::Worker;
+use super::{shown, used, volatile};
+
+/// How many events are read at once.
+const READ: usize = 1_000;
+
+/// What a run is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Only events after this position.
+    pub after: Position,
+    /// Only what had happened in the world by then.
+    pub as_of: Option<Timestamp>,
+    /// The schema that is to stay; without one, nothing stays.
+    pub schema: Option<String>,
+    /// Whether what is in that schema may be replaced by what another file, or other events, make.
+    pub replace: bool,
+    /// What the statements may use.
+    pub limits: Limits,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The position of the last event that was dealt with.
+    pub position: Position,
+    /// How many events were given to the projection.
+    pub events: u64,
+}
+
+/// A run of a projection that is under way.
+pub struct Session {
+    pub(super) projection: Projection,
+    request: Request,
+    account: Account,
+    pub(super) worker: Worker,
+    pub(super) sorting: Sorting,
+    pub(super) log: LogReader,
+    /// Where it is being built.
+    schema: String,
+    pub(super) at: Checkpoint,
+    /// Whether it goes on with what a run before had begun.
+    resumed: bool,
+}
+
+impl Session {
+    /// Begins a run, or goes on with one that was asked for the same.
+    ///
+    /// # Errors
+    /// When another run is under way, the tables cannot be made, or there is something in the place of what is asked for.
+    pub async fn open(
+        log: LogReader,
+        upcasters: Upcasters,
+        read: &PgPool,
+        projection: Projection,
+        request: Request,
+    ) -> Result<Self, SqlError> {
+        let mut account = Account::take(read, &projection, &request.limits).await?;
+        let asked = Asked::of(&projection, request.after, request.as_of);
+        let found = find(&mut account, &log, &projection, &request, &asked).await?;
+        let resumed = found.is_some();
+        let (schema, at) = match found {
+            Some(found) => found,
+            None => (working(&projection), origin(&log, request.after).await?),
+        };
+        if !resumed {
+            account.make_schema(&schema).await?;
+        }
+        let connection = account.connect(&schema).await;
+        let sorting = Sorting { shares: Vec::new(), upcasters, as_of: request.as_of };
+        let worker = Worker::new(connection?, request.limits.statement);
+        let mut session = Self { projection, request, account, worker, sorting, log, schema, at, resumed };
+        if let Err(error) = session.prepare(&asked).await {
+            return Err(session.after_failure(error).await);
+        }
+        Ok(session)
+    }
+
+    /// Makes what is not there yet.
+    async fn prepare(&mut self, asked: &Asked) -> Result<(), SqlError> {
+        volatile::check(self.worker.connection(), &self.projection).await?;
+        if !self.resumed {
+            self.worker.make(&self.projection, asked, &self.at).await?;
+        }
+        shown::check(self.worker.connection(), &self.projection).await?;
+        self.worker.make_relation().await?;
+        self.sorting.shares =
+            used::shares(self.worker.connection(), &self.projection, self.account.role()).await?;
+        Ok(())
+    }
+
+    /// Where it stands.
+    pub const fn at(&self) -> Position {
+        self.at.position
+    }
+
+    /// Whether it goes on with what a run before had begun.
+    pub const fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// The projection.
+    pub const fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// The role that its statements run as.
+    pub fn role(&self) -> &str {
+        self.account.role()
+    }
+
+    /// Builds it from the log up to this position, or until it is told to stop; whether it came to the end.
+    ///
+    /// # Errors
+    /// When a statement fails, or a database does. What was built so far stays; a statement's failure takes it away with
+    /// [`Self::after_failure`].
+    pub async fn build(
+        &mut self,
+        until: Position,
+        stop: &CancellationToken,
+        mut tell: impl FnMut(Progress),
+    ) -> Result<bool, SqlError> {
+        let selection =
+            Selection::after(self.at.position).until(until).of_types(self.projection.reads.clone());
+        let scan = self.log.scan(selection, READ);
+        let mut gather = Gather::start(scan, self.sorting.clone(), self.at.epoch);
+        let mut events = 0;
+        tell(Progress { position: self.at.position, events });
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(false),
+                next = gather.next() => next?,
+            };
+            let Some(batch) = next else { break };
+            self.apply(&batch).await?;
+            events += batch.events;
+            tell(Progress { position: self.at.position, events });
+        }
+        self.pass_to(until).await?;
+        tell(Progress { position: self.at.position, events });
+        Ok(true)
+    }
+
+    /// Applies a batch.
+    pub(super) async fn apply(&mut self, batch: &Batch) -> Result<(), SqlError> {
+        self.worker.apply(&self.projection, batch, &self.at).await?;
+        self.at = batch.to;
+        Ok(())
+    }
+
+    /// Notes that there is nothing for it up to this position.
+    async fn pass_to(&mut self, position: Position) -> Result<(), SqlError> {
+        if position <= self.at.position {
+            return Ok(());
+        }
+        let to = origin(&self.log, position).await?;
+        self.note(to).await
+    }
+
+    /// Moves the checkpoint alone.
+    pub(super) async fn note(&mut self, to: Checkpoint) -> Result<(), SqlError> {
+        if !bounded(state::advance(self.worker.connection(), &self.at, &to)).await? {
+            return Err(SqlError::UnderWay(self.projection.title()));
+        }
+        self.at = to;
+        Ok(())
+    }
+
+    /// Puts what was built in its place, if it is to stay; readers see it from now on.
+    ///
+    /// # Errors
+    /// When the read database fails.
+    pub async fn settle(&mut self) -> Result<(), SqlError> {
+        let Some(place) = self.request.schema.clone().filter(|place| *place != self.schema) else {
+            return Ok(());
+        };
+        self.account.rename_schema(&self.schema, &place).await?;
+        self.schema = place;
+        self.reconnect().await
+    }
+
+    /// A new connection, in place of one that was lost or looks elsewhere.
+    pub(super) async fn reconnect(&mut self) -> Result<(), SqlError> {
+        let connection = self.account.connect(&self.schema).await?;
+        self.worker = Worker::new(connection, self.request.limits.statement);
+        self.worker.make_relation().await
+    }
+
+    /// Ends the run: what was not asked to stay goes.
+    ///
+    /// # Errors
+    /// When the read database fails.
+    pub async fn finish(self) -> Result<(), SqlError> {
+        if self.request.schema.is_some() { Ok(()) } else { self.discard().await }
+    }
+
+    /// What is left after a failure: what another run can go on with, and nothing of what a wrong statement was making.
+    pub async fn after_failure(self, error: SqlError) -> SqlError {
+        let wrong =
+            matches!(error, SqlError::File(_) | SqlError::Statement { .. } | SqlError::TooLong { .. });
+        if wrong
+            && self.request.schema.as_ref() != Some(&self.schema)
+            && let Err(failed) = self.discard().await
+        {
+            tracing::warn!(error = &failed as &dyn std::error::Error, "what was being built stays behind");
+        }
+        error
+    }
+
+    async fn discard(self) -> Result<(), SqlError> {
+        let Self { account, worker, schema, .. } = self;
+        drop(worker);
+        account.discard(&schema).await
+    }
+}
+
+/// The schema and the checkpoint of the run to go on with, if there is one: where it is to stay, or where it is being built.
+pub(super) async fn find(
+    account: &mut Account,
+    log: &LogReader,
+    projection: &Projection,
+    request: &Request,
+    asked: &Asked,
+) -> Result<Option<(String, Checkpoint)>, SqlError> {
+    if let Some(place) = &request.schema
+        && let Some((before, at)) = bounded_find(account, place).await?
+    {
+        let differs = match before.differs(asked) {
+            None if !is_of_this_log(&at, log).await? => Some("of another log"),
+            differs => differs,
+        };
+        match differs {
+            None => return Ok(Some((place.clone(), at))),
+            Some(by) if !request.replace => {
+                return Err(SqlError::MadeOtherwise { schema: place.clone(), by: by.to_owned() });
+            }
+            // It stays until the new one takes its place.
+            Some(_) => {}
+        }
+    }
+    let schema = working(projection);
+    match bounded_find(account, &schema).await? {
+        Some((before, at)) if before.differs(asked).is_none() && is_of_this_log(&at, log).await? => {
+            Ok(Some((schema, at)))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn bounded_find(account: &mut Account, schema: &str) -> Result<Option<(Asked, Checkpoint)>, SqlError> {
+    let finding = state::find(account.owner(), schema);
+    tokio::time::timeout(super::account::PATIENCE, finding).await.map_err(|_elapsed| SqlError::TimedOut)?
+}
+
+/// Whether the log is still the one that a checkpoint was taken of.
+async fn is_of_this_log(at: &Checkpoint, log: &LogReader) -> Result<bool, SqlError> {
+    match at.verify(log, "a projection in SQL").await {
+        Ok(_) => Ok(true),
+        Err(StoreError::LogDiverged { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where a projection is built until it is put in its place.
+fn working(projection: &Projection) -> String {
+    format!("daybook_{}_v{}", projection.name, projection.version)
+}
+
+/// After this position of the log.
+pub(super) async fn origin(log: &LogReader, position: Position) -> Result<Checkpoint, SqlError> {
+    let start = Checkpoint::origin(log).await?;
+    if position == 0 {
+        return Ok(start);
+    }
+    let event = log.find(position).await?;
+    let event = event.ok_or(StoreError::LogDiverged { name: "a projection in SQL".to_owned(), position })?;
+    Ok(Checkpoint::on(start.epoch, &event))
+}
