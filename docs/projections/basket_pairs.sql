@@ -11,12 +11,12 @@ CREATE TABLE baskets (
     title    text NOT NULL,
     PRIMARY KEY (order_id, sku)
 );
--- Of products that are in two hundred baskets or more, and pairs that are in a hundred. `lift` is how many times as often
+-- Of products that are in a hundred baskets or more, and pairs that are too. `lift` is how many times as often
 -- as by chance, in hundredths; `share` is how many of the baskets with the first product have the second, in thousandths.
 CREATE VIEW basket_pairs AS
 WITH
     popular AS (
-        SELECT sku, min(title) AS title, count(*) AS baskets FROM baskets GROUP BY sku HAVING count(*) >= 200
+        SELECT sku, max(title) AS title, count(*) AS baskets FROM baskets GROUP BY sku HAVING count(*) >= 100
     ),
     chosen AS MATERIALIZED (SELECT order_id, sku FROM baskets JOIN popular USING (sku)),
     pairs AS (
@@ -39,6 +39,6 @@ ORDER BY pairs.baskets DESC, pairs.one COLLATE "C", pairs.two COLLATE "C";
 
 --! on OrderPlaced
 INSERT INTO baskets
-SELECT aggregate_id::uuid, line->>'sku', min(line->>'title')
+SELECT aggregate_id::uuid, line->>'sku', max(line->>'title')
 FROM events CROSS JOIN jsonb_array_elements(payload->'quote'->'lines') AS line
 GROUP BY 1, 2;

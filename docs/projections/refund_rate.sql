@@ -25,7 +25,7 @@ CREATE TABLE returned (
 CREATE VIEW refund_rate AS
 SELECT
     min(sku) AS sku,
-    min(title) AS title,
+    max(title) AS title,
     sum(sold.units) AS sold,
     sum(coalesce(returned.units, 0)) AS returned,
     round(1000 * sum(coalesce(returned.units, 0)) / sum(sold.units)) AS per_mille,
@@ -42,7 +42,7 @@ SELECT
     aggregate_id::uuid,
     (line->>'variant_id')::uuid,
     min(line->>'sku'),
-    min(line->>'title'),
+    max(line->>'title'),
     sum((line->>'quantity')::bigint),
     sum((line->'gross'->>'minor')::bigint)
 FROM events CROSS JOIN jsonb_array_elements(payload->'quote'->'lines') AS line

@@ -1,7 +1,7 @@
 //! The account that a projection is run as: it owns the projection's schema and may do nothing else in the database.
 //! It has a connection of its own; an account that was only put on could be taken off again by a statement.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use sqlx::postgres::PgConnectOptions;
@@ -12,6 +12,10 @@ use super::file::Projection;
 
 /// How long the read database may take to accept a connection, or to do what takes no time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the server may take to notice that a run has died, and how often it is asked meanwhile.
+const DYING: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What the statements of a projection may use. They keep a mistake from being a burden to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +54,7 @@ impl Account {
     ) -> Result<Self, SqlError> {
         let options = PgConnectOptions::clone(&read.connect_options());
         let mut owner = bounded(options.connect()).await?;
-        let title = projection.title();
-        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
-            .bind(format!("daybook sql projection {title}"));
-        if !bounded(lock.fetch_one(&mut owner)).await? {
-            return Err(SqlError::UnderWay(title));
-        }
+        lock(&mut owner, projection).await?;
         let role = make(&mut owner, projection, limits).await?;
         let password = password();
         let statement = format!("ALTER ROLE {role} PASSWORD '{password}'");
@@ -111,7 +110,30 @@ impl Account {
             let statements = format!("DROP OWNED BY {role}; DROP ROLE {role}");
             bounded(self.owner.execute(statements.as_str())).await?;
         }
+        self.release().await
+    }
+
+    /// Lets another run have it, at once; dropped, it takes the server a moment to find out.
+    pub(super) async fn release(mut self) -> Result<(), SqlError> {
+        bounded(self.owner.execute("SELECT pg_advisory_unlock_all()")).await?;
         bounded(self.owner.close()).await
+    }
+}
+
+/// Takes the lock on a projection. Of a run that was just killed the server may not know yet.
+async fn lock(owner: &mut PgConnection, projection: &Projection) -> Result<(), SqlError> {
+    let title = projection.title();
+    let until = Instant::now() + DYING;
+    loop {
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
+            .bind(format!("daybook sql projection {title}"));
+        if bounded(lock.fetch_one(&mut *owner)).await? {
+            return Ok(());
+        }
+        if Instant::now() > until {
+            return Err(SqlError::UnderWay(title));
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -205,7 +205,7 @@ impl Session {
     /// # Errors
     /// When the read database fails.
     pub async fn finish(self) -> Result<(), SqlError> {
-        if self.request.schema.is_some() { Ok(()) } else { self.discard().await }
+        if self.request.schema.is_some() { self.account.release().await } else { self.discard().await }
     }
 
     /// What is left after a failure: what another run can go on with, and nothing of what a wrong statement was making.

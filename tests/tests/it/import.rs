@@ -50,29 +50,29 @@ what is this#garbled
 ";
 
 /// An import into databases of its own.
-struct Importing {
-    events: Database,
+pub(super) struct Importing {
+    pub(super) events: Database,
     /// Where the programs reach it.
     events_url: String,
-    read: Database,
-    folder: PathBuf,
+    pub(super) read: Database,
+    pub(super) folder: PathBuf,
 }
 
 impl Importing {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = std::env::temp_dir().join(unique("import"));
         std::fs::create_dir(&folder).expect("a folder");
         let events = Database::events().await;
         Self { events_url: events.url.clone(), events, read: Database::read().await, folder }
     }
 
-    fn file(&self, lines: &str) -> PathBuf {
+    pub(super) fn file(&self, lines: &str) -> PathBuf {
         let path = self.folder.join("lines.csv");
         std::fs::write(&path, format!("{HEADER}\r\n{lines}")).expect("a file");
         path
     }
 
-    fn start(&self, program: &str, arguments: &[&str]) -> Process {
+    pub(super) fn start(&self, program: &str, arguments: &[&str]) -> Process {
         let settings = [
             ("EVENTS_URL", self.events_url.as_str()),
             ("READ_URL", self.read.url.as_str()),
@@ -92,7 +92,7 @@ impl Importing {
     }
 
     /// Imports the file to its end and returns the report.
-    async fn run(&self, file: &Path, more: &[&str]) -> Value {
+    pub(super) async fn run(&self, file: &Path, more: &[&str]) -> Value {
         let mut import = self.begin(file, more);
         let ended = import.ended(SOON).await;
         assert!(ended.success(), "{ended}: {}", import.output());
@@ -133,7 +133,7 @@ impl Drop for Importing {
 }
 
 /// The dirty lines as the file has them, and the number and reason of each that is to be rejected.
-fn dirty() -> (String, Vec<(usize, String)>) {
+pub(super) fn dirty() -> (String, Vec<(usize, String)>) {
     let (mut lines, mut rejected) = (String::new(), Vec::new());
     for (line, number) in DIRTY.lines().zip(1..) {
         let (line, reason) = line.split_once('#').unwrap_or((line, ""));

@@ -43,6 +43,7 @@ mod scan;
 mod search;
 mod second_step;
 mod snapshots;
+mod sql;
 mod store;
 mod structure;
 mod tampering;
