@@ -1,6 +1,9 @@
 //! Every event the shop knows, in one place: what there is, and reading one back from its stored payload.
 
 use cqrs_es::persist::EventUpcaster;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+use serde_json::Value;
 
 use crate::cart::CartEvent;
 use crate::inventory::InventoryEvent;
@@ -61,6 +64,29 @@ pub fn event_types() -> Vec<EventType> {
     .concat()
 }
 
+/// What the payload of an event of this type has under the event's name, in today's shape, as a JSON Schema (draft 2020-12)
+/// without references; nothing when there is no such event.
+pub fn schema(event_type: &str) -> Option<Value> {
+    let known = event_types().into_iter().find(|known| known.name == event_type)?;
+    let all = match known.aggregate {
+        "Product" => schema_of::<ProductEvent>(),
+        "Cart" => schema_of::<CartEvent>(),
+        "Order" => schema_of::<OrderEvent>(),
+        "Inventory" => schema_of::<InventoryEvent>(),
+        "Payment" => schema_of::<PaymentEvent>(),
+        "Shipment" => schema_of::<ShipmentEvent>(),
+        _ => schema_of::<PersonEvent>(),
+    };
+    let variant = event_type.strip_prefix(known.aggregate)?;
+    let variants = all.get("oneOf")?.as_array()?;
+    variants.iter().find_map(|one| one.pointer(&format!("/properties/{variant}"))).cloned()
+}
+
+fn schema_of<E: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<E>()
+}
+
 /// The steps from every older version of an event to today's, in the order they are to be taken in; every event has had
 /// one version so far. Steps are only ever added: the log keeps what was written, and snapshots are known to be of
 /// before a step by how many there were.
@@ -90,6 +116,16 @@ fn read<'a, E: serde::Deserialize<'a>>(aggregate: &'static str, payload: &'a str
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn every_event_has_a_schema_of_its_fields() {
+        for known in super::event_types() {
+            let schema = super::schema(known.name).expect(known.name);
+            assert_eq!(schema["type"], "object", "{}: {schema}", known.name);
+            assert!(!schema.to_string().contains("$ref"), "{}: {schema}", known.name);
+        }
+        assert_eq!(super::schema("OrderVanished"), None);
+    }
+
     use std::collections::BTreeSet;
 
     use cqrs_es::Aggregate;

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use daybook_eventstore::process::config::{ConfigError, Settings};
 use daybook_eventstore::process::{Failure, telemetry};
 
+#[cfg(feature = "parquet")]
+use crate::export::{self, Export};
 use crate::import::{self, Import};
 use crate::migrate;
 use crate::partitions::{self, Partitions};
@@ -38,6 +40,9 @@ enum Task {
     Partitions(Partitions),
     /// Run a projection in SQL over the log
     Run(Run),
+    /// Write the log as Parquet, or add what is new to what was written
+    #[cfg(feature = "parquet")]
+    Export(Export),
     #[command(flatten)]
     ReadModels(ReadModels),
     #[command(flatten)]
@@ -76,6 +81,8 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::Migrate => migrate::run(&settings).await.map(|()| ExitCode::SUCCESS),
         Task::Partitions(asked) => partitions::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
         Task::Run(what) => run::run(&settings, what).await,
+        #[cfg(feature = "parquet")]
+        Task::Export(what) => export::run(&settings, what).await,
         Task::Import(what) => import::run(&settings, what).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
         Task::Proof(asked) => proof::run(&settings, asked).await,

@@ -3,6 +3,8 @@
 
 mod bar;
 mod cli;
+#[cfg(feature = "parquet")]
+mod export;
 mod import;
 mod migrate;
 mod partitions;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
@@ -10,24 +11,59 @@ use crate::kernel::{
 use crate::pricing::{PricedVariant, Quote, ShippingQuote, TaxTreatment};
 
 /// A fact about a cart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields' meaning is their name; the catalogue says each event's")]
 pub enum CartEvent {
-    Created { cart_id: CartId, customer_id: Option<CustomerId>, currency: Currency, tax: TaxTreatment },
-    LineAdded { line: CartLine },
-    LineQuantityChanged { line_id: LineId, quantity: Quantity },
-    LineRemoved { line_id: LineId },
-    DeliverySet { contact: Sealed, address: Sealed, country: CountryCode },
-    ShippingChosen { shipping: ShippingQuote },
-    Repriced { prices: Vec<PricedVariant>, shipping: Option<ShippingQuote> },
-    Merged { from: CartId, lines: Vec<CartLine> },
-    MergedInto { cart_id: CartId },
-    Submitted { order_id: OrderId, contact: Sealed, address: Sealed, quote: Quote, payment_token: String },
-    Reopened { order_id: OrderId },
+    Created {
+        cart_id: CartId,
+        customer_id: Option<CustomerId>,
+        #[schemars(with = "String")]
+        currency: Currency,
+        tax: TaxTreatment,
+    },
+    LineAdded {
+        line: CartLine,
+    },
+    LineQuantityChanged {
+        line_id: LineId,
+        quantity: Quantity,
+    },
+    LineRemoved {
+        line_id: LineId,
+    },
+    DeliverySet {
+        contact: Sealed,
+        address: Sealed,
+        country: CountryCode,
+    },
+    ShippingChosen {
+        shipping: ShippingQuote,
+    },
+    Repriced {
+        prices: Vec<PricedVariant>,
+        shipping: Option<ShippingQuote>,
+    },
+    Merged {
+        from: CartId,
+        lines: Vec<CartLine>,
+    },
+    MergedInto {
+        cart_id: CartId,
+    },
+    Submitted {
+        order_id: OrderId,
+        contact: Sealed,
+        address: Sealed,
+        quote: Quote,
+        payment_token: String,
+    },
+    Reopened {
+        order_id: OrderId,
+    },
 }
 
 /// One line of a cart: lines with the same variant and the same attributes are one line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CartLine {
     /// The line.
     pub line_id: LineId,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{
@@ -10,7 +11,7 @@ use crate::kernel::{
 };
 
 /// A variant at a location: one stream of stock. Its text, `variant_location`, is the aggregate's id.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct StockItem {
     /// What is held.
     pub variant_id: VariantId,
@@ -33,7 +34,7 @@ impl FromStr for StockItem {
 }
 
 /// Why stock was corrected by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AdjustmentReason {
     /// A count found another number.
@@ -49,7 +50,7 @@ pub enum AdjustmentReason {
 }
 
 /// A fact about a stock item.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields' meaning is their name; the catalogue says each event's")]
 pub enum InventoryEvent {
     Received { item: StockItem, quantity: Quantity, reference: String },

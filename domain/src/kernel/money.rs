@@ -3,12 +3,14 @@
 use std::fmt;
 
 pub use iso_currency::Currency;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An amount in the minor unit of its currency (ISO 4217): pence, cents, whole yen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Money {
     minor: i64,
+    #[schemars(with = "String")]
     currency: Currency,
 }
 

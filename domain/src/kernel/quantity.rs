@@ -1,10 +1,12 @@
 //! How many: a count of units, at least one.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A number of units, from 1 to [`Quantity::MAX`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "i64", into = "i64")]
+#[schemars(inline)]
 pub struct Quantity(u32);
 
 /// The number is not a quantity.

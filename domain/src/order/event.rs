@@ -1,5 +1,6 @@
 //! What can have happened to an order.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::StockItem;
@@ -10,7 +11,7 @@ use crate::kernel::{
 use crate::pricing::Quote;
 
 /// Units of one stock item that an order holds or was promised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockHold {
     /// The variant and where it is.
     pub item: StockItem,
@@ -19,7 +20,7 @@ pub struct StockHold {
 }
 
 /// Units of one order line in a shipment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShippedLine {
     /// The order line.
     pub line_id: LineId,
@@ -30,7 +31,7 @@ pub struct ShippedLine {
 }
 
 /// Why an order was cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelReason {
     /// The shopper asked for it.
@@ -50,7 +51,7 @@ pub enum CancelReason {
 }
 
 /// A fact about an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields' meaning is their name; the catalogue says each event's")]
 #[expect(clippy::large_enum_variant, reason = "every order has the large one, and it moves once")]
 pub enum OrderEvent {

@@ -1,5 +1,6 @@
 //! What can have happened to a payment.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -7,7 +8,7 @@ use crate::kernel::{Money, OrderId, PaymentId, RefundId, Timestamp, event_types}
 
 /// A fact about a payment. What is *requested* is recorded before the gateway is called, what it answered
 /// after, so a crash in between leaves a fact that can be seen and tried again with the same key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields' meaning is their name; the catalogue says each event's")]
 pub enum PaymentEvent {
     AuthorisationRequested {

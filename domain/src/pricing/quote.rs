@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::TaxTreatment;
@@ -11,7 +12,7 @@ use crate::kernel::{
 };
 
 /// A variant at the price the shop asked for it at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PricedVariant {
     /// The product it is a variant of.
     pub product_id: ProductId,
@@ -28,7 +29,7 @@ pub struct PricedVariant {
 }
 
 /// A way of shipping at the price the shop asked for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ShippingQuote {
     /// The way of shipping.
     pub method: ShippingMethod,
@@ -46,7 +47,7 @@ pub struct ShippingOffer {
 }
 
 /// One line of a quote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuotedLine {
     /// The line.
     pub line_id: LineId,
@@ -74,7 +75,7 @@ pub struct QuotedLine {
 }
 
 /// What a cart costs, to the last minor unit: `total = Σ lines.gross + shipping.price + shipping_tax`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quote {
     /// The lines, in the cart's order.
     pub lines: Vec<QuotedLine>,

@@ -1,11 +1,12 @@
 //! Tax by country: the standard rate of the country delivered to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::CountryCode;
 
 /// Whether a cart's prices have tax added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaxTreatment {
     /// The standard rate of the country delivered to.

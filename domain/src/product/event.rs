@@ -2,28 +2,53 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Currency, Money, ProductId, Sku, VariantId, event_types};
 
 /// A fact about a product.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields' meaning is their name; the catalogue says each event's")]
 pub enum ProductEvent {
-    Created { product_id: ProductId, title: String, description: String, options: Vec<ProductOption> },
-    Described { title: String, description: String },
-    Categorised { categories: Vec<String> },
-    AttributesSet { attributes: BTreeMap<String, String> },
-    VariantAdded { variant: Variant },
-    VariantRemoved { variant_id: VariantId },
-    PriceSet { variant_id: VariantId, price: Money, previous: Option<Money> },
-    PriceWithdrawn { variant_id: VariantId, currency: Currency },
+    Created {
+        product_id: ProductId,
+        title: String,
+        description: String,
+        options: Vec<ProductOption>,
+    },
+    Described {
+        title: String,
+        description: String,
+    },
+    Categorised {
+        categories: Vec<String>,
+    },
+    AttributesSet {
+        attributes: BTreeMap<String, String>,
+    },
+    VariantAdded {
+        variant: Variant,
+    },
+    VariantRemoved {
+        variant_id: VariantId,
+    },
+    PriceSet {
+        variant_id: VariantId,
+        price: Money,
+        previous: Option<Money>,
+    },
+    PriceWithdrawn {
+        variant_id: VariantId,
+        #[schemars(with = "String")]
+        currency: Currency,
+    },
     Published {},
     Unpublished {},
 }
 
 /// A way in which a product's variants differ, such as colour.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProductOption {
     /// Its name, such as `Colour`.
     pub name: String,
@@ -32,7 +57,7 @@ pub struct ProductOption {
 }
 
 /// A variant: what is stocked, priced and sold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Variant {
     /// The variant.
     pub variant_id: VariantId,

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{LocationCode, OrderId, ShipmentId, Timestamp, event_types};
@@ -12,7 +13,7 @@ use crate::order::ShippedLine;
 /// Reports come twice, late and in any order. What is shown never goes back: picked up, then in transit,
 /// then the attempts to deliver, then delivered or failed, which are final. The van may go out again after
 /// an attempt in vain, so among the attempts the later moment counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CarrierStatus {
     /// The carrier has it.
@@ -50,7 +51,7 @@ impl CarrierStatus {
 }
 
 /// A fact about a shipment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields' meaning is their name; the catalogue says each event's")]
 pub enum ShipmentEvent {
     Opened { shipment_id: ShipmentId, order_id: OrderId, location: LocationCode, lines: Vec<ShippedLine> },

@@ -17,6 +17,11 @@ impl Frontier {
         (subtrees.len() == expected).then_some(Self { size, subtrees })
     }
 
+    /// What [`Self::of`] makes it from again.
+    pub fn subtrees(&self) -> &[TreeHash] {
+        &self.subtrees
+    }
+
     /// How many entries it has.
     pub const fn size(&self) -> u64 {
         self.size

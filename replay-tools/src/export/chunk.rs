@@ -1,0 +1,103 @@
+//! One chunk of the log, written to files that are put in their places when all of them are whole.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use daybook_eventstore::process::Failure;
+use daybook_eventstore::proof::Frontier;
+use daybook_eventstore::{Batch, LogReader, Position, Selection};
+use tokio::sync::mpsc;
+
+use super::dataset::HALF;
+use super::manifest::{Range, Written};
+use super::{at, raw, typed};
+
+/// How many events are read at once, and how many times that many wait to be written.
+const READ: usize = 1_000;
+const AHEAD: usize = 8;
+
+/// The events after one position and up to another.
+pub(super) struct Chunk<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) after: Position,
+    pub(super) end: Position,
+}
+
+impl Chunk<'_> {
+    /// Writes it. Given up halfway, it leaves nothing that counts.
+    pub(super) async fn write(
+        &self,
+        log: &LogReader,
+        frontier: Frontier,
+        tell: &mut impl FnMut(Position),
+    ) -> Result<Range, Failure> {
+        let half = self.folder.join(HALF);
+        clear(&half)?;
+        let (to_raw, raws) = mpsc::channel(AHEAD);
+        let (to_typed, typeds) = mpsc::channel(AHEAD);
+        let (folder, first) = (self.folder.to_owned(), self.after + 1);
+        let raw = tokio::task::spawn_blocking(move || raw::write(&folder, first, frontier, raws));
+        let folder = self.folder.to_owned();
+        let typed = tokio::task::spawn_blocking(move || typed::write(&folder, first, typeds));
+        let read = self.read(log, [to_raw, to_typed], tell).await;
+        // What was wrong with writing is why reading could not go on.
+        let (raw, typed) = (raw.await??, typed.await??);
+        read?;
+        let files: Vec<Written> = raw.files.into_iter().chain(typed.files).collect();
+        self.put_in_place(&files)?;
+        let last = raw.last.filter(|(position, _)| *position == self.end);
+        let (last, hash) = last.ok_or("the log is shorter than it was")?;
+        let hex =
+            |bytes: &[u8; 32]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Ok(Range {
+            first,
+            last,
+            event_hash: hex(&hash.0),
+            root: raw.frontier.root().to_string(),
+            subtrees: raw.frontier.subtrees().iter().map(ToString::to_string).collect(),
+            unreadable: typed.unreadable,
+            files,
+        })
+    }
+
+    /// Reads the events for all who write them.
+    async fn read(
+        &self,
+        log: &LogReader,
+        writers: [mpsc::Sender<Arc<Batch>>; 2],
+        tell: &mut impl FnMut(Position),
+    ) -> Result<(), Failure> {
+        let mut scan = log.scan(Selection::after(self.after).until(self.end), READ);
+        let mut read = self.after;
+        while let Some(batch) = scan.next().await? {
+            read += Position::try_from(batch.len())?;
+            let batch = Arc::new(batch);
+            for writer in &writers {
+                writer.send(Arc::clone(&batch)).await.map_err(|_gone| "the files cannot be written")?;
+            }
+            tell(read);
+        }
+        Ok(())
+    }
+
+    fn put_in_place(&self, files: &[Written]) -> Result<(), Failure> {
+        let half = self.folder.join(HALF);
+        for file in files {
+            let place = self.folder.join(&file.path);
+            if let Some(parent) = place.parent() {
+                fs::create_dir_all(parent).map_err(at(parent))?;
+            }
+            fs::rename(half.join(&file.path), &place).map_err(at(&place))?;
+        }
+        clear(&half)
+    }
+}
+
+/// Takes away what an export that was given up left.
+fn clear(half: &Path) -> Result<(), Failure> {
+    match fs::remove_dir_all(half) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at(half)(error)),
+        _ => Ok(()),
+    }
+}
