@@ -47,7 +47,7 @@ pub use listener::Listener;
 pub use memory::Remembered;
 pub use migrate::{migrate, run_migrations};
 pub use partition::{Archives, Partition, Partitions};
-pub use reader::{Batch, EventView, Filter, LogHead, LogReader, Scan, Selection, Slice};
+pub use reader::{Batch, EventView, Filter, LogHead, LogMark, LogReader, Scan, Selection, Slice};
 pub use relay::{Relay, RelayConfig};
 pub use repository::{Loaded, Repository, Together, Unit};
 pub use snapshot::SnapshotPolicy;

@@ -19,6 +19,7 @@ pub use self::scan::{Batch, Scan};
 pub use self::selection::{Selection, Slice};
 pub use self::view::EventView;
 pub(crate) use self::view::{COLUMNS, decode};
+use crate::bounded::bounded;
 use crate::error::StoreError;
 use crate::event::{Position, RecordedEvent};
 use crate::partition::Archives;
@@ -33,6 +34,13 @@ pub struct LogHead {
     pub epoch: Uuid,
     /// The position of the last event; 0 when there is none.
     pub position: Position,
+}
+
+/// Which log it is, and how often any of its events have left the database or come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogMark {
+    epoch: Uuid,
+    changes: i64,
 }
 
 /// Reads events in the order of their positions.
@@ -61,6 +69,18 @@ impl LogReader {
     pub async fn head(&self) -> Result<LogHead, StoreError> {
         let row = sqlx::query("SELECT epoch, position FROM log_head").fetch_one(&self.pool).await?;
         Ok(LogHead { epoch: row.try_get(0)?, position: row.try_get(1)? })
+    }
+
+    /// By what the log, and where its events lie, is known again. Who uses what a [`Scan`] gives before the scan has ended
+    /// compares it with what it was before the scan began: as long as it is the same, nothing was passed over.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark(&self) -> Result<LogMark, StoreError> {
+        let row =
+            sqlx::query("SELECT epoch, (SELECT coalesce(sum(changes), 0) FROM log_partitions) FROM log_head");
+        let row = bounded(async { Ok(row.fetch_one(&self.pool).await?) }).await?;
+        Ok(LogMark { epoch: row.try_get(0)?, changes: row.try_get(1)? })
     }
 
     /// At most `limit` events after position `after`, in order; empty at the end of the log.

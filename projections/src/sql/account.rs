@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Row};
 
 use super::error::SqlError;
 use super::file::Projection;
+use super::state::{self, Place};
 
 /// How long the read database may take to accept a connection, or to do what takes no time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,6 +18,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the server may take to notice that a run has died, and how often it is asked meanwhile.
 const DYING: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(50);
+/// How long readers may take to let go of what is replaced.
+const LETTING_GO: Duration = Duration::from_mins(1);
+/// `lock_not_available`.
+const LOCKED: &str = "55P03";
 
 /// What the statements of a projection may use. They keep a mistake from being a burden to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +60,8 @@ impl Account {
     ) -> Result<Self, SqlError> {
         let options = PgConnectOptions::clone(&read.connect_options());
         let mut owner = bounded(options.connect()).await?;
-        lock(&mut owner, projection).await?;
+        let title = projection.title();
+        lock(&mut owner, &format!("daybook sql projection {title}"), &title).await?;
         let role = make(&mut owner, projection, limits).await?;
         let password = password();
         let statement = format!("ALTER ROLE {role} PASSWORD '{password}'");
@@ -66,11 +73,6 @@ impl Account {
     /// The role's name.
     pub(super) fn role(&self) -> &str {
         &self.role
-    }
-
-    /// The connection that may make schemas and roles.
-    pub(super) const fn owner(&mut self) -> &mut PgConnection {
-        &mut self.owner
     }
 
     /// A connection of the account, which finds names in this schema.
@@ -88,13 +90,50 @@ impl Account {
         Ok(())
     }
 
-    /// Gives a schema another name, in place of what had it.
-    pub(super) async fn rename_schema(&mut self, from: &str, to: &str) -> Result<(), SqlError> {
-        let mut tx = self.owner.begin().await?;
+    /// Gives a schema another name, in place of what had it, as long as that is still what was found there.
+    ///
+    /// # Errors
+    /// [`SqlError::NotOurs`] when something else has the name now, [`SqlError::TimedOut`] when readers would not let go of
+    /// what had it.
+    pub(super) async fn rename_schema(&mut self, from: &str, to: &str, found: Place) -> Result<(), SqlError> {
+        let until = Instant::now() + LETTING_GO;
+        loop {
+            match self.try_rename(from, to, found).await {
+                Err(SqlError::Database(error)) if is_locked(&error) && Instant::now() < until => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Err(SqlError::Database(error)) if is_locked(&error) => return Err(SqlError::TimedOut),
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_rename(&mut self, from: &str, to: &str, found: Place) -> Result<(), SqlError> {
+        let mut tx = bounded(self.owner.begin()).await?;
+        // Who waits for readers keeps new ones waiting, so it does not wait long.
+        bounded(tx.execute("SET LOCAL lock_timeout = '500ms'")).await?;
+        if bounded(state::place(&mut tx, to, &self.role)).await? != found {
+            return Err(SqlError::NotOurs(to.to_owned()));
+        }
         let statements = format!("DROP SCHEMA IF EXISTS {to} CASCADE; ALTER SCHEMA {from} RENAME TO {to}");
         bounded(tx.execute(statements.as_str())).await?;
-        bounded(tx.commit()).await?;
-        Ok(())
+        bounded(tx.commit()).await
+    }
+
+    /// What there is in the place of a schema.
+    pub(super) async fn place(&mut self, schema: &str) -> Result<Place, SqlError> {
+        bounded(state::place(&mut self.owner, schema, &self.role)).await
+    }
+
+    /// Makes sure that no other run is to have this schema, as long as this one has it.
+    pub(super) async fn reserve(&mut self, schema: &str) -> Result<(), SqlError> {
+        lock(&mut self.owner, &format!("daybook sql schema {schema}"), schema).await
+    }
+
+    /// Ends what a connection of the account is doing.
+    pub(super) async fn end(&mut self, backend: i32) -> Result<(), SqlError> {
+        let end = sqlx::query("SELECT pg_terminate_backend($1)").bind(backend).execute(&mut self.owner);
+        bounded(end).await.map(drop)
     }
 
     /// Takes a schema away, and the account with it when that was all it had.
@@ -120,21 +159,24 @@ impl Account {
     }
 }
 
-/// Takes the lock on a projection. Of a run that was just killed the server may not know yet.
-async fn lock(owner: &mut PgConnection, projection: &Projection) -> Result<(), SqlError> {
-    let title = projection.title();
+/// Takes a lock, or says what is under way. Of a run that was just killed the server may not know yet.
+async fn lock(owner: &mut PgConnection, name: &str, what: &str) -> Result<(), SqlError> {
     let until = Instant::now() + DYING;
     loop {
-        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))")
-            .bind(format!("daybook sql projection {title}"));
+        let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, 0))").bind(name);
         if bounded(lock.fetch_one(&mut *owner)).await? {
             return Ok(());
         }
         if Instant::now() > until {
-            return Err(SqlError::UnderWay(title));
+            return Err(SqlError::UnderWay(what.to_owned()));
         }
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Whether a lock was not to be had in time.
+fn is_locked(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == LOCKED)
 }
 
 /// Makes the role, if it is not there; its name, which no other database of the cluster has a role of.

@@ -76,6 +76,9 @@ pub enum SqlError {
         /// Why not.
         reason: String,
     },
+    /// Events left the database, or came back, while the log was read: it is read again from where the run stands.
+    #[error("the log was moved while it was read")]
+    Moved,
     /// The log could not be read, or is another one.
     #[error("the log could not be read")]
     Log(#[from] StoreError),
@@ -88,9 +91,12 @@ pub enum SqlError {
     /// Another run of the same projection is under way, or has moved it.
     #[error("another run of {0} is under way")]
     UnderWay(String),
-    /// There is a schema of this name that no run made.
-    #[error("the schema {0} is there already, and no projection in SQL made it")]
+    /// There is a schema of this name that no run of this projection made.
+    #[error("the schema {0} is there already, and this projection did not make it")]
     NotOurs(String),
+    /// The name of the schema is for something else.
+    #[error("the schema cannot be named {0}, which is for something else")]
+    Reserved(String),
     /// What is there was made by another file, or of other events.
     #[error("the schema {schema} was made {by}: give the projection another version, or run with --replace")]
     MadeOtherwise {
@@ -112,6 +118,6 @@ impl SqlError {
 
     /// Whether it may pass by itself.
     pub(super) const fn is_outage(&self) -> bool {
-        matches!(self, Self::Log(_) | Self::Database(_) | Self::TimedOut)
+        matches!(self, Self::Log(_) | Self::Moved | Self::Database(_) | Self::TimedOut)
     }
 }

@@ -6,10 +6,10 @@ use sqlx::PgPool;
 use super::account::Account;
 use super::error::SqlError;
 use super::file::Projection;
-use super::session::{Request, find, origin};
+use super::session::{Request, origin};
 use super::state::Asked;
 use super::worker::Worker;
-use super::{shown, volatile};
+use super::{resume, shown, volatile};
 
 /// What a run would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,8 @@ pub async fn explain(
 ) -> Result<Plan, SqlError> {
     let mut account = Account::take(read, projection, &request.limits).await?;
     let asked = Asked::of(projection, request.after, request.as_of);
-    let found = find(&mut account, log, projection, request, &asked).await?;
+    resume::reserve(&mut account, request).await?;
+    let found = resume::find(&mut account, log, projection, request, &asked).await?;
     let role = account.role().to_owned();
     let schema = format!("daybook_check_{}_v{}", projection.name, projection.version);
     account.make_schema(&schema).await?;

@@ -10,6 +10,7 @@ mod gather;
 mod lexer;
 mod process;
 mod relation;
+mod resume;
 mod session;
 mod shown;
 mod state;

@@ -2,7 +2,7 @@
 //! may run: one works, and the others wait for their turn.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Flag, Need, pool};
@@ -10,6 +10,7 @@ use daybook_eventstore::{
     Archives, EventStream, EventView, Feed, FeedSource, Filter, LogReader, RecordedEvent, Upcasters, Wake,
 };
 use sqlx::PgPool;
+use tokio::time::Instant;
 
 use super::error::SqlError;
 use super::file::Projection;
@@ -22,6 +23,8 @@ use crate::runtime::{Applied, Lags, Meter};
 const MOST: usize = 2_000;
 /// How long to wait after a failure, growing from the first to the last; so long is the turn of another waited for.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// How long it keeps a connection: a temporary table as old as that keeps the server from freezing what is older.
+const CONNECTED: Duration = Duration::from_hours(12);
 /// How often it is noted that there was nothing for it.
 const NOTE: Duration = Duration::from_secs(1);
 /// How many connections it takes to each database: what follows, and what looks whether it is there.
@@ -152,30 +155,32 @@ impl Follower {
         let filter = Filter::default().of_types(self.projection.reads.clone());
         let title = self.projection.title();
         let mut feed = Feed::open(self.source.clone(), &title, &session.at).await?.only(filter);
-        let mut noted = Instant::now();
+        let (mut noted, mut connected) = (Instant::now(), Instant::now());
         loop {
+            let owes = feed.checkpoint().position > session.at();
             let events = tokio::select! {
                 biased;
                 () = self.process.shutdown.cancelled() => None,
-                events = tokio::time::timeout(NOTE, feed.next(MOST)) => Some(events.ok().transpose()?.unwrap_or_default()),
+                events = feed.next(MOST) => Some(events?),
+                // What is begun anew after it is begun without it: then nothing is owed any more.
+                () = tokio::time::sleep_until(noted + NOTE), if owes => Some(Vec::new()),
             };
             if let Some(batch) = batch(session, events.as_deref().unwrap_or_default())? {
                 self.apply(session, &batch, &feed).await?;
             }
             let passed = feed.checkpoint();
-            if passed.position > session.at() && (events.is_none() || noted.elapsed() > NOTE) {
+            if passed.position > session.at() && (events.is_none() || noted.elapsed() >= NOTE) {
                 session.note(passed).await?;
                 noted = Instant::now();
-                let stand = (session.at(), session.at() + feed.behind());
-                self.lags.moved(
-                    self.projection.version,
-                    stand,
-                    self.process.clock.now(),
-                    self.process.clock.now(),
-                );
+                let (stand, now) = ((session.at(), session.at() + feed.behind()), self.process.clock.now());
+                self.lags.moved(self.projection.version, stand, now, now);
             }
             if events.is_none() {
                 return Ok(());
+            }
+            if connected.elapsed() > CONNECTED {
+                session.reconnect().await?;
+                connected = Instant::now();
             }
         }
     }

@@ -1,5 +1,7 @@
 //! A run of a projection: begun, or gone on with where the last one was; built from the log; put in its place.
 
+use std::time::Duration;
+
 use daybook_domain::Timestamp;
 use daybook_eventstore::{Checkpoint, LogReader, Position, Selection, StoreError, Upcasters};
 use sqlx::PgPool;
@@ -10,10 +12,13 @@ use super::error::SqlError;
 use super::file::Projection;
 use super::gather::{Batch, Gather};
 use super::relation::Sorting;
-use super::state::{self, Asked};
+use super::resume;
+use super::state::{self, Asked, Place};
 use super::worker::Worker;
 use super::{shown, used, volatile};
 
+/// How long a batch may take to end after the run was told to stop.
+const GRACE: Duration = Duration::from_secs(2);
 /// How many events are read at once.
 const READ: usize = 1_000;
 
@@ -22,6 +27,8 @@ const READ: usize = 1_000;
 pub struct Request {
     /// Only events after this position.
     pub after: Position,
+    /// The run is to end at this position: what is further is not gone on with. Without it, it is to end nowhere.
+    pub until: Option<Position>,
     /// Only what had happened in the world by then.
     pub as_of: Option<Timestamp>,
     /// The schema that is to stay; without one, nothing stays.
@@ -51,9 +58,13 @@ pub struct Session {
     pub(super) log: LogReader,
     /// Where it is being built.
     schema: String,
+    /// What there was in the place where it is to stay.
+    found: Place,
     pub(super) at: Checkpoint,
     /// Whether it goes on with what a run before had begun.
     resumed: bool,
+    /// By what the server knows the connection that the statements run on.
+    backend: i32,
 }
 
 impl Session {
@@ -70,23 +81,45 @@ impl Session {
     ) -> Result<Self, SqlError> {
         let mut account = Account::take(read, &projection, &request.limits).await?;
         let asked = Asked::of(&projection, request.after, request.as_of);
-        let found = find(&mut account, &log, &projection, &request, &asked).await?;
-        let resumed = found.is_some();
-        let (schema, at) = match found {
-            Some(found) => found,
-            None => (working(&projection), origin(&log, request.after).await?),
+        let found = resume::reserve(&mut account, &request).await?;
+        let going_on = resume::find(&mut account, &log, &projection, &request, &asked).await?;
+        let resumed = going_on.is_some();
+        let (schema, at) = match going_on {
+            Some(going_on) => going_on,
+            None => (resume::working(&projection), origin(&log, request.after).await?),
         };
         if !resumed {
             account.make_schema(&schema).await?;
         }
-        let connection = account.connect(&schema).await;
+        let connection = match account.connect(&schema).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                if !resumed {
+                    account.discard(&schema).await?;
+                }
+                return Err(error);
+            }
+        };
         let sorting = Sorting { shares: Vec::new(), upcasters, as_of: request.as_of };
-        let worker = Worker::new(connection?, request.limits.statement);
-        let mut session = Self { projection, request, account, worker, sorting, log, schema, at, resumed };
-        if let Err(error) = session.prepare(&asked).await {
-            return Err(session.after_failure(error).await);
+        let worker = Worker::new(connection, request.limits.statement);
+        let mut session = Self {
+            projection,
+            request,
+            account,
+            worker,
+            sorting,
+            log,
+            schema,
+            found,
+            at,
+            resumed,
+            backend: 0,
+        };
+        match session.prepare(&asked).await {
+            Ok(()) => Ok(session),
+            Err(error) if resumed => Err(session.after_failure(error).await),
+            Err(error) => Err(session.undone(error).await),
         }
-        Ok(session)
     }
 
     /// Makes what is not there yet.
@@ -96,6 +129,7 @@ impl Session {
             self.worker.make(&self.projection, asked, &self.at).await?;
         }
         shown::check(self.worker.connection(), &self.projection).await?;
+        self.backend = self.worker.backend().await?;
         self.worker.make_relation().await?;
         self.sorting.shares =
             used::shares(self.worker.connection(), &self.projection, self.account.role()).await?;
@@ -133,26 +167,67 @@ impl Session {
         stop: &CancellationToken,
         mut tell: impl FnMut(Progress),
     ) -> Result<bool, SqlError> {
-        let selection =
-            Selection::after(self.at.position).until(until).of_types(self.projection.reads.clone());
-        let scan = self.log.scan(selection, READ);
-        let mut gather = Gather::start(scan, self.sorting.clone(), self.at.epoch);
         let mut events = 0;
         tell(Progress { position: self.at.position, events });
+        while !stop.is_cancelled() {
+            match self.gather(until, stop, &mut events, &mut tell).await {
+                // What is committed was whole; what comes after it is read again.
+                Err(SqlError::Moved) => tracing::info!("the log was moved while it was read; reading on"),
+                Ok(true) => {
+                    self.pass_to(until).await?;
+                    tell(Progress { position: self.at.position, events });
+                    return Ok(true);
+                }
+                other => return other,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Applies what there is up to this position; whether it came to the end.
+    async fn gather(
+        &mut self,
+        until: Position,
+        stop: &CancellationToken,
+        events: &mut u64,
+        tell: &mut impl FnMut(Progress),
+    ) -> Result<bool, SqlError> {
+        let mark = self.log.mark().await?;
+        let reads = self.projection.reads.clone();
+        let scan = self.log.scan(Selection::after(self.at.position).until(until).of_types(reads), READ);
+        let mut gather = Gather::start(scan, self.sorting.clone(), self.at.epoch);
         loop {
             let next = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(false),
-                next = gather.next() => next?,
+                next = gather.next() => next,
             };
-            let Some(batch) = next else { break };
-            self.apply(&batch).await?;
-            events += batch.events;
-            tell(Progress { position: self.at.position, events });
+            // Whether anything was passed over is known only now that it was read.
+            if self.log.mark().await? != mark {
+                return Err(SqlError::Moved);
+            }
+            let Some(batch) = next? else { return Ok(true) };
+            if !self.apply_unless(stop, &batch).await? {
+                return Ok(false);
+            }
+            *events += batch.events;
+            tell(Progress { position: self.at.position, events: *events });
         }
-        self.pass_to(until).await?;
-        tell(Progress { position: self.at.position, events });
-        Ok(true)
+    }
+
+    /// Applies a batch, unless it is told to stop and the batch takes long; whether it was applied.
+    async fn apply_unless(&mut self, stop: &CancellationToken, batch: &Batch) -> Result<bool, SqlError> {
+        let stopped = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            applied = self.apply(batch) => return applied.map(|()| true),
+            () = stopped => {}
+        }
+        // Nothing of it is committed; its locks are not to be waited for by the next run.
+        self.account.end(self.backend).await?;
+        Ok(false)
     }
 
     /// Applies a batch.
@@ -188,7 +263,8 @@ impl Session {
         let Some(place) = self.request.schema.clone().filter(|place| *place != self.schema) else {
             return Ok(());
         };
-        self.account.rename_schema(&self.schema, &place).await?;
+        self.account.rename_schema(&self.schema, &place, self.found).await?;
+        self.found = Place::Ours { begun: true };
         self.schema = place;
         self.reconnect().await
     }
@@ -197,6 +273,7 @@ impl Session {
     pub(super) async fn reconnect(&mut self) -> Result<(), SqlError> {
         let connection = self.account.connect(&self.schema).await?;
         self.worker = Worker::new(connection, self.request.limits.statement);
+        self.backend = self.worker.backend().await?;
         self.worker.make_relation().await
     }
 
@@ -210,12 +287,16 @@ impl Session {
 
     /// What is left after a failure: what another run can go on with, and nothing of what a wrong statement was making.
     pub async fn after_failure(self, error: SqlError) -> SqlError {
-        let wrong =
-            matches!(error, SqlError::File(_) | SqlError::Statement { .. } | SqlError::TooLong { .. });
-        if wrong
-            && self.request.schema.as_ref() != Some(&self.schema)
-            && let Err(failed) = self.discard().await
-        {
+        if error.is_of_the_file() && self.request.schema.as_ref() != Some(&self.schema) {
+            self.undone(error).await
+        } else {
+            error
+        }
+    }
+
+    /// What was being built goes; the reason stays.
+    async fn undone(self, error: SqlError) -> SqlError {
+        if let Err(failed) = self.discard().await {
             tracing::warn!(error = &failed as &dyn std::error::Error, "what was being built stays behind");
         }
         error
@@ -226,58 +307,6 @@ impl Session {
         drop(worker);
         account.discard(&schema).await
     }
-}
-
-/// The schema and the checkpoint of the run to go on with, if there is one: where it is to stay, or where it is being built.
-pub(super) async fn find(
-    account: &mut Account,
-    log: &LogReader,
-    projection: &Projection,
-    request: &Request,
-    asked: &Asked,
-) -> Result<Option<(String, Checkpoint)>, SqlError> {
-    if let Some(place) = &request.schema
-        && let Some((before, at)) = bounded_find(account, place).await?
-    {
-        let differs = match before.differs(asked) {
-            None if !is_of_this_log(&at, log).await? => Some("of another log"),
-            differs => differs,
-        };
-        match differs {
-            None => return Ok(Some((place.clone(), at))),
-            Some(by) if !request.replace => {
-                return Err(SqlError::MadeOtherwise { schema: place.clone(), by: by.to_owned() });
-            }
-            // It stays until the new one takes its place.
-            Some(_) => {}
-        }
-    }
-    let schema = working(projection);
-    match bounded_find(account, &schema).await? {
-        Some((before, at)) if before.differs(asked).is_none() && is_of_this_log(&at, log).await? => {
-            Ok(Some((schema, at)))
-        }
-        _ => Ok(None),
-    }
-}
-
-async fn bounded_find(account: &mut Account, schema: &str) -> Result<Option<(Asked, Checkpoint)>, SqlError> {
-    let finding = state::find(account.owner(), schema);
-    tokio::time::timeout(super::account::PATIENCE, finding).await.map_err(|_elapsed| SqlError::TimedOut)?
-}
-
-/// Whether the log is still the one that a checkpoint was taken of.
-async fn is_of_this_log(at: &Checkpoint, log: &LogReader) -> Result<bool, SqlError> {
-    match at.verify(log, "a projection in SQL").await {
-        Ok(_) => Ok(true),
-        Err(StoreError::LogDiverged { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Where a projection is built until it is put in its place.
-fn working(projection: &Projection) -> String {
-    format!("daybook_{}_v{}", projection.name, projection.version)
 }
 
 /// After this position of the log.

@@ -102,6 +102,11 @@ pub(super) async fn check(connection: &mut PgConnection, projection: &Projection
             "\"events\" is the relation of the events; give the table another name".to_owned(),
         ));
     }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if let Some(odd) = all.iter().find(|one| !one.name.chars().all(plain)) {
+        let name = &odd.name;
+        return Err(wrong(format!("{name:?} is no name: small letters, digits and underscores")));
+    }
     match projection.shows.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
         Some(missing) => Err(wrong(format!("there is no table or view {missing:?} to be shown"))),
         None => Ok(()),
@@ -146,6 +151,13 @@ impl Session {
         bounded(connection.execute(limit.as_str())).await?;
         let rows = tokio::time::timeout(SILENCE, connection.copy_out_raw(&statement));
         let rows = rows.await.map_err(|_elapsed| SqlError::TimedOut)??;
-        Ok(rows.map_err(SqlError::from))
+        Ok(futures::stream::unfold(Some(rows), async |rows| {
+            let mut rows = rows?;
+            match tokio::time::timeout(SILENCE, rows.try_next()).await {
+                Ok(Ok(part)) => part.map(|part| (Ok(part), Some(rows))),
+                Ok(Err(error)) => Some((Err(error.into()), None)),
+                Err(_elapsed) => Some((Err(SqlError::TimedOut), None)),
+            }
+        }))
     }
 }

@@ -5,7 +5,6 @@ use daybook_eventstore::{Checkpoint, EventHash, Position};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::error::SqlError;
 use super::file::Projection;
 
 /// The name of its table: no other of the projection may have it.
@@ -71,24 +70,46 @@ pub(super) async fn begin(
     .map(drop)
 }
 
-/// What the run in this schema was asked for, and how far it is; nothing when there is no such schema.
-///
-/// # Errors
-/// [`SqlError::NotOurs`] when the schema is there and no run is in it.
-pub(super) async fn find(
+/// What there is in the place of a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nothing.
+    Free,
+    /// A schema of this role, with or without a run in it.
+    Ours { begun: bool },
+    /// A schema of another version of the projection.
+    OtherVersion,
+    /// A schema of somebody else.
+    Taken,
+}
+
+/// What there is in the place of a schema, seen from outside.
+pub(super) async fn place(
     connection: &mut PgConnection,
     schema: &str,
-) -> Result<Option<(Asked, Checkpoint)>, SqlError> {
-    let there = sqlx::query("SELECT to_regclass($1) IS NOT NULL FROM pg_namespace WHERE nspname = $2")
-        .bind(format!("{schema}.{NAME}"))
-        .bind(schema);
-    let Some(row) = there.fetch_optional(&mut *connection).await? else { return Ok(None) };
-    if !row.try_get::<bool, _>(0)? {
-        return Err(SqlError::NotOurs(schema.to_owned()));
-    }
-    let statement = format!("SELECT digest, after, as_of, epoch, position, event_hash FROM {schema}.{NAME}");
-    let row = sqlx::query(&statement).fetch_optional(connection).await?;
-    Ok(row.as_ref().map(decode).transpose()?)
+    role: &str,
+) -> Result<Place, sqlx::Error> {
+    let there = sqlx::query(
+        "SELECT r.rolname = $2, r.rolname ~ ('^' || $4 || '[0-9]+$'), EXISTS (
+            SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = $3 AND c.relkind = 'r')
+         FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner WHERE n.nspname = $1",
+    );
+    let any_version = role.trim_end_matches(|c: char| c.is_ascii_digit());
+    let there = there.bind(schema).bind(role).bind(NAME).bind(any_version).fetch_optional(connection).await?;
+    Ok(match there {
+        None => Place::Free,
+        Some(row) if row.try_get(0)? => Place::Ours { begun: row.try_get(2)? },
+        Some(row) if row.try_get(1)? => Place::OtherVersion,
+        Some(_) => Place::Taken,
+    })
+}
+
+/// What the run in a schema was asked for, and how far it is. It is to be called with the account of the projection, whose
+/// table it is, and the schema first in its path.
+pub(super) async fn find(connection: &mut PgConnection) -> Result<Option<(Asked, Checkpoint)>, sqlx::Error> {
+    let statement = "SELECT digest, after, as_of, epoch, position, event_hash FROM daybook_run";
+    let row = sqlx::query(statement).fetch_optional(connection).await?;
+    row.as_ref().map(decode).transpose()
 }
 
 fn decode(row: &PgRow) -> Result<(Asked, Checkpoint), sqlx::Error> {

@@ -1,7 +1,7 @@
 //! What runs the statements: a batch in one transaction, with the checkpoint. When a statement fails, it finds out with
 //! which event.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daybook_eventstore::{Checkpoint, CopyRows};
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
@@ -18,8 +18,10 @@ use super::state;
 const SENDING: usize = 1 << 20;
 /// `query_canceled`.
 const CANCELED: &str = "57014";
-/// Classes of errors that are not a statement's fault.
-const ELSEWHERE: &[&str] = &["08", "25", "40", "53", "55", "57", "58", "XX"];
+/// What is not a statement's fault, by the beginning of its code: the connection, a transaction that others ended, room on
+/// disk and in memory, a lock, somebody who stops the server.
+const ELSEWHERE: &[&str] =
+    &["08", "25", "40", "53000", "53100", "53200", "53300", "55P03", "55006", "57", "58"];
 
 /// A connection of the projection's account.
 pub(super) struct Worker {
@@ -28,10 +30,36 @@ pub(super) struct Worker {
     limit: Duration,
 }
 
+/// What is wrong with a statement.
+struct Wrong {
+    /// The line of the file.
+    line: usize,
+    error: sqlx::Error,
+    /// It took as long as it may.
+    too_long: bool,
+}
+
+impl Wrong {
+    /// As whoever wrote the statement is told of it.
+    fn explained(self, blamed: Blamed, limit: Duration) -> SqlError {
+        let Self { line, error, too_long } = self;
+        let Some(failed) = postgres(&error) else { return error.into() };
+        if too_long {
+            return SqlError::TooLong { line, blamed, limit };
+        }
+        if ELSEWHERE.iter().any(|class| failed.code().starts_with(class)) {
+            return error.into();
+        }
+        let more = [failed.detail(), failed.hint()].into_iter().flatten();
+        let message = std::iter::once(failed.message()).chain(more).collect::<Vec<_>>().join("; ");
+        SqlError::Statement { line, blamed, message }
+    }
+}
+
 /// Why a batch could not be applied.
 enum Failed {
     /// A statement of a section failed, or its events could not be sent.
-    Section { section: usize, line: usize, error: sqlx::Error },
+    Section(usize, Wrong),
     /// Something else failed.
     Other(SqlError),
 }
@@ -64,11 +92,16 @@ impl Worker {
         let mut tx = bounded(self.connection.begin()).await?;
         for statement in &projection.tables {
             let done = run(&mut tx, statement, limit).await;
-            done.map_err(|error| explained(line(statement, &error), Blamed::Nothing, limit, error))?;
+            done.map_err(|wrong| wrong.explained(Blamed::Nothing, limit))?;
         }
         bounded(state::begin(&mut tx, &projection.title(), asked, at)).await?;
         bounded(tx.commit()).await?;
         Ok(())
+    }
+
+    /// By what the server knows the connection.
+    pub(super) async fn backend(&mut self) -> Result<i32, SqlError> {
+        bounded(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut self.connection)).await
     }
 
     /// Makes the relation of the events, which goes with the connection.
@@ -83,7 +116,7 @@ impl Worker {
         for statement in projection.sections.iter().flat_map(|section| &section.statements) {
             let planned = Statement { sql: format!("{EXPLAIN}{}", statement.sql), line: statement.line };
             let ran = run(&mut self.connection, &planned, self.limit).await;
-            ran.map_err(|error| explained(line(&planned, &error), Blamed::Nothing, self.limit, error))?;
+            ran.map_err(|wrong| wrong.explained(Blamed::Nothing, self.limit))?;
         }
         Ok(())
     }
@@ -99,9 +132,9 @@ impl Worker {
         match self.attempt(projection, batch, from).await {
             Ok(()) => Ok(()),
             Err(Failed::Other(error)) => Err(error),
-            Err(Failed::Section { section, line, error }) => {
+            Err(Failed::Section(section, wrong)) => {
                 let (first, last) = batch.rows[section].span();
-                let whole = explained(line, Blamed::Batch(first, last), limit, error);
+                let whole = wrong.explained(Blamed::Batch(first, last), limit);
                 if !matches!(whole, SqlError::Statement { .. }) {
                     return Err(whole);
                 }
@@ -132,7 +165,7 @@ impl Worker {
             }
             filled = true;
             let ran = run_section(&mut tx, section, rows, rows.len(), limit).await;
-            ran.map_err(|(line, error)| Failed::Section { section: index, line, error })?;
+            ran.map_err(|wrong| Failed::Section(index, wrong))?;
         }
         bounded(tx.commit()).await?;
         Ok(())
@@ -152,23 +185,23 @@ impl Worker {
             bounded(tx.execute(relation::CLEAR)).await?;
             if !rows.is_empty() {
                 let ran = run_section(&mut tx, section, rows, rows.len(), limit).await;
-                ran.map_err(|(_, error)| error)?;
+                ran.map_err(|wrong| wrong.error)?;
             }
         }
         let (section, rows) = (&projection.sections[failed], &batch.rows[failed]);
         let (mut well, mut ill, mut found) = (None, rows.len(), None);
         while well.is_none_or(|well| well + 1 < ill) {
             let count = well.map_or(0, |well: usize| usize::midpoint(well, ill));
-            let mut savepoint = tx.begin().await?;
+            let mut savepoint = bounded(tx.begin()).await?;
             bounded(savepoint.execute(relation::CLEAR)).await?;
             let ran = run_section(&mut savepoint, section, rows, count, limit).await;
             bounded(savepoint.rollback()).await?;
             match ran {
                 Ok(()) => well = Some(count),
                 Err(_) if count == 0 => break,
-                Err((line, error)) => {
+                Err(wrong) => {
                     ill = count;
-                    found = Some((line, error));
+                    found = Some(wrong);
                 }
             }
         }
@@ -179,25 +212,27 @@ impl Worker {
             found = run_section(&mut tx, section, rows, ill, limit).await.err();
         }
         let blamed = Blamed::Event(rows.position(ill));
-        Ok(found.map(|(line, error)| explained(line, blamed, limit, error)))
+        Ok(found.map(|wrong| wrong.explained(blamed, limit)))
     }
 }
 
-/// Sends the first events of a section and runs its statements; on failure with the line of the file.
+/// Sends the first events of a section and runs its statements.
 async fn run_section(
     connection: &mut PgConnection,
     section: &Section,
     rows: &Rows,
     count: usize,
     limit: Duration,
-) -> Result<(), (usize, sqlx::Error)> {
+) -> Result<(), Wrong> {
     let began = section.statements.first().map_or(0, |statement| statement.line);
-    send(connection, rows, count).await.map_err(|error| (began, error))?;
+    let sent = send(connection, rows, count).await;
+    sent.map_err(|error| Wrong { line: began, error, too_long: false })?;
     for statement in &section.statements {
-        let ran = run(connection, statement, limit).await;
-        ran.map_err(|error| (line(statement, &error), error))?;
+        run(connection, statement, limit).await?;
     }
-    Ok(())
+    // What a table demands only at the end, it demands here, where it is known whose doing it is.
+    let demand = Statement { sql: "SET CONSTRAINTS ALL IMMEDIATE".to_owned(), line: began };
+    run(connection, &demand, limit).await
 }
 
 /// Fills the relation with the first events.
@@ -214,15 +249,20 @@ async fn send(connection: &mut PgConnection, rows: &Rows, count: usize) -> Resul
 }
 
 /// Runs a statement: planned anew each time, since only then is it known how many events there are.
-async fn run(
-    connection: &mut PgConnection,
-    statement: &Statement,
-    limit: Duration,
-) -> Result<(), sqlx::Error> {
+async fn run(connection: &mut PgConnection, statement: &Statement, limit: Duration) -> Result<(), Wrong> {
+    let began = Instant::now();
     let running = sqlx::query(&statement.sql).persistent(false).execute(connection);
     // The server ends it; this is for when the server is out of reach.
     let ran = tokio::time::timeout(limit + PATIENCE, running).await;
-    ran.map_err(|_elapsed| sqlx::Error::PoolTimedOut)?.map(drop)
+    match ran.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let canceled = postgres(&error).is_some_and(|failed| failed.code() == CANCELED);
+            // Somebody may have cancelled it by hand, which says nothing of the statement.
+            let too_long = canceled && began.elapsed() + limit / 10 >= limit;
+            Err(Wrong { line: line(statement, &error), error, too_long })
+        }
+    }
 }
 
 /// The line of the file that the error is about.
@@ -235,18 +275,4 @@ fn line(statement: &Statement, error: &sqlx::Error) -> usize {
 
 fn postgres(error: &sqlx::Error) -> Option<&PgDatabaseError> {
     error.as_database_error().and_then(|error| error.try_downcast_ref())
-}
-
-/// A failure as whoever wrote the statement is told of it.
-fn explained(line: usize, blamed: Blamed, limit: Duration, error: sqlx::Error) -> SqlError {
-    let Some(failed) = postgres(&error) else { return error.into() };
-    if failed.code() == CANCELED {
-        return SqlError::TooLong { line, blamed, limit };
-    }
-    if ELSEWHERE.iter().any(|class| failed.code().starts_with(class)) {
-        return error.into();
-    }
-    let more = [failed.detail(), failed.hint()].into_iter().flatten();
-    let message = std::iter::once(failed.message()).chain(more).collect::<Vec<_>>().join("; ");
-    SqlError::Statement { line, blamed, message }
 }

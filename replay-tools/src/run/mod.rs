@@ -80,7 +80,7 @@ impl Run {
         let statement = Duration::from_secs(self.statement_timeout);
         let limits = Limits { statement, memory_mb: self.memory, ..Limits::default() };
         let after = self.from.map_or(0, |from| from - 1);
-        Request { after, as_of: self.as_of, schema, replace: self.replace, limits }
+        Request { after, until: self.to, as_of: self.as_of, schema, replace: self.replace, limits }
     }
 }
 
@@ -115,7 +115,10 @@ pub(crate) async fn run(settings: &Settings, what: Run) -> Result<ExitCode, Fail
             .map_err(|error| named(&what.file, error));
     }
     let stop = stop_on_signal()?;
-    let session = Session::open(log, Upcasters::of_the_shop(), &read, projection, request).await;
+    let session = tokio::select! {
+        session = Session::open(log, Upcasters::of_the_shop(), &read, projection, request) => session,
+        () = stop.cancelled() => return Ok(interrupted()),
+    };
     let mut session = session.map_err(|error| named(&what.file, error))?;
     let (from, started) = (session.at(), Instant::now());
     let mut last = Progress { position: from, events: 0 };
@@ -131,13 +134,26 @@ pub(crate) async fn run(settings: &Settings, what: Run) -> Result<ExitCode, Fail
         Ok(false) => return Ok(interrupted()),
         Err(error) => return Err(named(&what.file, session.after_failure(error).await)),
     }
+    tokio::select! {
+        given = conclude(session, (from, last, started.elapsed()), &what) => given?,
+        () = stop.cancelled() => return Ok(interrupted()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts what was built where it was asked for.
+async fn conclude(
+    mut session: Session,
+    (from, last, took): (Position, Progress, Duration),
+    what: &Run,
+) -> Result<(), Failure> {
     session.settle().await?;
-    tell(&session, from, last, started.elapsed());
+    tell(&session, from, last, took);
     for shown in session.shown().await? {
-        give(&mut session, &shown, &what).await?;
+        give(&mut session, &shown, what).await?;
     }
     session.finish().await?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Gives one table where it was asked for.
@@ -145,7 +161,7 @@ async fn give(session: &mut Session, shown: &Shown, what: &Run) -> Result<(), Fa
     let rows = session.rows(shown).await?;
     let summed = match &what.into {
         Into::Table => table::show(shown, rows, what.rows).await?,
-        Into::Csv(folder) => csv::write(&folder.join(&shown.name).with_extension("csv"), rows).await?,
+        Into::Csv(folder) => csv::write(&folder.join(format!("{}.csv", shown.name)), rows).await?,
         Into::Schema(_) => csv::sum(rows).await?,
     };
     say(&format!("{}: {} rows, SHA-256 {}", shown.name, summed.rows, summed.sha256));

@@ -249,11 +249,13 @@ fn list(text: &str) -> impl Iterator<Item = String> {
 /// A name that needs no quotes in SQL.
 fn name(text: &str, line: usize) -> Result<String, FileError> {
     let plain = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if plain && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= LONGEST {
+    let reserved = text.starts_with("pg_") || text.starts_with("daybook_");
+    if plain && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= LONGEST && !reserved {
         Ok(text.to_owned())
     } else {
         let wanted = "small letters, digits and underscores";
-        Err(FileError::at(line, format!("{text:?} is no name: {wanted}, {LONGEST} at most, a letter first")))
+        let most = format!("{LONGEST} at most, a letter first, and not pg_ or daybook_");
+        Err(FileError::at(line, format!("{text:?} is no name: {wanted}, {most}")))
     }
 }
 

@@ -17,7 +17,7 @@ async fn a_schema_is_there_when_it_is_whole_and_goes_on_with_the_log() {
     let mut session = setting.open(COUNTING, kept()).await.expect("it begins");
     session.build(head, &CancellationToken::new(), |_| {}).await.expect("it runs");
     let role = session.role().to_owned();
-    assert_eq!(setting.left().await, [role.clone(), "daybook_counting_v1".to_owned()], "not yet");
+    assert_eq!(setting.left().await, [role.clone(), "daybook_build_counting_v1".to_owned()], "not yet");
     session.settle().await.expect("it is put in its place");
     session.finish().await.expect("it ends");
     assert_eq!(setting.left().await, [role, "kept".to_owned()]);
