@@ -1,9 +1,14 @@
 //! The same file over the same events, again: interrupted, killed halfway, begun elsewhere.
 
-use daybook_projections::sql::Request;
+use std::time::Duration;
+
+use daybook_eventstore::{Archives, Partitions, Upcasters};
+use daybook_projections::sql::{Request, Session};
+use sqlx::Executor as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{COUNTING, Setting, rows};
+use crate::harness::{eventually, unique};
 
 /// More than two batches.
 const THINGS: usize = 20_000;
@@ -121,7 +126,7 @@ INSERT INTO few SELECT position, actor FROM events;
     let log: Vec<serde_json::Value> = sqlx::query_scalar(
         "SELECT jsonb_build_object('position', position, 'event_type', event_type, 'aggregate_type', aggregate_type,
             'aggregate_id', aggregate_id, 'sequence', sequence, 'actor', metadata->>'actor',
-            'occurred_at', to_jsonb((metadata->>'occurred_at')::timestamptz), 'recorded_at', to_jsonb(recorded_at),
+            'occurred_at', to_jsonb((rtrim(left(metadata->>'occurred_at', 26), 'Z') || 'Z')::timestamptz), 'recorded_at', to_jsonb(recorded_at),
             'event_id', event_id, 'command_id', metadata->>'command_id', 'correlation_id', metadata->>'correlation_id',
             'causation_id', metadata->>'causation_id', 'payload', payload)
          FROM events ORDER BY position",
@@ -134,4 +139,107 @@ INSERT INTO few SELECT position, actor FROM events;
         .await
         .expect("what was kept");
     assert_eq!(whole, log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_to_end_earlier_does_not_go_on_with_one_that_went_further() {
+    let setting = Setting::new().await;
+    setting.writer.append(THINGS).await;
+    let mut session = setting.open(COUNTING, Request::default()).await.expect("it begins");
+    let stop = CancellationToken::new();
+    let stopped = session.build(20_000, &stop, |progress| {
+        if progress.position > 0 {
+            stop.cancel();
+        }
+    });
+    assert!(!stopped.await.expect("it goes well"));
+    drop(session);
+    let until = Request { until: Some(70), ..Request::default() };
+    let mut session = setting.open(COUNTING, until).await.expect("it begins");
+    assert!(!session.is_resumed());
+    session.build(70, &CancellationToken::new(), |_| {}).await.expect("it runs");
+    assert!(rows(&mut session).await[0].1.starts_with("remainder,things,last\n0,10,64\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_ended_before_it_began_is_in_nobodys_way() {
+    let setting = Setting::new().await;
+    setting.writer.append(3).await;
+    // Its role and its schema are there, and nothing in it.
+    let session = setting.open(COUNTING, Request::default()).await.expect("it begins");
+    drop(session);
+    setting.read.pool.execute("DROP TABLE daybook_build_counting_v1.daybook_run").await.expect("it goes");
+    setting.run(COUNTING, Request::default()).await.expect("it runs");
+    let of_its_name =
+        COUNTING.replace("CREATE TABLE counting", "CREATE TABLE daybook_run (n int);\nCREATE TABLE counting");
+    setting.run(&of_its_name, Request::default()).await.expect_err("the name is taken");
+    setting.run(COUNTING, Request::default()).await.expect("it runs");
+}
+
+/// A log with more events than one statement reads, all full blocks of it archived; the last position of those.
+async fn archived(setting: &Setting, archives: &Archives) -> i64 {
+    let insert = "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata,
+                position, event_id, recorded_at)
+         SELECT 'Thing', 'one', p, 'ThingHappened', '1', json_build_object('ThingHappened', json_build_object('n', p)),
+             json_build_object('actor', 'staff:tester', 'command_id', gen_random_uuid(), 'correlation_id',
+                               gen_random_uuid(), 'occurred_at', '2026-01-01T00:00:00Z'),
+             p, gen_random_uuid(), now() FROM generate_series(1, 120000) p;
+         UPDATE log_head SET position = 120000; SELECT extend_event_directory(1000)";
+    setting.events.pool.execute(sqlx::raw_sql(insert)).await.expect("a log");
+    let partitions = Partitions::new(setting.events.pool.clone());
+    let cut = partitions.cut(118_000, 0).await.expect("the log is there").expect("a partition").last;
+    partitions.archive(cut, archives).await.expect("a file");
+    cut
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_the_database_while_it_is_read_is_not_passed_over() {
+    let setting = Setting::new().await;
+    let folder = std::env::temp_dir().join(unique("archives"));
+    std::fs::create_dir(&folder).expect("a folder");
+    let archives = Archives::in_folder(folder);
+    let last = archived(&setting, &archives).await;
+    let expected = setting.run(COUNTING, Request::default()).await.expect("it runs");
+    let log = setting.log().with_archives(Some(archives));
+    let (upcasters, request) = (Upcasters::default(), Request::default());
+    let opened = Session::open(log, upcasters, &setting.read.pool, super::parse(COUNTING), request);
+    let mut session = opened.await.expect("it begins");
+
+    // It waits for the statement that is reading, and is done before the next one.
+    let events = setting.events.pool.clone();
+    let leaving = async move {
+        let mut leaving = events.acquire().await.expect("a connection");
+        leaving.execute("SET lock_timeout = '60s'").await.expect("it may wait");
+        sqlx::query("SELECT detach_log_partition(last, archive_sha256) FROM log_partitions WHERE last = $1")
+            .bind(last)
+            .execute(&mut *leaving)
+            .await
+            .expect("they leave");
+    };
+    let mut leaving = Some(leaving);
+    let mut left = None;
+    let waits = async || {
+        let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                       WHERE NOT granted AND datname = current_database()";
+        eventually(Duration::from_secs(30), "they are about to leave", || async {
+            let waiting: i64 =
+                sqlx::query_scalar(waiting).fetch_one(&setting.events.pool).await.expect("a count");
+            (waiting > 0).then_some(())
+        })
+        .await;
+    };
+    let handle = tokio::runtime::Handle::current();
+    let stop = CancellationToken::new();
+    let building = session.build(120_000, &stop, |progress| {
+        if progress.position > 0
+            && let Some(leaving) = leaving.take()
+        {
+            left = Some(tokio::spawn(leaving));
+            tokio::task::block_in_place(|| handle.block_on(waits()));
+        }
+    });
+    assert!(building.await.expect("it runs"));
+    left.expect("they were about to leave").await.expect("they have left");
+    assert_eq!(rows(&mut session).await, expected);
+    session.finish().await.expect("it ends");
 }

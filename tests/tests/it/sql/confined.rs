@@ -2,6 +2,8 @@
 
 use daybook_projections::sql::{Request, SqlError};
 
+use sqlx::Executor as _;
+
 use super::{COUNTING, Setting};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,4 +149,28 @@ async fn an_account_that_may_make_roles_and_schemas_and_no_more_will_do() {
         let drop = format!("DROP OWNED BY {role}; DROP ROLE {role}");
         sqlx::raw_sql(&drop).execute(&setting.read.pool).await.expect("the role goes");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_left_is_read_as_the_account_that_it_belongs_to() {
+    let setting = Setting::new().await;
+    setting.writer.append(3).await;
+    let request = || Request { schema: Some("kept".to_owned()), ..Request::default() };
+    setting.run(COUNTING, request()).await.expect("it runs");
+    // As if a statement had found a way to put something of its own in the place of what the next run reads.
+    let role = setting.left().await.into_iter().find(|name| name.starts_with("daybook_")).expect("the role");
+    let trap = format!(
+        "CREATE FUNCTION kept.who() RETURNS bytea LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO kept.seen VALUES (current_user); RETURN '\\x00'; END $$;
+         CREATE TABLE kept.seen (account text);
+         ALTER TABLE kept.daybook_run ALTER digest DROP NOT NULL;
+         ALTER TABLE kept.daybook_run ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE kept.daybook_run FORCE ROW LEVEL SECURITY;
+         CREATE POLICY trap ON kept.daybook_run USING (kept.who() IS NOT NULL);
+         ALTER TABLE kept.seen OWNER TO {role}; ALTER FUNCTION kept.who OWNER TO {role}"
+    );
+    setting.read.pool.execute(trap.as_str()).await.expect("a trap");
+    setting.run(COUNTING, request()).await.expect("it goes on");
+    let seen = setting.table("kept.seen").await;
+    assert!(!seen.is_empty() && seen.iter().all(|account| *account == format!("({role})")), "{seen:?}");
 }

@@ -105,3 +105,70 @@ async fn what_was_made_of_another_log_is_not_gone_on_with() {
     setting.run(COUNTING, Request { replace: true, ..kept() }).await.expect("it runs");
     assert_eq!(setting.table("kept.counting").await.len(), 7);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_into_its_place_meanwhile_is_left_alone() {
+    let setting = Setting::new().await;
+    setting.writer.append(3).await;
+    let mut session = setting.open(COUNTING, kept()).await.expect("it begins");
+    session.build(3, &CancellationToken::new(), |_| {}).await.expect("it runs");
+    // Another projection that is to go to the same place must wait for its turn.
+    let other = COUNTING.replace("counting", "other");
+    let refused = setting.run(&other, kept()).await.expect_err("it is reserved").to_string();
+    assert_eq!(refused, "another run of kept is under way");
+    setting
+        .read
+        .pool
+        .execute("CREATE SCHEMA kept; CREATE TABLE kept.precious (n int)")
+        .await
+        .expect("a schema");
+    let refused = session.settle().await.expect_err("it is somebody else's now");
+    assert!(matches!(&refused, SqlError::NotOurs(schema) if schema == "kept"), "{refused}");
+    assert_eq!(setting.table("kept.precious").await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_takes_the_place_of_the_one_before_when_that_is_wanted() {
+    let setting = Setting::new().await;
+    setting.writer.append(100).await;
+    setting.run(COUNTING, kept()).await.expect("it runs");
+    let second = COUNTING.replace("version 1", "version 2").replace("% 7", "% 2");
+    let refused = setting.run(&second, kept()).await.expect_err("it is another version").to_string();
+    assert!(refused.contains("by another version"), "{refused}");
+    setting.run(&second, Request { replace: true, ..kept() }).await.expect("it runs");
+    assert_eq!(setting.table("kept.counting").await, ["(0,50,99)", "(1,50,100)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_a_read_model_may_want_is_not_for_projections() {
+    let setting = Setting::new().await;
+    for name in ["orders_v7", "carts_hot_v1", "live", "public", "pg_temp", "daybook_build_counting_v1"] {
+        let request = Request { schema: Some(name.to_owned()), ..Request::default() };
+        let refused = setting.run(COUNTING, request).await;
+        assert!(matches!(&refused, Err(SqlError::Reserved(schema)) if schema == name), "{refused:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_what_is_replaced_is_waited_for() {
+    let setting = Setting::new().await;
+    setting.writer.append(100).await;
+    setting.run(COUNTING, kept()).await.expect("it runs");
+    let mut reader = daybook_eventstore::begin_tx(&setting.read.pool).await.expect("a transaction");
+    reader.execute("SELECT * FROM kept.counting").await.expect("it reads");
+    let other = COUNTING.replace("% 7", "% 2");
+    let replacing = setting.run(&other, Request { replace: true, ..kept() });
+    let reading = async {
+        crate::harness::eventually(std::time::Duration::from_secs(20), "it waits for the reader", || async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DROP SCHEMA%'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&setting.read.pool).await.expect("a count");
+            (waiting > 0).then_some(())
+        })
+        .await;
+        reader.execute("SELECT * FROM kept.counting").await.expect("it still reads");
+        reader.commit().await.expect("it has read");
+    };
+    let (replaced, ()) = tokio::join!(replacing, reading);
+    replaced.expect("it runs");
+    assert_eq!(setting.table("kept.counting").await.len(), 2);
+}

@@ -128,3 +128,29 @@ async fn what_is_shown_must_be_there_and_events_must_be_free() {
     }
     assert_eq!(setting.left().await, Vec::<String>::new(), "nothing is left");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_table_demands_only_at_the_end_is_told_like_the_rest() {
+    let setting = Setting::new().await;
+    setting.writer.append(100).await;
+    let deferred = COUNTING.replace("last bigint", "last bigint UNIQUE DEFERRABLE INITIALLY DEFERRED");
+    let deferred = deferred.replace("max(position)", "max(position) / 97");
+    let (line, blamed, message) = fails(&setting, &deferred).await;
+    assert_eq!((line, blamed), (9, Blamed::Event(2)));
+    assert!(message.starts_with("duplicate key value violates unique constraint"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_more_room_than_it_may_is_the_files_fault() {
+    let setting = Setting::new().await;
+    setting.writer.append(3).await;
+    let large = COUNTING.replace(
+        "FROM events",
+        "FROM events, LATERAL (SELECT md5(i::text) FROM generate_series(1, 2000000) i ORDER BY 1) large",
+    );
+    let limits = Limits { temporary_mb: 1, memory_mb: 1, ..Limits::default() };
+    let failed =
+        setting.run(&large, Request { limits, ..Request::default() }).await.expect_err("it is too large");
+    assert!(failed.to_string().contains("temporary file size exceeds temp_file_limit"), "{failed}");
+    assert_eq!(setting.left().await, Vec::<String>::new(), "nothing is left");
+}
