@@ -9,7 +9,7 @@ use daybook_eventstore::proof::Frontier;
 use daybook_eventstore::{Batch, LogReader, Position, Selection};
 use tokio::sync::mpsc;
 
-use super::dataset::HALF;
+use super::dataset::{HALF, sync};
 use super::manifest::{Range, Written};
 use super::{at, raw, typed};
 
@@ -44,7 +44,8 @@ impl Chunk<'_> {
         // What was wrong with writing is why reading could not go on.
         let (raw, typed) = (raw.await??, typed.await??);
         read?;
-        let files: Vec<Written> = raw.files.into_iter().chain(typed.files).collect();
+        let files = raw.files.into_iter().chain(typed.files).collect();
+        let files = tokio::task::spawn_blocking(move || sync(files)).await??;
         self.put_in_place(&files)?;
         let last = raw.last.filter(|(position, _)| *position == self.end);
         let (last, hash) = last.ok_or("the log is shorter than it was")?;

@@ -1,12 +1,15 @@
 //! A dataset's files of one chunk: one for each month, Parquet compressed with zstd.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use chrono::Datelike;
 use daybook_domain::Timestamp;
 use daybook_eventstore::Position;
 use daybook_eventstore::process::Failure;
@@ -22,13 +25,42 @@ use super::manifest::Written;
 /// The folder in which files are written, until the chunk is whole.
 pub(super) const HALF: &str = ".half";
 /// How many rows, and how many bytes before compression, a group of rows has at most: what is kept in memory.
-const GROUP: (usize, usize) = (262_144, 16 << 20);
+const GROUP: (usize, usize) = (262_144, 8 << 20);
+/// How large a page is, before compression: each column of each file that is open has one in memory.
+const PAGE: usize = 256 << 10;
+/// How many files are brought to the disk at a time.
+const SYNCING: usize = 16;
 /// Columns in which hardly anything occurs twice.
-const UNIQUE: &[&str] = &["position", "event_id", "payload", "metadata", "command_id"];
+const UNIQUE: &[&str] = &[
+    "position",
+    "event_id",
+    "aggregate_id",
+    "payload",
+    "metadata",
+    "command_id",
+    "correlation_id",
+    "causation_id",
+];
 
-/// A month, as folders are named.
-pub(super) fn month(at: Timestamp) -> String {
-    at.format("month=%Y-%m").to_string()
+/// A month of a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Month {
+    year: i32,
+    month: u32,
+}
+
+impl Month {
+    /// That of a moment, in UTC.
+    pub(super) fn of(at: Timestamp) -> Self {
+        Self { year: at.year(), month: at.month() }
+    }
+}
+
+impl fmt::Display for Month {
+    /// As folders are named.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "month={:04}-{:02}", self.year, self.month)
+    }
 }
 
 /// The files of a dataset in one chunk.
@@ -39,11 +71,11 @@ pub(super) struct Dataset {
     /// The chunk's first position, which its files are named by.
     first: Position,
     schema: SchemaRef,
-    months: BTreeMap<String, Month>,
+    months: BTreeMap<Month, Out>,
 }
 
 /// One file.
-struct Month {
+struct Out {
     path: String,
     writer: ArrowWriter<Hashed>,
     rows: u64,
@@ -54,48 +86,79 @@ impl Dataset {
         Self { folder: folder.to_owned(), name: name.to_owned(), first, schema, months: BTreeMap::new() }
     }
 
+    /// How many bytes wait in memory.
+    pub(super) fn waiting(&self) -> usize {
+        self.months.values().map(|out| out.writer.in_progress_size()).sum()
+    }
+
+    /// Writes what waits in memory.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.months.values_mut().try_for_each(|out| Ok(out.writer.flush()?))
+    }
+
     /// Adds rows of a month.
-    pub(super) fn write(&mut self, month: &str, rows: &RecordBatch) -> Result<(), Failure> {
-        if !self.months.contains_key(month) {
-            let new = self.create(month)?;
-            self.months.insert(month.to_owned(), new);
-        }
-        if let Some(file) = self.months.get_mut(month) {
-            file.writer.write(rows)?;
-            file.rows += u64::try_from(rows.num_rows())?;
-        }
+    pub(super) fn write(&mut self, month: Month, rows: &RecordBatch) -> Result<(), Failure> {
+        let out = match self.months.entry(month) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => {
+                free.insert(create((&self.folder, &self.name, self.first), month, &self.schema)?)
+            }
+        };
+        out.writer.write(rows)?;
+        out.rows += u64::try_from(rows.num_rows())?;
         Ok(())
     }
 
-    fn create(&self, month: &str) -> Result<Month, Failure> {
-        let path = format!("{}/{month}/{:012}.parquet", self.name, self.first);
-        let half = self.folder.join(HALF).join(&path);
-        if let Some(parent) = half.parent() {
-            fs::create_dir_all(parent).map_err(at(parent))?;
-        }
-        let file = Hashed { file: File::create(&half).map_err(at(&half))?, digest: Sha256::new(), bytes: 0 };
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_max_row_group_row_count(Some(GROUP.0))
-            .set_max_row_group_bytes(Some(GROUP.1));
-        for column in UNIQUE {
-            properties = properties.set_column_dictionary_enabled(ColumnPath::from(*column), false);
-        }
-        let writer = ArrowWriter::try_new(file, self.schema.clone(), Some(properties.build()))?;
-        Ok(Month { path, writer, rows: 0 })
-    }
-
     /// Ends the files.
-    pub(super) fn close(self) -> Result<Vec<Written>, Failure> {
+    pub(super) fn close(self) -> Result<Vec<(Written, File)>, Failure> {
         let mut written = Vec::new();
-        for Month { path, writer, rows } in self.months.into_values() {
+        for Out { path, writer, rows } in self.months.into_values() {
             let Hashed { file, digest, bytes } = writer.into_inner()?;
-            file.sync_all().map_err(at(&self.folder.join(&path)))?;
             let sha256 = format!("{:x}", digest.finalize());
-            written.push(Written { path, dataset: self.name.clone(), rows, bytes, sha256 });
+            written.push((Written { path, dataset: self.name.clone(), rows, bytes, sha256 }, file));
         }
         Ok(written)
     }
+}
+
+/// Makes sure that files are on the disk. Many at a time, since the file system writes them together then.
+pub(super) fn sync(files: Vec<(Written, File)>) -> Result<Vec<Written>, Failure> {
+    let share = files.len().div_ceil(SYNCING).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = files
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().try_for_each(|(_, file)| file.sync_all())))
+            .collect();
+        parts
+            .into_iter()
+            .try_for_each(|part| part.join().map_err(|_| io::Error::other("a thread panicked"))?)
+    })?;
+    Ok(files.into_iter().map(|(written, _)| written).collect())
+}
+
+/// Begins the file of a month, in the folder of what is not whole yet.
+fn create(
+    (folder, dataset, first): (&Path, &str, Position),
+    month: Month,
+    schema: &SchemaRef,
+) -> Result<Out, Failure> {
+    let path = format!("{dataset}/{month}/{first:012}.parquet");
+    let half = folder.join(HALF).join(&path);
+    if let Some(parent) = half.parent() {
+        fs::create_dir_all(parent).map_err(at(parent))?;
+    }
+    let file = Hashed { file: File::create(&half).map_err(at(&half))?, digest: Sha256::new(), bytes: 0 };
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_data_page_size_limit(PAGE)
+        .set_dictionary_page_size_limit(PAGE)
+        .set_max_row_group_row_count(Some(GROUP.0))
+        .set_max_row_group_bytes(Some(GROUP.1));
+    for column in UNIQUE {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(*column), false);
+    }
+    let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()))?;
+    Ok(Out { path, writer, rows: 0 })
 }
 
 /// A file whose digest is taken as it is written.

@@ -1,6 +1,7 @@
 //! Every event as it was written, and the log's tree.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,25 +13,34 @@ use daybook_eventstore::proof::{Facts, Frontier};
 use daybook_eventstore::{Batch, EventHash, EventView, Position};
 use serde::Deserialize;
 use tokio::sync::mpsc::Receiver;
+use uuid::Uuid;
 
-use super::dataset::{Dataset, month};
+use super::dataset::{Dataset, Month};
 use super::manifest::Written;
 use super::schema;
 
 /// The dataset's name.
 const NAME: &str = "events";
 /// How many bytes are gathered before they are written.
-const GATHERED: usize = 4 << 20;
+const GATHERED: usize = 1 << 20;
 
-/// When an event happened.
-#[derive(Deserialize)]
-pub(super) struct Moment {
-    pub(super) occurred_at: Timestamp,
+/// When an event happened, if its metadata can be read.
+pub(super) fn occurred_at(metadata: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Moment {
+        occurred_at: Timestamp,
+    }
+    // As it is written; in a string the quotes would be escaped, so this is no part of one.
+    let written = metadata.split_once(r#""occurred_at":""#).and_then(|(_, rest)| rest.split_once('"'));
+    match written.and_then(|(moment, _)| chrono::DateTime::parse_from_rfc3339(moment).ok()) {
+        Some(moment) => Some(moment.into()),
+        None => serde_json::from_str(metadata).ok().map(|moment: Moment| moment.occurred_at),
+    }
 }
 
 /// What was written of a chunk.
 pub(super) struct Raw {
-    pub(super) files: Vec<Written>,
+    pub(super) files: Vec<(Written, File)>,
     pub(super) frontier: Frontier,
     pub(super) last: Option<(Position, EventHash)>,
 }
@@ -56,7 +66,8 @@ impl Rows {
     fn push(&mut self, event: EventView<'_>, occurred_at: Option<Timestamp>) -> Result<(), Failure> {
         let (payload, metadata) = (event.payload()?, event.metadata()?);
         self.position.append_value(event.position()?);
-        self.event_id.append_value(event.event_id()?.to_string());
+        let mut event_id = Uuid::encode_buffer();
+        self.event_id.append_value(event.event_id()?.hyphenated().encode_lower(&mut event_id));
         self.event_type.append_value(event.event_type()?);
         self.event_version.append_value(event.event_version()?);
         self.aggregate_type.append_value(event.aggregate_type()?);
@@ -101,26 +112,25 @@ pub(super) fn write(
     mut batches: Receiver<Arc<Batch>>,
 ) -> Result<Raw, Failure> {
     let mut dataset = Dataset::new(folder, NAME, first, schema::raw());
-    let (mut months, mut last): (BTreeMap<String, Rows>, _) = (BTreeMap::new(), None);
+    let (mut months, mut last): (BTreeMap<Month, Rows>, _) = (BTreeMap::new(), None);
     while let Some(batch) = batches.blocking_recv() {
         let mut newest = None;
         for event in batch.events() {
             frontier.push(Facts::of(event)?.hash(), |_, _| {});
-            let moment: Option<Moment> = serde_json::from_str(event.metadata()?).ok();
-            let occurred_at = moment.map(|moment| moment.occurred_at);
-            let name = month(occurred_at.map_or_else(|| event.recorded_at(), Ok)?);
-            let rows = months.entry(name.clone()).or_default();
+            let occurred_at = occurred_at(event.metadata()?);
+            let month = Month::of(occurred_at.map_or_else(|| event.recorded_at(), Ok)?);
+            let rows = months.entry(month).or_default();
             rows.push(event, occurred_at)?;
             if rows.bytes > GATHERED {
-                dataset.write(&name, &rows.take()?)?;
+                dataset.write(month, &rows.take()?)?;
             }
             newest = Some(event);
         }
         last = newest.map(EventView::to_recorded).transpose()?.map(|event| (event.position, event.hash()));
     }
-    for (name, mut rows) in months {
+    for (month, mut rows) in months {
         if rows.bytes > 0 {
-            dataset.write(&name, &rows.take()?)?;
+            dataset.write(month, &rows.take()?)?;
         }
     }
     Ok(Raw { files: dataset.close()?, frontier, last })

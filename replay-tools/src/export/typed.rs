@@ -1,31 +1,35 @@
 //! The events of each type with their fields as columns, in today's shape.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_json::ReaderBuilder;
 use arrow_schema::{ArrowError, SchemaRef};
-use chrono::SecondsFormat;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::{Batch, EventView, Position, Upcasters};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Receiver;
+use uuid::Uuid;
 
-use super::dataset::{Dataset, month};
+use super::dataset::{Dataset, Month};
 use super::manifest::Written;
-use super::raw::Moment;
+use super::raw::occurred_at;
 use super::schema;
 
 /// How many bytes are gathered before they are written.
-const GATHERED: usize = 1 << 20;
+const GATHERED: usize = 256 << 10;
+
+/// How many bytes wait in memory at most, of all types.
+const MEMORY: usize = 96 << 20;
 
 /// What was written of a chunk.
 pub(super) struct Typed {
-    pub(super) files: Vec<Written>,
+    pub(super) files: Vec<(Written, File)>,
     /// Events whose fields could not be read.
     pub(super) unreadable: Vec<Position>,
 }
@@ -34,7 +38,7 @@ pub(super) struct Typed {
 struct Type {
     schema: SchemaRef,
     dataset: Dataset,
-    months: BTreeMap<String, Lines>,
+    months: BTreeMap<Month, Lines>,
 }
 
 /// Events of a month on their way: a JSON object each.
@@ -52,7 +56,7 @@ pub(super) fn write(
     mut batches: Receiver<Arc<Batch>>,
 ) -> Result<Typed, Failure> {
     let upcasters = Upcasters::of_the_shop();
-    let (mut types, mut unreadable): (BTreeMap<String, Option<Type>>, _) = (BTreeMap::new(), Vec::new());
+    let (mut types, mut unreadable): (HashMap<String, Option<Type>>, _) = (HashMap::new(), Vec::new());
     while let Some(batch) = batches.blocking_recv() {
         for event in batch.events() {
             let position = event.position()?;
@@ -75,16 +79,28 @@ pub(super) fn write(
                 unreadable.push(position);
             }
         }
+        make_room(&mut types)?;
     }
     let mut files = Vec::new();
     for mut one in types.into_values().flatten() {
-        for (name, lines) in std::mem::take(&mut one.months) {
-            one.save(&name, &lines, &mut unreadable)?;
+        for (month, lines) in std::mem::take(&mut one.months) {
+            one.save(month, &lines, &mut unreadable)?;
         }
         files.extend(one.dataset.close()?);
     }
     unreadable.sort_unstable();
     Ok(Typed { files, unreadable })
+}
+
+/// Writes what waits in memory for the type that has most of it, when it is too much in all.
+fn make_room(types: &mut HashMap<String, Option<Type>>) -> Result<(), Failure> {
+    let all = types.values_mut().flatten();
+    let waiting: Vec<(usize, &mut Type)> = all.map(|one| (one.dataset.waiting(), one)).collect();
+    if waiting.iter().map(|(bytes, _)| bytes).sum::<usize>() < MEMORY {
+        return Ok(());
+    }
+    let most = waiting.into_iter().max_by_key(|(bytes, _)| *bytes);
+    most.map_or(Ok(()), |(_, one)| one.dataset.flush())
 }
 
 /// Puts an event where it belongs; whether it is one that can be.
@@ -93,7 +109,7 @@ fn put(
     event_type: &str,
     payload: &str,
     (folder, first): (&Path, Position),
-    types: &mut BTreeMap<String, Option<Type>>,
+    types: &mut HashMap<String, Option<Type>>,
     unreadable: &mut Vec<Position>,
 ) -> Result<bool, Failure> {
     if !types.contains_key(event_type) {
@@ -107,32 +123,31 @@ fn put(
     // What is no event of the shop is in the raw dataset alone.
     let Some(Some(one)) = types.get_mut(event_type) else { return Ok(true) };
     let metadata = event.metadata()?;
-    let (Some(fields), Ok(moment)) = (fields(payload), serde_json::from_str::<Moment>(metadata)) else {
+    let (Some(fields), Some(occurred_at)) = (fields(payload), occurred_at(metadata)) else {
         return Ok(false);
     };
-    let name = month(moment.occurred_at);
-    if !one.months.contains_key(&name) {
-        one.months.insert(name.clone(), Lines::default());
-    }
-    let Some(lines) = one.months.get_mut(&name) else { return Ok(false) };
+    let month = Month::of(occurred_at);
+    let lines = one.months.entry(month).or_default();
     lines.push(event, inside(metadata), inside(fields))?;
     if lines.json.len() > GATHERED {
         let lines = std::mem::take(lines);
-        one.save(&name, &lines, unreadable)?;
+        one.save(month, &lines, unreadable)?;
     }
     Ok(true)
 }
 
 impl Lines {
     fn push(&mut self, event: EventView<'_>, metadata: &str, fields: &str) -> Result<(), Failure> {
-        let recorded_at = event.recorded_at()?.to_rfc3339_opts(SecondsFormat::Micros, true);
+        // A number is taken as what the column counts in.
+        let recorded_at = event.recorded_at()?.timestamp_micros();
+        let mut event_id = Uuid::encode_buffer();
+        let event_id = event.event_id()?.hyphenated().encode_lower(&mut event_id);
         let aggregate_id = serde_json::to_string(event.aggregate_id()?)?;
         let comma = if fields.trim().is_empty() { "" } else { "," };
         writeln!(
             self.json,
-            r#"{{"position":{},"event_id":"{}","aggregate_id":{aggregate_id},"sequence":{},"recorded_at":"{recorded_at}",{metadata}{comma}{fields}}}"#,
+            r#"{{"position":{},"event_id":"{event_id}","aggregate_id":{aggregate_id},"sequence":{},"recorded_at":{recorded_at},{metadata}{comma}{fields}}}"#,
             event.position()?,
-            event.event_id()?,
             event.sequence()?,
         )?;
         self.ends.push((self.json.len(), event.position()?));
@@ -142,15 +157,17 @@ impl Lines {
 
 impl Type {
     /// Writes lines; those that are not what the schema says are told of.
-    fn save(&mut self, month: &str, lines: &Lines, unreadable: &mut Vec<Position>) -> Result<(), Failure> {
-        if let Ok(rows) = decode(&self.schema, lines.json.as_bytes(), lines.ends.len()) {
-            return rows.map_or(Ok(()), |rows| self.dataset.write(month, &rows));
+    fn save(&mut self, month: Month, lines: &Lines, unreadable: &mut Vec<Position>) -> Result<(), Failure> {
+        if let Ok(Some(rows)) = decode(&self.schema, lines.json.as_bytes(), lines.ends.len())
+            && rows.num_rows() == lines.ends.len()
+        {
+            return self.dataset.write(month, &rows);
         }
         let mut began = 0;
         for (end, position) in &lines.ends {
             match decode(&self.schema, &lines.json.as_bytes()[began..*end], 1) {
-                Ok(rows) => rows.map_or(Ok(()), |rows| self.dataset.write(month, &rows))?,
-                Err(_) => unreadable.push(*position),
+                Ok(Some(rows)) if rows.num_rows() == 1 => self.dataset.write(month, &rows)?,
+                _ => unreadable.push(*position),
             }
             began = *end;
         }
@@ -166,6 +183,16 @@ fn decode(schema: &SchemaRef, lines: &[u8], count: usize) -> Result<Option<Recor
 
 /// The fields of a payload: what stands in it under the event's own name.
 fn fields(payload: &str) -> Option<&str> {
+    // As it is written. What is not is read with care; and what only looks like it, the decoder refuses.
+    let written = payload.strip_prefix("{\"").and_then(|rest| rest.split_once("\":"));
+    if let Some((name, rest)) = written
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && let Some(fields) = rest.strip_suffix('}')
+        && fields.starts_with('{')
+        && fields.ends_with('}')
+    {
+        return Some(fields);
+    }
     let tagged: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(payload).ok()?;
     let fields = tagged.into_values().next()?.get();
     fields.starts_with('{').then_some(fields)
