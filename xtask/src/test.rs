@@ -43,11 +43,14 @@ pub fn run(options: &Options) -> Result<()> {
     no_run.extend(before_dashes(&tests));
     check(&workspace, "Building the tests", &no_run, &interrupt)?;
 
+    let requirements = workspace.root().join("tests/counterparts/requirements.txt");
+    let python = install::python(&requirements, &workspace.programs(false), &interrupt)?;
     let scratch = Scratch::new()?;
     let mut servers = start(&scratch, &interrupt)?;
     let temporary = scratch.site().home.join("tmp");
     make(&temporary)?;
     let mut environment = environment(&servers.addresses, &workspace.programs(false));
+    environment.extend(python.map(|python| ("DAYBOOK_TEST_PYTHON", python.display().to_string())));
     // What a test that was killed leaves behind goes with our own folder.
     environment.push(("TMPDIR", temporary.display().to_string()));
     let mut arguments = vec!["test", "--no-fail-fast"];

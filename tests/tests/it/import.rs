@@ -119,6 +119,10 @@ impl Importing {
         query.fetch_all(&self.events.pool).await.expect("the counts")
     }
 
+    pub(super) async fn head(&self) -> i64 {
+        self.position().await
+    }
+
     async fn position(&self) -> i64 {
         let query = sqlx::query_scalar("SELECT position FROM log_head");
         query.fetch_one(&self.events.pool).await.expect("the head")
@@ -147,7 +151,7 @@ pub(super) fn dirty() -> (String, Vec<(usize, String)>) {
 }
 
 /// This many invoices of three lines over 40 customers, and now and then a credit note.
-fn many(invoices: usize) -> String {
+pub(super) fn many(invoices: usize) -> String {
     let mut lines = String::new();
     for number in 0..invoices {
         let (invoice, customer, day) = (70_000 + number, 500 + number % 40, 1 + number % 28);

@@ -12,6 +12,7 @@ mod early;
 mod ending;
 mod evolution;
 mod examples;
+mod export;
 mod faults;
 mod feed;
 mod filling;

@@ -1,13 +1,13 @@
 //! What a superuser does to the log with all guards off is found, and located; and what an auditor asks on the command line.
 
-use daybook_eventstore::proof::Note;
+use daybook_eventstore::proof::{Facts, Note};
 use daybook_eventstore::{Archives, LogReader, Partitions, Position};
 use daybook_projections::notary::{self, AuditError, Audited, NotaryError};
 use sqlx::Executor as _;
 use tokio::process::Command;
 use xtask::servers::Scratch;
 
-use crate::harness::servers;
+use crate::harness::{counterpart, servers};
 use crate::notary::{AT_ONCE, Setting, key};
 
 /// How many events are signed, and how many more there are in the tree.
@@ -374,4 +374,49 @@ async fn an_auditor_verifies_proves_and_checks() {
         code == 3 && said.contains("at position 123, or the tree, is not what was signed"),
         "{code}: {said}"
     );
+}
+
+/// How many events are proved one by one.
+const PROVED: [i64; 8] = [1, 2, 123, 200, 201, 399, 512, 600];
+
+#[tokio::test]
+async fn a_verifier_that_nobody_here_wrote_comes_to_the_same_trees() {
+    const TEST: &str = "a_verifier_that_nobody_here_wrote_comes_to_the_same_trees";
+    let setting = signed().await;
+    let folder = std::env::temp_dir().join(crate::harness::unique("proofs"));
+    std::fs::create_dir(&folder).expect("a folder");
+    let files: Vec<String> =
+        PROVED.iter().map(|position| folder.join(position.to_string()).display().to_string()).collect();
+    for (position, file) in PROVED.iter().zip(&files) {
+        let (code, said) = ask(&setting, &["prove", &position.to_string(), "--out", file]).await;
+        assert_eq!((code, said.as_str()), (0, ""));
+    }
+    // The whole tree, from the entries of its leaves.
+    let reader = LogReader::new(setting.events.pool.clone());
+    let mut leaves = String::new();
+    for event in reader.read(0, 600).await.expect("the log") {
+        let entry = Facts::from(&event).entry();
+        leaves.extend(entry.bytes().map(|byte| format!("{byte:02x}")));
+        leaves.push('\n');
+    }
+    let tree = folder.join("leaves");
+    std::fs::write(&tree, leaves).expect("a file");
+    let mut arguments = vec!["--tree", tree.to_str().expect("a path")];
+    arguments.extend(files.iter().map(String::as_str));
+    let Some(said) = counterpart(TEST, "proof.py", &arguments, "").await else { return };
+    let (proved, grown) = said.split_at(PROVED.len());
+    for (said, position) in proved.iter().zip(PROVED) {
+        assert_eq!(said["position"], position);
+        // The root that was signed is the root of the tree that it built itself.
+        let built = grown.iter().find(|one| one["size"] == said["size"]).expect("the tree of that size");
+        assert_eq!(said["root"], built["root"], "{said}");
+    }
+    let sizes: Vec<_> = grown.iter().map(|one| one["size"].as_i64().expect("a size")).collect();
+    assert_eq!(sizes, [200, 400, 600]);
+
+    // And it is not one that believes everything.
+    let altered = std::fs::read_to_string(&files[2]).expect("a proof").replace("index 122", "index 121");
+    std::fs::write(&files[2], altered).expect("a file");
+    let checking = tokio::spawn(async move { counterpart(TEST, "proof.py", &[&files[2]], "").await });
+    assert!(checking.await.is_err(), "it is refused");
 }

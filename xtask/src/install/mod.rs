@@ -4,6 +4,7 @@
 //! version that is installed and will do. What is to be done is decided by pure functions in [`plan`].
 
 mod apt;
+mod counterparts;
 mod plan;
 
 use std::process::Command;
@@ -14,6 +15,8 @@ use crate::progress::Step;
 use crate::tools::{TOOLS, Tool, on_path};
 
 use plan::Manager;
+
+pub use counterparts::python;
 
 /// Makes sure that every server is there and new enough.
 ///

@@ -2,6 +2,7 @@
 //! processes that end with the test. Nothing here sleeps for an amount of time: it polls with a deadline.
 
 mod clock;
+mod counterpart;
 mod database;
 mod eventually;
 mod metrics;
@@ -17,6 +18,7 @@ mod tap;
 mod writer;
 
 pub(crate) use clock::TestClock;
+pub(crate) use counterpart::counterpart;
 pub(crate) use database::Database;
 pub(crate) use eventually::eventually;
 pub(crate) use metrics::metric;

@@ -8,10 +8,9 @@ use super::{COUNTING, Setting, parse};
 
 /// What a run of this file fails with: the line, the events and the message.
 async fn fails(setting: &Setting, source: &str) -> (usize, Blamed, String) {
-    match setting.run(source, Request::default()).await.expect_err("it is wrong") {
-        SqlError::Statement { line, blamed, message } => (line, blamed, message),
-        other => panic!("another failure: {other}"),
-    }
+    let failed = setting.run(source, Request::default()).await.expect_err("it is wrong");
+    let SqlError::Statement { line, blamed, message } = failed else { panic!("another failure: {failed}") };
+    (line, blamed, message)
 }
 
 #[tokio::test(flavor = "multi_thread")]
