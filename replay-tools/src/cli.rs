@@ -9,6 +9,7 @@ use daybook_eventstore::process::{Failure, telemetry};
 #[cfg(feature = "parquet")]
 use crate::export::{self, Export};
 use crate::import::{self, Import};
+use crate::look::{self, Look};
 use crate::migrate;
 use crate::partitions::{self, Partitions};
 use crate::proof::{self, Proof};
@@ -44,13 +45,16 @@ enum Task {
     #[cfg(feature = "parquet")]
     Export(Export),
     #[command(flatten)]
+    Look(Look),
+    #[command(flatten)]
     ReadModels(ReadModels),
     #[command(flatten)]
     Proof(Proof),
 }
 
 /// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
-/// failed, and 3 when something is not what was signed.
+/// failed, 3 when something is not what was signed, 4 when there is nothing of what was asked for, and 5 when something
+/// is farther behind than it may be.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut task = arguments.task;
@@ -70,6 +74,8 @@ pub fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(task)));
     match ended {
         Ok(code) => code,
+        // Whoever read what was shown has seen enough.
+        Err(failure) if look::is_unread(&failure) => ExitCode::SUCCESS,
         Err(failure) => failed(&failure),
     }
 }
@@ -84,7 +90,8 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
         #[cfg(feature = "parquet")]
         Task::Export(what) => export::run(&settings, what).await,
         Task::Import(what) => import::run(&settings, what).await,
-        Task::ReadModels(asked) => read_models::run(&settings, asked).await.map(|()| ExitCode::SUCCESS),
+        Task::Look(asked) => look::run(&settings, asked).await,
+        Task::ReadModels(asked) => read_models::run(&settings, asked).await,
         Task::Proof(asked) => proof::run(&settings, asked).await,
     }
 }

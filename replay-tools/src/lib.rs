@@ -6,6 +6,7 @@ mod cli;
 #[cfg(feature = "parquet")]
 mod export;
 mod import;
+mod look;
 mod migrate;
 mod partitions;
 mod proof;

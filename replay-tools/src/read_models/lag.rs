@@ -1,30 +1,96 @@
-//! `lag`: how far each version of each read model is behind the log.
+//! `lag`: how far each version of each read model is behind the log, and each projection in SQL that is kept.
 
-use daybook_eventstore::process::Failure;
+use std::process::ExitCode;
+
+use clap::Args;
+use daybook_eventstore::Position;
+use daybook_eventstore::process::config::{Settings, keys};
+use daybook_eventstore::process::{Failure, pool};
 use daybook_projections::registry;
-use daybook_projections::runtime::RuntimeError;
+use daybook_projections::runtime::{RuntimeError, Status};
+use daybook_projections::sql;
+use serde::Serialize;
 
 use super::{Admin, say};
 
-pub(super) async fn run(admin: &Admin) -> Result<(), Failure> {
+/// What the program exits with when something is farther behind than it may be.
+const EXIT_BEHIND: u8 = 5;
+
+/// How it is told.
+#[derive(Debug, Args)]
+pub(crate) struct Lag {
+    /// Show them as JSON, an object a line
+    #[arg(long)]
+    json: bool,
+    /// Exit with 5 when something that is live is farther behind than so many events, or has parked events
+    #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(i64).range(0..))]
+    at_most: Option<Position>,
+}
+
+/// Where something stands that follows the log.
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    version: Option<i32>,
+    status: String,
+    position: Position,
+    behind: Position,
+    parked: i64,
+    diverged: bool,
+}
+
+impl Line {
+    fn is_behind(&self, most: Position) -> bool {
+        self.status == Status::Live.as_str() && (self.behind > most || self.parked > 0 || self.diverged)
+    }
+
+    fn text(&self) -> String {
+        let diverged = if self.diverged { ", built from another log" } else { "" };
+        let version = self.version.map_or_else(String::new, |version| format!("@{version}"));
+        let of = format!("{}{version} {}", self.name, self.status);
+        format!("{of:<24} at {}, {} behind, {} parked{diverged}", self.position, self.behind, self.parked)
+    }
+}
+
+pub(super) async fn run(settings: &Settings, admin: &Admin, asked: Lag) -> Result<ExitCode, Failure> {
     let head = admin.head().await?;
-    say(&format!("the log is at {head}"));
+    if !asked.json {
+        say(&format!("the log is at {head}"));
+    }
+    let mut lines = Vec::new();
     for name in registry::names() {
         let versions = match admin.versions(name).await {
             Err(error @ RuntimeError::NotConfigured { .. }) => {
-                say(&error.to_string());
+                if !asked.json {
+                    say(&error.to_string());
+                }
                 continue;
             }
             versions => versions?,
         };
-        for row in versions {
-            let (version, status) = (row.version, row.status.as_str());
-            let (position, parked) = (row.checkpoint.position, row.parked);
-            let behind = (head - position).max(0);
-            let diverged = if row.diverged { ", built from another log" } else { "" };
-            let of = format!("{name}@{version} {status}");
-            say(&format!("{of:<24} at {position}, {behind} behind, {parked} parked{diverged}"));
-        }
+        lines.extend(versions.into_iter().map(|row| Line {
+            name: name.to_owned(),
+            version: Some(row.version),
+            status: row.status.as_str().to_owned(),
+            position: row.checkpoint.position,
+            behind: (head - row.checkpoint.position).max(0),
+            parked: row.parked,
+            diverged: row.diverged,
+        }));
     }
-    Ok(())
+    let read = pool(&settings.required(keys::READ_URL)?, 1, "daybook-replay");
+    lines.extend(sql::standing(&read).await?.into_iter().map(|standing| Line {
+        name: standing.title,
+        version: None,
+        status: format!("in {}", standing.schema),
+        position: standing.position,
+        behind: (head - standing.position).max(0),
+        parked: 0,
+        diverged: false,
+    }));
+    for line in &lines {
+        say(&if asked.json { serde_json::to_string(line)? } else { line.text() });
+    }
+    let behind = asked.at_most.is_some_and(|most| lines.iter().any(|line| line.is_behind(most)));
+    Ok(if behind { ExitCode::from(EXIT_BEHIND) } else { ExitCode::SUCCESS })
 }

@@ -8,6 +8,7 @@ mod rebuild;
 mod rollback;
 mod switch;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Subcommand;
@@ -32,21 +33,22 @@ pub(crate) enum ReadModels {
     /// Events that a read model could not take
     #[command(subcommand)]
     Parked(parked::Parked),
-    /// How far each version of each read model is
-    Lag,
+    /// How far each version of each read model is, and each projection in SQL that is kept
+    Lag(lag::Lag),
 }
 
 /// Does what was asked.
-pub(crate) async fn run(settings: &Settings, asked: ReadModels) -> Result<(), Failure> {
+pub(crate) async fn run(settings: &Settings, asked: ReadModels) -> Result<ExitCode, Failure> {
     let admin = operator::open(settings, "daybook-replay", Arc::new(SystemClock))?;
-    match asked {
+    let done = match asked {
+        ReadModels::Lag(asked) => return lag::run(settings, &admin, asked).await,
         ReadModels::Rebuild(rebuild) => rebuild::run(&admin, rebuild).await,
         ReadModels::Switch(switch) => switch::run(&admin, switch).await,
         ReadModels::Rollback(rollback) => rollback::run(&admin, rollback).await,
         ReadModels::Drop(drop) => drop::run(&admin, drop).await,
         ReadModels::Parked(parked) => parked::run(&admin, parked).await,
-        ReadModels::Lag => lag::run(&admin).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Does what takes long with a bar; the work tells how far it is.

@@ -24,6 +24,7 @@ mod import;
 mod isolation;
 mod leadership;
 mod logs;
+mod look;
 mod memory;
 mod merging;
 mod migrating;

@@ -1,0 +1,105 @@
+//! An event as it is shown: a line for people, an object for programs. What happened is in today's shape.
+
+use daybook_domain::Timestamp;
+use daybook_eventstore::{EventView, Metadata, Position, RecordedEvent, StoreError, Upcasters};
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// How long what happened is at most in a line for people.
+const WIDEST: usize = 160;
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Seen {
+    pub(super) position: Position,
+    pub(super) event_id: Uuid,
+    pub(super) event_type: String,
+    pub(super) event_version: String,
+    pub(super) aggregate_type: String,
+    pub(super) aggregate_id: String,
+    pub(super) sequence: i64,
+    pub(super) recorded_at: Timestamp,
+    /// Who caused it, and why; nothing when that cannot be read.
+    #[serde(flatten)]
+    pub(super) metadata: Option<Metadata>,
+    /// What happened: the fields under the event's name, or all of the payload when it is not of that form.
+    pub(super) fields: Value,
+}
+
+impl Seen {
+    /// In today's shape, or as it was written when newer code wrote it.
+    pub(super) fn of(event: EventView<'_>, upcasters: &Upcasters) -> Result<Self, StoreError> {
+        let recorded = event.to_recorded()?;
+        Ok(Self::of_recorded(&recorded, upcasters))
+    }
+
+    pub(super) fn of_recorded(recorded: &RecordedEvent, upcasters: &Upcasters) -> Self {
+        let upcast = upcasters.upcast(recorded).ok().flatten();
+        let todays = upcast.as_ref().unwrap_or(recorded);
+        Self {
+            position: recorded.position,
+            event_id: recorded.event_id,
+            event_type: todays.event_type.clone(),
+            event_version: recorded.event_version.clone(),
+            aggregate_type: recorded.aggregate_type.clone(),
+            aggregate_id: recorded.aggregate_id.clone(),
+            sequence: recorded.sequence,
+            recorded_at: recorded.recorded_at,
+            metadata: recorded.metadata().ok(),
+            fields: fields(&todays.payload),
+        }
+    }
+
+    /// When it happened in the world, or was recorded, if the former cannot be read.
+    pub(super) fn at(&self) -> Timestamp {
+        self.metadata.as_ref().map_or(self.recorded_at, |metadata| metadata.occurred_at)
+    }
+
+    /// Who caused it.
+    pub(super) fn actor(&self) -> &str {
+        self.metadata.as_ref().map_or("?", |metadata| metadata.actor.as_str())
+    }
+
+    /// For people.
+    pub(super) fn line(&self) -> String {
+        let at = self.at().format("%Y-%m-%d %H:%M:%S%.3f");
+        let (position, name, id, actor) = (self.position, &self.event_type, &self.aggregate_id, self.actor());
+        format!("{position:>9}  {at}  {name:<26}  {id}  {actor}  {}", self.summary())
+    }
+
+    /// What happened, as long as a line may be.
+    pub(super) fn summary(&self) -> String {
+        let text = self.fields.to_string();
+        if text.chars().count() <= WIDEST {
+            return text;
+        }
+        text.chars().take(WIDEST - 1).chain(std::iter::once('…')).collect()
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// For either.
+    pub(super) fn told(&self, json: bool) -> Result<String, serde_json::Error> {
+        if json { self.json() } else { Ok(self.line()) }
+    }
+}
+
+/// What stands in a payload under the event's own name.
+fn fields(payload: &str) -> Value {
+    let whole: Value = serde_json::from_str(payload).unwrap_or_else(|_| Value::String(payload.to_owned()));
+    match whole {
+        Value::Object(tagged) if tagged.len() == 1 => {
+            tagged.into_iter().next().map_or(Value::Null, |(_name, fields)| fields)
+        }
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => other,
+    }
+}

@@ -1,0 +1,107 @@
+//! `trace`: all that came of one request, as the tree of who caused what, across aggregates and processes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::process::ExitCode;
+
+use clap::Args;
+use daybook_eventstore::process::Failure;
+use daybook_eventstore::{Position, Selection};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::seen::Seen;
+use super::{Log, READ, nothing, say};
+use crate::bar::Bar;
+
+/// Of what.
+#[derive(Debug, Args)]
+pub(crate) struct Trace {
+    /// What all of it has in common: a correlation id, or the position of any event of it
+    #[arg(value_name = "CORRELATION|POSITION")]
+    of: String,
+    /// Show the events as JSON, an object a line, each with how deep in the tree it is
+    #[arg(long)]
+    json: bool,
+}
+
+/// An event in the tree.
+#[derive(Debug, Serialize)]
+struct Node<'a> {
+    depth: usize,
+    #[serde(flatten)]
+    event: &'a Seen,
+}
+
+pub(super) async fn run(log: &Log, asked: &Trace) -> Result<ExitCode, Failure> {
+    let correlation = match (asked.of.parse::<Uuid>(), asked.of.parse::<Position>()) {
+        (Ok(id), _) => id,
+        (_, Ok(position)) => {
+            let Some(event) = log.reader.find(position).await? else {
+                return Ok(nothing(&format!("there is no event at position {position}")));
+            };
+            event.metadata()?.correlation_id
+        }
+        _ => return Err(format!("{:?} is no correlation id and no position", asked.of).into()),
+    };
+    let events = find(log, correlation).await?;
+    if events.is_empty() {
+        return Ok(nothing(&format!("there is no event of {correlation}")));
+    }
+    for node in tree(&events) {
+        if asked.json {
+            say(&serde_json::to_string(&node)?)?;
+        } else {
+            let Node { depth, event } = node;
+            let (id, at) = (&event.aggregate_id, event.at().format("%H:%M:%S%.3f"));
+            let branch = if depth == 0 { String::new() } else { format!("{}└ ", "  ".repeat(depth - 1)) };
+            let name = format!("{branch}{}", event.event_type);
+            say(&format!("{:>9}  {at}  {name:<40}  {id}  {}", event.position, event.actor()))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every event of it. The log is looked through for them: nothing in it is kept by correlation.
+async fn find(log: &Log, correlation: Uuid) -> Result<Vec<Seen>, Failure> {
+    let head = log.reader.head().await?.position;
+    let (wanted, mut events) = (correlation.hyphenated().to_string(), Vec::new());
+    let count = |position: Position| u64::try_from(position).unwrap_or(0);
+    let mut bar = Bar::new("events", 0, count(head));
+    let mut scan = log.reader.scan(Selection::after(0).until(head), READ);
+    while let Some(batch) = scan.next().await? {
+        let mut last = 0;
+        for event in batch.events() {
+            last = event.position()?;
+            if event.metadata()?.contains(&wanted) {
+                let seen = Seen::of(event, &log.upcasters)?;
+                if seen.metadata.as_ref().is_some_and(|metadata| metadata.correlation_id == correlation) {
+                    events.push(seen);
+                }
+            }
+        }
+        bar.reach(count(last), count(head));
+    }
+    bar.clear();
+    Ok(events)
+}
+
+/// The events as a tree, each after what caused it. What one command did stands together.
+fn tree(events: &[Seen]) -> Vec<Node<'_>> {
+    let known: HashMap<Uuid, usize> =
+        events.iter().enumerate().map(|(i, event)| (event.event_id, i)).collect();
+    let mut caused: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+    for (i, event) in events.iter().enumerate() {
+        let cause = event.metadata.as_ref().and_then(|metadata| metadata.causation_id);
+        // What was caused before anything here is a beginning.
+        let cause = cause.and_then(|id| known.get(&id).copied()).filter(|cause| *cause < i);
+        caused.entry(cause).or_default().push(i);
+    }
+    let mut nodes = Vec::with_capacity(events.len());
+    let mut open: Vec<(usize, usize)> =
+        caused.get(&None).into_iter().flatten().rev().map(|root| (*root, 0)).collect();
+    while let Some((i, depth)) = open.pop() {
+        nodes.push(Node { depth, event: &events[i] });
+        open.extend(caused.get(&Some(i)).into_iter().flatten().rev().map(|effect| (*effect, depth + 1)));
+    }
+    nodes
+}
