@@ -131,19 +131,19 @@ async fn an_aggregate_is_shown_as_it_is_and_as_it_was() {
     assert_eq!(ask(&importing, &["show", "Order", &Uuid::from_u128(7).to_string()]).await.0, 4);
     assert_eq!(ask(&importing, &["show", "Ordre", &id]).await.0, 2);
 
-    let [changed] = objects(&importing, &["diff", &id, &at, &importing.head().await.to_string(), "--json"])
+    let [differing] = objects(&importing, &["diff", &id, &at, &importing.head().await.to_string(), "--json"])
         .await
         .try_into()
         .expect("one object");
-    let changes = changed["changes"].as_array().expect("changes");
+    let changes = differing["changes"].as_array().expect("changes");
     let status = changes.iter().find(|change| change["path"] == "/status").expect("the status changed");
     assert_eq!((&status["before"], &status["after"]), (&json!("placed"), &json!("completed")));
     assert!(
         changes.iter().all(|change| change["path"] != "/placement"),
-        "what stayed is not told: {changed}"
+        "what stayed is not told: {differing}"
     );
     assert_eq!(
-        changed["events"].as_array().expect("events").len() + 1,
+        differing["events"].as_array().expect("events").len() + 1,
         now["events"].as_array().expect("events").len()
     );
     let (code, said) = ask(&importing, &["diff", &id, "0", &at]).await;
