@@ -113,10 +113,7 @@ async fn an_aggregate_is_shown_as_it_is_and_as_it_was() {
     let (id, placed) = order(&importing, 1_250).await;
     let [now] = objects(&importing, &["show", "order", &id, "--json"]).await.try_into().expect("one object");
     assert_eq!(now["state"]["status"], "completed");
-    assert_eq!(
-        now["version"].as_u64().map(|version| version as usize),
-        now["events"].as_array().map(Vec::len)
-    );
+    assert_eq!(now["version"], now["events"].as_array().expect("events").len());
     let at = placed.to_string();
     let [then] = objects(&importing, &["show", "Order", &id, "--as-of", &at, "--json"])
         .await
