@@ -17,8 +17,9 @@ use super::switch;
 use super::target::{Batch, Purpose, Target};
 use super::versions::{self, Status};
 
-/// The largest batch: beyond it, a batch takes longer and no event gets cheaper.
-const MOST: usize = 2_000;
+/// The largest batch, of the log's events, whether they are anything to the read model or not. A row that changes several
+/// times in a batch is written once, so orders get cheaper up to here.
+const MOST: usize = 16_384;
 /// The first batch.
 const FIRST: usize = 256;
 /// How long a batch may take at all.

@@ -11,6 +11,7 @@ use super::fold::{Folded, Keyed, by_key, fold_key};
 use super::live::{self, Tenure, Tenures};
 use super::model::Tabled;
 use super::rows::{Changes, load};
+use super::table::Compression;
 use super::target::{Applied, Batch, Purpose, Target};
 use super::{parked, versions};
 
@@ -168,8 +169,9 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         // One may be left from before the read model was kept elsewhere.
         let left = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
         let mut statements = vec![left, format!("CREATE SCHEMA {schema}")];
-        statements.extend(M::TABLE.create_rows(&schema));
-        statements.extend(M::JOURNAL.iter().flat_map(|table| table.create_journal(&schema)));
+        let compression = Compression::of_server(&mut *tx).await?;
+        statements.extend(M::TABLE.create_rows(&schema, compression));
+        statements.extend(M::JOURNAL.iter().flat_map(|table| table.create_journal(&schema, compression)));
         for statement in statements {
             sqlx::query(&statement).execute(&mut *tx).await?;
         }

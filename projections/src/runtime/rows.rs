@@ -22,7 +22,8 @@ pub(crate) async fn load<'c, M: Tabled>(
     }
     let table = M::TABLE.name;
     let statement = format!("SELECT key, position, doc::text FROM {schema}.{table} WHERE key = ANY($1)");
-    let rows = sqlx::query(&statement).bind(keys).fetch_all(db).await?;
+    // Planned anew: what was planned for the first batch, when the table was empty, reads all of it for each.
+    let rows = sqlx::query(&statement).bind(keys).persistent(false).fetch_all(db).await?;
     let stored =
         |row: &PgRow| Ok((row.try_get(0)?, Stored { position: row.try_get(1)?, doc: row.try_get(2)? }));
     rows.iter().map(stored).collect()

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use daybook_domain::Timestamp;
 use daybook_eventstore::Position;
-use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
+use sqlx::{Executor, Postgres};
 use uuid::Uuid;
 
 /// A column, with the value that a row has in it.
@@ -83,6 +83,29 @@ pub struct Table<R: 'static> {
     pub indexes: &'static [&'static str],
 }
 
+/// How a server compresses what is too large for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// LZ4: a rebuild of orders takes two thirds of the time.
+    Lz4,
+    /// The server's own, which every server has.
+    Own,
+}
+
+impl Compression {
+    /// What a server is able to do.
+    pub(crate) async fn of_server(db: impl Executor<'_, Database = Postgres>) -> Result<Self, sqlx::Error> {
+        let able = "SELECT EXISTS (SELECT FROM pg_settings
+                        WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
+        Ok(if sqlx::query_scalar(able).fetch_one(db).await? { Self::Lz4 } else { Self::Own })
+    }
+
+    /// What is said of a column of this type.
+    fn of(self, sql_type: &str) -> &'static str {
+        if self == Self::Lz4 && sql_type == "json" { " COMPRESSION lz4" } else { "" }
+    }
+}
+
 /// One row to be written.
 pub(crate) struct Written<'a, R> {
     /// Its key.
@@ -98,24 +121,31 @@ const OF_ROWS: &[(&str, &str)] = &[("key", "text"), ("position", "bigint"), ("do
 const OF_JOURNAL: &[(&str, &str)] = &[("key", "text"), ("position", "bigint")];
 
 impl<R> Table<R> {
-    /// The statements that make it as a table of rows.
-    pub(crate) fn create_rows(&self, schema: &str) -> Vec<String> {
-        self.create(schema, OF_ROWS, "key")
+    /// The statements that make it as a table of rows, with JSON that is too large for a row compressed so.
+    pub(crate) fn create_rows(&self, schema: &str, compression: Compression) -> Vec<String> {
+        self.create(schema, OF_ROWS, "key", compression)
     }
 
     /// The statements that make it as a journal.
-    pub(crate) fn create_journal(&self, schema: &str) -> Vec<String> {
-        self.create(schema, OF_JOURNAL, "key, position")
+    pub(crate) fn create_journal(&self, schema: &str, compression: Compression) -> Vec<String> {
+        self.create(schema, OF_JOURNAL, "key, position", compression)
     }
 
-    fn create(&self, schema: &str, fixed: &[(&str, &str)], primary: &str) -> Vec<String> {
+    fn create(
+        &self,
+        schema: &str,
+        fixed: &[(&str, &str)],
+        primary: &str,
+        compression: Compression,
+    ) -> Vec<String> {
         let mut create = format!("CREATE TABLE {schema}.{} (", self.name);
         for (name, kind) in fixed {
             let collate = if *name == "key" { " COLLATE \"C\"" } else { "" };
-            let _ = write!(create, "{name} {kind}{collate} NOT NULL, ");
+            let _ = write!(create, "{name} {kind}{}{collate} NOT NULL, ", compression.of(kind));
         }
         for column in self.columns {
-            let _ = write!(create, "{} {}, ", column.name(), column.sql_type());
+            let kind = column.sql_type();
+            let _ = write!(create, "{} {kind}{}, ", column.name(), compression.of(kind));
         }
         for generated in self.generated {
             let _ = write!(create, "{generated}, ");
