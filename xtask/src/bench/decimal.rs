@@ -17,6 +17,11 @@ impl Decimal {
         Self(took.as_micros())
     }
 
+    /// A duration in seconds.
+    pub(super) fn seconds(took: Duration) -> Self {
+        Self(took.as_millis())
+    }
+
     /// How many a second.
     pub(super) fn rate(count: u64, took: Duration) -> Self {
         Self(u128::from(count) * 1_000_000_000 / took.as_micros().max(1))

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: how fast the event store is beside others, and how many clients Daybook serves.
+//! `cargo xtask bench`: how fast the event store is beside others, how many clients Daybook serves, and how fast the log
+//! is replayed.
 //!
 //! `api`: how many clients Daybook serves, how fast, and in how much memory. It reports what it
 //! measured and never judges it: only work that failed makes it fail.
@@ -10,6 +11,7 @@ mod eventstore;
 mod load;
 mod machine;
 mod offline;
+mod replay;
 mod report;
 mod target;
 mod workloads;
@@ -44,6 +46,10 @@ pub enum Bench {
     ///
     /// Nothing else should run meanwhile. Takes about half an hour with all workloads and three runs.
     Eventstore(eventstore::Options),
+    /// Measure projections in SQL, rebuilding, exporting and verifying beside what PostgreSQL needs to copy the log out.
+    ///
+    /// On a private PostgreSQL with a year of real trade in its log. Nothing else should run meanwhile.
+    Replay(replay::Options),
 }
 
 /// How to measure the API.
@@ -77,6 +83,7 @@ pub fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Api(options) => api(options),
         Bench::Eventstore(options) => eventstore::run(options),
+        Bench::Replay(options) => replay::run(options),
     }
 }
 
