@@ -89,6 +89,11 @@ impl Environment {
         Self { shared, api_port }
     }
 
+    /// The settings, as variables.
+    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.shared.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// How to start one program that ends by itself.
     pub fn command(&self, program: &Path) -> Launch {
         self.shared.iter().fold(Launch::new(program), |launch, (name, value)| launch.env(name, value))

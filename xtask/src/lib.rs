@@ -16,6 +16,7 @@ pub mod probe;
 pub mod process;
 pub mod progress;
 pub mod random;
+pub mod replay;
 pub mod servers;
 pub mod status;
 pub mod table;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use xtask::failure::Failure;
-use xtask::{bench, demo, down, oracle, status, test, token, up};
+use xtask::{bench, demo, down, oracle, replay, status, test, token, up};
 
 /// The exit code of a command that was interrupted, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -36,6 +36,8 @@ enum Command {
     Down,
     /// Print a token that says who a client is, good for a day: `authorization: Bearer TOKEN`.
     Token(token::Options),
+    /// Ask `daybook-replay` about the Daybook that runs: `cargo xtask replay tail --follow`.
+    Replay(replay::Options),
     /// Buy something: one order from the first look to a refund, through the public API.
     ///
     /// Acts as a shopper, as the warehouse and as support on a running Daybook, tells each step with its latency
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Command::Status(options) => status::run(&options),
         Command::Down => down::run(),
         Command::Token(options) => token::run(&options),
+        Command::Replay(options) => replay::run(&options),
         Command::Demo => demo::run(),
         Command::Bench(bench) => bench::run(&bench),
         Command::Test(options) => test::run(&options),

@@ -143,6 +143,9 @@ impl LogReader {
     /// # Errors
     /// When the database does not answer.
     pub async fn find(&self, position: Position) -> Result<Option<RecordedEvent>, StoreError> {
+        if position < 1 {
+            return Ok(None);
+        }
         let mut events = self.read(position - 1, 1).await?;
         Ok(events.pop().filter(|event| event.position == position))
     }

@@ -63,6 +63,9 @@ impl Account {
         let title = projection.title();
         lock(&mut owner, &format!("daybook sql projection {title}"), &title).await?;
         let role = make(&mut owner, projection, limits).await?;
+        // What a run that was killed has left running is nobody's any more, and holds what this one needs.
+        let left = sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1");
+        bounded(left.bind(&role).execute(&mut owner)).await?;
         let password = password();
         let statement = format!("ALTER ROLE {role} PASSWORD '{password}'");
         bounded(owner.execute(statement.as_str())).await?;
@@ -202,7 +205,7 @@ async fn make(
     let known = sqlx::query("SELECT FROM pg_roles WHERE rolname = $1").bind(&role);
     let verb = if bounded(known.fetch_optional(&mut *owner)).await?.is_some() { "ALTER" } else { "CREATE" };
     let mut statements =
-        format!("{verb} ROLE {role} LOGIN NOINHERIT CONNECTION LIMIT 2; GRANT {role} TO CURRENT_USER;");
+        format!("{verb} ROLE {role} LOGIN NOINHERIT CONNECTION LIMIT 4; GRANT {role} TO CURRENT_USER;");
     if superuser {
         let limit = limits.temporary_mb;
         statements = format!("{statements} ALTER ROLE {role} SET temp_file_limit = '{limit}MB'");

@@ -102,15 +102,25 @@ fn words(statement: &Statement) -> Result<Vec<Word>, FileError> {
         tokens.iter().enumerate().filter(|(_, token)| matches!(token.kind, Kind::Word | Kind::Literal));
     let words = named.map(|(i, token)| {
         let text = &statement.sql[token.start..token.end];
+        let string = inside(text);
         Word {
-            text: text.trim_matches(['"', '\'']).trim().to_lowercase(),
+            text: string.unwrap_or(text.trim_matches('"')).trim().to_lowercase(),
             line: statement.line + token.line - 1,
             arguments: is(tokens.get(i + 1), '(').then(|| arguments(&tokens[i + 2..])),
             is_part: i > 0 && is(tokens.get(i - 1), '.'),
-            is_string: text.starts_with('\''),
+            is_string: string.is_some(),
         }
     });
     Ok(words.collect())
+}
+
+/// What is in a string, however it is quoted; nothing when it is none.
+fn inside(text: &str) -> Option<&str> {
+    if let Some(dollars) = text.strip_prefix('$') {
+        let (tag, rest) = dollars.split_once('$')?;
+        return rest.strip_suffix('$')?.strip_suffix(tag)?.strip_suffix('$');
+    }
+    text.split_once('\'').and_then(|(_, rest)| rest.strip_suffix('\''))
 }
 
 /// How many arguments there are before the parenthesis is closed.
@@ -154,7 +164,11 @@ fn unrepeatable(word: &Word) -> Option<&'static str> {
         list.iter().find(|(banned, _)| *banned == word.text).map(|(_, why)| *why)
     };
     if word.is_string {
-        return MOMENTS.contains(&word.text.as_str()).then_some(CLOCK);
+        // `today 12:00` is one too; `today we sold nothing` is not.
+        let mut parts = word.text.split_whitespace();
+        let is_moment = parts.next().is_some_and(|first| MOMENTS.contains(&first));
+        return (is_moment && parts.all(|part| part.starts_with(|c: char| c.is_ascii_digit())))
+            .then_some(CLOCK);
     }
     match word.arguments {
         // It is counted from today on.
@@ -182,6 +196,10 @@ mod tests {
             "CURRENT_DATE",
             "'now'::timestamptz",
             "date 'today'",
+            "timestamp 'today 12:00'",
+            "E'now'::date",
+            "$$yesterday$$::date",
+            "$x$now$x$::date",
             "age(at)",
             "age((a, b))",
             "txid_current()",
@@ -190,7 +208,15 @@ mod tests {
         ] {
             check(sql).expect_err(sql);
         }
-        for sql in ["age(a, b)", "now", "t.current_date", "'now and then'", "t.random", "age(f(a, b), c)"] {
+        for sql in [
+            "age(a, b)",
+            "now",
+            "t.current_date",
+            "'now and then'",
+            "$$nowhere$$",
+            "t.random",
+            "age(f(a, b), c)",
+        ] {
             check(sql).expect(sql);
         }
     }

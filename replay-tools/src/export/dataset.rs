@@ -1,7 +1,6 @@
 //! A dataset's files of one chunk: one for each month, Parquet compressed with zstd.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -28,6 +27,9 @@ pub(super) const HALF: &str = ".half";
 const GROUP: (usize, usize) = (262_144, 8 << 20);
 /// How large a page is, before compression: each column of each file that is open has one in memory.
 const PAGE: usize = 256 << 10;
+/// How many months of a dataset are written at a time: another one ends the file of the one that was not written to for
+/// longest, which may get a second file later.
+pub(super) const OPEN: usize = 6;
 /// How many files are brought to the disk at a time.
 const SYNCING: usize = 16;
 /// Columns in which hardly anything occurs twice.
@@ -71,7 +73,12 @@ pub(super) struct Dataset {
     /// The chunk's first position, which its files are named by.
     first: Position,
     schema: SchemaRef,
-    months: BTreeMap<Month, Out>,
+    open: BTreeMap<Month, Out>,
+    /// How many files each month has so far.
+    parts: BTreeMap<Month, u32>,
+    closed: Vec<Written>,
+    /// How often anything was written.
+    clock: u64,
 }
 
 /// One file.
@@ -79,70 +86,103 @@ struct Out {
     path: String,
     writer: ArrowWriter<Hashed>,
     rows: u64,
+    /// When it was written to last.
+    used: u64,
 }
 
 impl Dataset {
     pub(super) fn new(folder: &Path, name: &str, first: Position, schema: SchemaRef) -> Self {
-        Self { folder: folder.to_owned(), name: name.to_owned(), first, schema, months: BTreeMap::new() }
+        Self {
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            first,
+            schema,
+            open: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            closed: Vec::new(),
+            clock: 0,
+        }
     }
 
     /// How many bytes wait in memory.
     pub(super) fn waiting(&self) -> usize {
-        self.months.values().map(|out| out.writer.in_progress_size()).sum()
+        self.open.values().map(|out| out.writer.in_progress_size()).sum()
     }
 
     /// Writes what waits in memory.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
-        self.months.values_mut().try_for_each(|out| Ok(out.writer.flush()?))
+        self.open.values_mut().try_for_each(|out| Ok(out.writer.flush()?))
     }
 
     /// Adds rows of a month.
     pub(super) fn write(&mut self, month: Month, rows: &RecordBatch) -> Result<(), Failure> {
-        let out = match self.months.entry(month) {
-            Entry::Occupied(there) => there.into_mut(),
-            Entry::Vacant(free) => {
-                free.insert(create((&self.folder, &self.name, self.first), month, &self.schema)?)
-            }
-        };
-        out.writer.write(rows)?;
-        out.rows += u64::try_from(rows.num_rows())?;
+        if !self.open.contains_key(&month) {
+            self.make_room()?;
+            let part = self.parts.entry(month).or_default();
+            *part += 1;
+            let place = (self.folder.as_path(), self.name.as_str());
+            self.open.insert(month, create(place, month, (self.first, *part), &self.schema)?);
+        }
+        self.clock += 1;
+        if let Some(out) = self.open.get_mut(&month) {
+            out.writer.write(rows)?;
+            out.rows += u64::try_from(rows.num_rows())?;
+            out.used = self.clock;
+        }
+        Ok(())
+    }
+
+    /// Ends the file that was not written to for longest, when there are too many.
+    fn make_room(&mut self) -> Result<(), Failure> {
+        let oldest = self.open.iter().min_by_key(|(_, out)| out.used).map(|(month, _)| *month);
+        match oldest.filter(|_| self.open.len() >= OPEN).and_then(|month| self.open.remove(&month)) {
+            Some(out) => self.end(out),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, out: Out) -> Result<(), Failure> {
+        let Out { path, writer, rows, .. } = out;
+        let Hashed { digest, bytes, .. } = writer.into_inner()?;
+        let sha256 = format!("{:x}", digest.finalize());
+        self.closed.push(Written { path, dataset: self.name.clone(), rows, bytes, sha256 });
         Ok(())
     }
 
     /// Ends the files.
-    pub(super) fn close(self) -> Result<Vec<(Written, File)>, Failure> {
-        let mut written = Vec::new();
-        for Out { path, writer, rows } in self.months.into_values() {
-            let Hashed { file, digest, bytes } = writer.into_inner()?;
-            let sha256 = format!("{:x}", digest.finalize());
-            written.push((Written { path, dataset: self.name.clone(), rows, bytes, sha256 }, file));
+    pub(super) fn close(mut self) -> Result<Vec<Written>, Failure> {
+        for out in std::mem::take(&mut self.open).into_values() {
+            self.end(out)?;
         }
-        Ok(written)
+        Ok(self.closed)
     }
 }
 
-/// Makes sure that files are on the disk. Many at a time, since the file system writes them together then.
-pub(super) fn sync(files: Vec<(Written, File)>) -> Result<Vec<Written>, Failure> {
+/// Makes sure that files, named from a folder on, are on the disk. Many at a time, since the file system writes them
+/// together then.
+pub(super) fn sync(folder: &Path, files: &[Written]) -> Result<(), Failure> {
     let share = files.len().div_ceil(SYNCING).max(1);
+    let sync = |file: &Written| {
+        let path = folder.join(&file.path);
+        File::open(&path).and_then(|file| file.sync_all()).map_err(|error| at(&path)(error).to_string())
+    };
     std::thread::scope(|scope| {
-        let parts: Vec<_> = files
-            .chunks(share)
-            .map(|part| scope.spawn(move || part.iter().try_for_each(|(_, file)| file.sync_all())))
-            .collect();
-        parts
-            .into_iter()
-            .try_for_each(|part| part.join().map_err(|_| io::Error::other("a thread panicked"))?)
+        let parts: Vec<_> =
+            files.chunks(share).map(|part| scope.spawn(move || part.iter().try_for_each(sync))).collect();
+        parts.into_iter().try_for_each(|part| part.join().map_err(|_| "a thread panicked".to_owned())?)
     })?;
-    Ok(files.into_iter().map(|(written, _)| written).collect())
+    Ok(())
 }
 
 /// Begins the file of a month, in the folder of what is not whole yet.
 fn create(
-    (folder, dataset, first): (&Path, &str, Position),
+    (folder, dataset): (&Path, &str),
     month: Month,
+    (first, part): (Position, u32),
     schema: &SchemaRef,
 ) -> Result<Out, Failure> {
-    let path = format!("{dataset}/{month}/{first:012}.parquet");
+    let part = if part == 1 { String::new() } else { format!("-{part}") };
+    let path = format!("{dataset}/{month}/{first:012}{part}.parquet");
     let half = folder.join(HALF).join(&path);
     if let Some(parent) = half.parent() {
         fs::create_dir_all(parent).map_err(at(parent))?;
@@ -158,7 +198,7 @@ fn create(
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(*column), false);
     }
     let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties.build()))?;
-    Ok(Out { path, writer, rows: 0 })
+    Ok(Out { path, writer, rows: 0, used: 0 })
 }
 
 /// A file whose digest is taken as it is written.

@@ -67,6 +67,7 @@ pub(super) struct Manifest {
 }
 
 /// That nobody else writes to the folder, as long as this is there.
+#[derive(Debug)]
 pub(super) struct Ours(#[expect(dead_code, reason = "it is held")] File);
 
 impl Manifest {
@@ -100,7 +101,33 @@ impl Manifest {
         }
         let manifest = Self { path, content };
         manifest.checkpoint()?.verify(log, "the export").await?;
+        manifest.clean(folder)?;
         Ok((manifest, Ours(file)))
+    }
+
+    /// Takes away what an export that was killed had put in its place and not noted: another one may name files otherwise.
+    fn clean(&self, folder: &Path) -> Result<(), Failure> {
+        let entries = |folder: &Path| -> Result<Vec<PathBuf>, Failure> {
+            let entries = fs::read_dir(folder).map_err(at(folder))?;
+            entries.map(|entry| Ok(entry.map_err(at(folder))?.path())).collect()
+        };
+        let is_month = |path: &PathBuf| {
+            path.is_dir() && path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("month="))
+        };
+        for dataset in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
+            for month in entries(&dataset)?.into_iter().filter(is_month) {
+                for file in entries(&month)? {
+                    let name =
+                        file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                    let first =
+                        name.split(['.', '-']).next().and_then(|first| first.parse::<Position>().ok());
+                    if name.ends_with(".parquet") && first.is_some_and(|first| first > self.last()) {
+                        fs::remove_file(&file).map_err(at(&file))?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The position of the last event that is in it; 0 when none is.
@@ -134,7 +161,9 @@ impl Manifest {
         text.push(b'\n');
         let mut file = File::create(&half).map_err(at(&half))?;
         file.write_all(&text).and_then(|()| file.sync_all()).map_err(at(&half))?;
-        fs::rename(&half, &self.path).map_err(at(&self.path))
+        fs::rename(&half, &self.path).map_err(at(&self.path))?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))
     }
 
     /// How much there is, and of which log.

@@ -10,6 +10,7 @@ mod typed;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
@@ -22,7 +23,7 @@ use crate::bar::Bar;
 use crate::stop::{interrupted, stop_on_signal};
 
 use chunk::Chunk;
-use manifest::Manifest;
+use manifest::{Manifest, Ours};
 
 /// How many connections it takes to the database.
 const CONNECTIONS: u32 = 2;
@@ -43,13 +44,15 @@ pub(crate) async fn run(settings: &Settings, asked: Export) -> Result<ExitCode, 
     let archives = settings.optional(keys::ARCHIVES)?;
     let log = LogReader::new(pool_for_scans(&events, CONNECTIONS, "daybook-replay")).with_archives(archives);
     let stop = stop_on_signal()?;
-    let (mut manifest, _ours) = Manifest::open(&asked.folder, &log).await?;
+    let (mut manifest, ours) = Manifest::open(&asked.folder, &log).await?;
+    let ours = Arc::new(ours);
     let head = log.head().await?.position;
     let (before, began) = (manifest.last(), Instant::now());
     let count = |position: Position| u64::try_from(position).unwrap_or(0);
     let mut bar = Bar::new("events", count(before), count(head));
-    let ended =
-        add(&log, &asked, &mut manifest, head, &stop, |position| bar.reach(count(position), count(head)));
+    let ended = add(&log, (&asked, &ours), &mut manifest, head, &stop, |position| {
+        bar.reach(count(position), count(head));
+    });
     let ended = ended.await;
     bar.clear();
     if !ended? {
@@ -66,7 +69,7 @@ pub(crate) async fn run(settings: &Settings, asked: Export) -> Result<ExitCode, 
 /// Adds chunk after chunk; whether it came to the end before it was told to stop.
 async fn add(
     log: &LogReader,
-    asked: &Export,
+    (asked, ours): (&Export, &Arc<Ours>),
     manifest: &mut Manifest,
     head: Position,
     stop: &CancellationToken,
@@ -74,7 +77,7 @@ async fn add(
 ) -> Result<bool, Failure> {
     while manifest.last() < head {
         let end = ((manifest.last() / asked.chunk + 1) * asked.chunk).min(head);
-        let chunk = Chunk { folder: &asked.folder, after: manifest.last(), end };
+        let chunk = Chunk { ours, folder: &asked.folder, after: manifest.last(), end };
         let writing = chunk.write(log, manifest.frontier()?, &mut tell);
         let written = tokio::select! {
             written = writing => written?,

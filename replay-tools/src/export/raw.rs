@@ -1,7 +1,6 @@
 //! Every event as it was written, and the log's tree.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,12 +9,13 @@ use arrow_array::{ArrayRef, RecordBatch};
 use daybook_domain::Timestamp;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::proof::{Facts, Frontier};
-use daybook_eventstore::{Batch, EventHash, EventView, Position};
+use daybook_eventstore::{EventHash, EventView, Position};
 use serde::Deserialize;
 use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
-use super::dataset::{Dataset, Month};
+use super::chunk::Sent;
+use super::dataset::{Dataset, Month, OPEN};
 use super::manifest::Written;
 use super::schema;
 
@@ -40,7 +40,7 @@ pub(super) fn occurred_at(metadata: &str) -> Option<Timestamp> {
 
 /// What was written of a chunk.
 pub(super) struct Raw {
-    pub(super) files: Vec<(Written, File)>,
+    pub(super) files: Vec<Written>,
     pub(super) frontier: Frontier,
     pub(super) last: Option<(Position, EventHash)>,
 }
@@ -60,6 +60,8 @@ struct Rows {
     payload: StringBuilder,
     metadata: StringBuilder,
     bytes: usize,
+    /// The position of the last one.
+    last: Position,
 }
 
 impl Rows {
@@ -77,6 +79,7 @@ impl Rows {
         self.recorded_at.append_value(event.recorded_at()?.timestamp_micros());
         self.payload.append_value(payload);
         self.metadata.append_value(metadata);
+        self.last = event.position()?;
         self.bytes += payload.len() + metadata.len() + 200;
         Ok(())
     }
@@ -109,11 +112,11 @@ pub(super) fn write(
     folder: &Path,
     first: Position,
     mut frontier: Frontier,
-    mut batches: Receiver<Arc<Batch>>,
+    mut batches: Receiver<Sent>,
 ) -> Result<Raw, Failure> {
     let mut dataset = Dataset::new(folder, NAME, first, schema::raw());
     let (mut months, mut last): (BTreeMap<Month, Rows>, _) = (BTreeMap::new(), None);
-    while let Some(batch) = batches.blocking_recv() {
+    while let Some(batch) = batches.blocking_recv().ok_or("the export was given up")? {
         let mut newest = None;
         for event in batch.events() {
             frontier.push(Facts::of(event)?.hash(), |_, _| {});
@@ -122,6 +125,12 @@ pub(super) fn write(
             let rows = months.entry(month).or_default();
             rows.push(event, occurred_at)?;
             if rows.bytes > GATHERED {
+                dataset.write(month, &rows.take()?)?;
+            } else if months.len() > OPEN
+                // The month that nothing came of for longest.
+                && let Some(month) = months.iter().min_by_key(|(_, rows)| rows.last).map(|(month, _)| *month)
+                && let Some(mut rows) = months.remove(&month)
+            {
                 dataset.write(month, &rows.take()?)?;
             }
             newest = Some(event);

@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_json::ReaderBuilder;
 use arrow_schema::{ArrowError, SchemaRef};
+use daybook_domain::catalogue;
 use daybook_eventstore::process::Failure;
-use daybook_eventstore::{Batch, EventView, Position, Upcasters};
+use daybook_eventstore::{EventView, Position, Upcasters};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
-use super::dataset::{Dataset, Month};
+use super::chunk::Sent;
+use super::dataset::{Dataset, Month, OPEN};
 use super::manifest::Written;
 use super::raw::occurred_at;
 use super::schema;
@@ -29,7 +29,7 @@ const MEMORY: usize = 96 << 20;
 
 /// What was written of a chunk.
 pub(super) struct Typed {
-    pub(super) files: Vec<(Written, File)>,
+    pub(super) files: Vec<Written>,
     /// Events whose fields could not be read.
     pub(super) unreadable: Vec<Position>,
 }
@@ -50,14 +50,10 @@ struct Lines {
 }
 
 /// Writes what comes.
-pub(super) fn write(
-    folder: &Path,
-    first: Position,
-    mut batches: Receiver<Arc<Batch>>,
-) -> Result<Typed, Failure> {
+pub(super) fn write(folder: &Path, first: Position, mut batches: Receiver<Sent>) -> Result<Typed, Failure> {
     let upcasters = Upcasters::of_the_shop();
     let (mut types, mut unreadable): (HashMap<String, Option<Type>>, _) = (HashMap::new(), Vec::new());
-    while let Some(batch) = batches.blocking_recv() {
+    while let Some(batch) = batches.blocking_recv().ok_or("the export was given up")? {
         for event in batch.events() {
             let position = event.position()?;
             let put = if upcasters.is_todays(event.event_type()?, event.event_version()?) {
@@ -72,8 +68,10 @@ pub(super) fn write(
             } else if let Ok(Some(todays)) = upcasters.upcast(&event.to_recorded()?) {
                 put(event, &todays.event_type, &todays.payload, (folder, first), &mut types, &mut unreadable)
             } else {
-                // Newer code than this has written it, or somebody else.
-                Ok(schema::of_type(event.event_type()?).is_none())
+                // Newer code than this has written it, unless the aggregate is none of the shop's.
+                Ok(!catalogue::event_types()
+                    .iter()
+                    .any(|known| event.aggregate_type().is_ok_and(|of| of == known.aggregate)))
             };
             if !put? {
                 unreadable.push(position);
@@ -132,11 +130,22 @@ fn put(
     if lines.json.len() > GATHERED {
         let lines = std::mem::take(lines);
         one.save(month, &lines, unreadable)?;
+    } else if one.months.len() > OPEN
+        // The month that nothing came of for longest.
+        && let Some(month) = one.months.iter().min_by_key(|(_, lines)| lines.last()).map(|(month, _)| *month)
+        && let Some(lines) = one.months.remove(&month)
+    {
+        one.save(month, &lines, unreadable)?;
     }
     Ok(true)
 }
 
 impl Lines {
+    /// The position of the last event.
+    fn last(&self) -> Position {
+        self.ends.last().map_or(0, |(_, position)| *position)
+    }
+
     fn push(&mut self, event: EventView<'_>, metadata: &str, fields: &str) -> Result<(), Failure> {
         // A number is taken as what the column counts in.
         let recorded_at = event.recorded_at()?.timestamp_micros();

@@ -49,21 +49,14 @@ pub(super) async fn run(log: &Log, asked: Diff) -> Result<ExitCode, Failure> {
         }
     }
     let Some((name, events)) = found else { return Ok(nothing(&format!("there is no aggregate {id}"))) };
-    let by = |moment: Moment| {
-        let had_happened = events.iter().filter(move |(_, seen)| moment.includes(seen));
-        had_happened.map(|(recorded, _)| recorded.clone()).collect::<Vec<RecordedEvent>>()
-    };
-    let (earlier, later) = (by(before), by(after));
+    let (recorded, seen): (Vec<RecordedEvent>, Vec<Seen>) = events.into_iter().unzip();
+    let (first, second) = (before.of(&seen), after.of(&seen));
     let state = |events: &[RecordedEvent]| match events {
         [] => Ok(Value::Null),
         events => aggregate::state(name, events, &log.upcasters),
     };
-    let changes = changes(&state(&earlier)?, &state(&later)?);
-    let between: Vec<&Seen> = events
-        .iter()
-        .map(|(_, seen)| seen)
-        .filter(|seen| before.includes(seen) != after.includes(seen))
-        .collect();
+    let changes = changes(&state(&recorded[..first])?, &state(&recorded[..second])?);
+    let between = &seen[first.min(second)..first.max(second)];
     if json {
         let all =
             json!({ "aggregate_type": name, "aggregate_id": id, "changes": changes, "events": between });

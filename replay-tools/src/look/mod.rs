@@ -75,7 +75,7 @@ fn nothing(what: &str) -> ExitCode {
 }
 
 /// Shows a line of what was asked for. That nobody reads any further is no failure.
-fn say(line: &str) -> Result<(), Failure> {
+pub(crate) fn say(line: &str) -> Result<(), Failure> {
     use std::io::Write as _;
 
     Ok(writeln!(std::io::stdout(), "{line}")?)

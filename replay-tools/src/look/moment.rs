@@ -18,12 +18,14 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    /// Whether the event had happened by then.
-    pub(super) fn includes(self, event: &Seen) -> bool {
-        match self {
+    /// How many of an aggregate's events had happened by then. They are its first ones, whatever the clocks of those who
+    /// recorded them: a state is of no others.
+    pub(super) fn of<'e>(self, events: impl IntoIterator<Item = &'e Seen>) -> usize {
+        let had_happened = |event: &&Seen| match self {
             Self::At(position) => event.position <= position,
             Self::Time(time) => event.at() <= time,
-        }
+        };
+        events.into_iter().take_while(had_happened).count()
     }
 }
 

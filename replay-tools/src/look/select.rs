@@ -3,8 +3,10 @@
 use clap::Args;
 use daybook_domain::{Timestamp, catalogue};
 use daybook_eventstore::process::Failure;
+use daybook_eventstore::process::config::ConfigError;
 use daybook_eventstore::{Filter, StreamId};
 
+use super::aggregate;
 use super::seen::Seen;
 
 /// Which.
@@ -33,7 +35,7 @@ impl Wanted {
         let mut filter = Filter::default();
         let known = catalogue::event_types();
         if let Some(unknown) = self.types.iter().find(|name| known.iter().all(|event| event.name != *name)) {
-            return Err(format!("there is no event {unknown:?}; docs/events.md has all").into());
+            return Err(wrong(format!("there is no event {unknown:?}; docs/events.md has all")));
         }
         if !self.types.is_empty() {
             filter = filter.of_types(self.types.clone());
@@ -41,17 +43,19 @@ impl Wanted {
         let (streams, whole): (Vec<&String>, Vec<&String>) =
             self.aggregates.iter().partition(|aggregate| aggregate.contains('/'));
         if !streams.is_empty() && !whole.is_empty() {
-            return Err("either types of aggregates or single ones, not both".into());
+            return Err(wrong("either types of aggregates or single ones, not both".to_owned()));
         }
-        let of = |aggregate: &&String| {
-            let (aggregate_type, id) = aggregate.split_once('/').unwrap_or((aggregate, ""));
-            StreamId { aggregate_type: aggregate_type.to_owned(), aggregate_id: id.to_owned() }
+        let of = |aggregate: &String| {
+            let (name, id) = aggregate.split_once('/').unwrap_or((aggregate, ""));
+            let aggregate_type = aggregate::name(name).map_err(wrong)?.to_owned();
+            Ok(StreamId { aggregate_type, aggregate_id: id.to_owned() })
         };
         if !streams.is_empty() {
-            filter = filter.of_streams(streams.iter().map(of));
+            filter = filter.of_streams(streams.into_iter().map(of).collect::<Result<Vec<_>, Failure>>()?);
         }
         if !whole.is_empty() {
-            filter = filter.of_aggregates(whole.into_iter().cloned());
+            let types = whole.into_iter().map(|name| aggregate::name(name).map_err(wrong));
+            filter = filter.of_aggregates(types.collect::<Result<Vec<_>, Failure>>()?);
         }
         Ok(filter)
     }
@@ -62,4 +66,9 @@ impl Wanted {
             && self.since.is_none_or(|since| event.at() >= since)
             && self.as_of.is_none_or(|as_of| event.at() <= as_of)
     }
+}
+
+/// What is wrong with the arguments.
+fn wrong(what: String) -> Failure {
+    ConfigError::Usage(what).into()
 }

@@ -30,7 +30,8 @@ pub(crate) struct Show {
 pub(super) async fn run(log: &Log, asked: Show) -> Result<ExitCode, Failure> {
     let Show { aggregate, id, as_of, json } = asked;
     let mut events = aggregate::events(log, aggregate, &id).await?;
-    events.retain(|(_, seen)| as_of.is_none_or(|moment| moment.includes(seen)));
+    let whole = events.len();
+    events.truncate(as_of.map_or(whole, |moment| moment.of(events.iter().map(|(_, seen)| seen))));
     if events.is_empty() {
         let when = as_of.map_or_else(String::new, |moment| format!(" at {moment}"));
         return Ok(nothing(&format!("there is no {aggregate} {id}{when}")));

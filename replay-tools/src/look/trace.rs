@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::Args;
 use daybook_eventstore::process::Failure;
@@ -18,10 +19,27 @@ use crate::bar::Bar;
 pub(crate) struct Trace {
     /// What all of it has in common: a correlation id, or the position of any event of it
     #[arg(value_name = "CORRELATION|POSITION")]
-    of: String,
+    of: Of,
     /// Show the events as JSON, an object a line, each with how deep in the tree it is
     #[arg(long)]
     json: bool,
+}
+
+/// What is traced.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Correlation(Uuid),
+    At(Position),
+}
+
+impl FromStr for Of {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let position = text.parse().ok().filter(|position: &Position| *position > 0).map(Self::At);
+        let of = text.parse().ok().map(Self::Correlation).or(position);
+        of.ok_or_else(|| "it is a correlation id, or a position".to_owned())
+    }
 }
 
 /// An event in the tree.
@@ -33,15 +51,14 @@ struct Node<'a> {
 }
 
 pub(super) async fn run(log: &Log, asked: &Trace) -> Result<ExitCode, Failure> {
-    let correlation = match (asked.of.parse::<Uuid>(), asked.of.parse::<Position>()) {
-        (Ok(id), _) => id,
-        (_, Ok(position)) => {
+    let correlation = match asked.of {
+        Of::Correlation(id) => id,
+        Of::At(position) => {
             let Some(event) = log.reader.find(position).await? else {
                 return Ok(nothing(&format!("there is no event at position {position}")));
             };
             event.metadata()?.correlation_id
         }
-        _ => return Err(format!("{:?} is no correlation id and no position", asked.of).into()),
     };
     let events = find(log, correlation).await?;
     if events.is_empty() {

@@ -3,15 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use daybook_eventstore::Position;
 use daybook_eventstore::process::config::{Settings, keys};
 use daybook_eventstore::process::{Failure, pool};
+use daybook_eventstore::{LogReader, Position, StoreError};
 use daybook_projections::registry;
 use daybook_projections::runtime::{RuntimeError, Status};
 use daybook_projections::sql;
 use serde::Serialize;
 
-use super::{Admin, say};
+use super::Admin;
+use crate::look::say;
 
 /// What the program exits with when something is farther behind than it may be.
 const EXIT_BEHIND: u8 = 5;
@@ -25,6 +26,9 @@ pub(crate) struct Lag {
     /// Exit with 5 when something that is live is farther behind than so many events, or has parked events
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(i64).range(0..))]
     at_most: Option<Position>,
+    /// With `--at-most`, let projections in SQL that are kept count too: those that something follows the log with
+    #[arg(long, requires = "at_most")]
+    kept: bool,
 }
 
 /// Where something stands that follows the log.
@@ -40,8 +44,9 @@ struct Line {
 }
 
 impl Line {
-    fn is_behind(&self, most: Position) -> bool {
-        self.status == Status::Live.as_str() && (self.behind > most || self.parked > 0 || self.diverged)
+    fn is_behind(&self, most: Position, kept: bool) -> bool {
+        let counts = self.status == Status::Live.as_str() || (kept && self.version.is_none());
+        counts && (self.behind > most || self.parked > 0 || self.diverged)
     }
 
     fn text(&self) -> String {
@@ -55,14 +60,14 @@ impl Line {
 pub(super) async fn run(settings: &Settings, admin: &Admin, asked: Lag) -> Result<ExitCode, Failure> {
     let head = admin.head().await?;
     if !asked.json {
-        say(&format!("the log is at {head}"));
+        say(&format!("the log is at {head}"))?;
     }
     let mut lines = Vec::new();
     for name in registry::names() {
         let versions = match admin.versions(name).await {
             Err(error @ RuntimeError::NotConfigured { .. }) => {
                 if !asked.json {
-                    say(&error.to_string());
+                    say(&error.to_string())?;
                 }
                 continue;
             }
@@ -79,18 +84,27 @@ pub(super) async fn run(settings: &Settings, admin: &Admin, asked: Lag) -> Resul
         }));
     }
     let read = pool(&settings.required(keys::READ_URL)?, 1, "daybook-replay");
-    lines.extend(sql::standing(&read).await?.into_iter().map(|standing| Line {
-        name: standing.title,
-        version: None,
-        status: format!("in {}", standing.schema),
-        position: standing.position,
-        behind: (head - standing.position).max(0),
-        parked: 0,
-        diverged: false,
-    }));
-    for line in &lines {
-        say(&if asked.json { serde_json::to_string(line)? } else { line.text() });
+    let log = LogReader::new(pool(&settings.required(keys::EVENTS_URL)?, 1, "daybook-replay"));
+    let log = log.with_archives(settings.optional(keys::ARCHIVES)?);
+    for standing in sql::standing(&read).await? {
+        let diverged = match standing.at.verify(&log, &standing.title).await {
+            Ok(_) => false,
+            Err(StoreError::LogDiverged { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
+        lines.push(Line {
+            name: standing.title,
+            version: None,
+            status: format!("in {}", standing.schema),
+            position: standing.at.position,
+            behind: (head - standing.at.position).max(0),
+            parked: 0,
+            diverged,
+        });
     }
-    let behind = asked.at_most.is_some_and(|most| lines.iter().any(|line| line.is_behind(most)));
+    for line in &lines {
+        say(&if asked.json { serde_json::to_string(line)? } else { line.text() })?;
+    }
+    let behind = asked.at_most.is_some_and(|most| lines.iter().any(|line| line.is_behind(most, asked.kept)));
     Ok(if behind { ExitCode::from(EXIT_BEHIND) } else { ExitCode::SUCCESS })
 }

@@ -1,5 +1,6 @@
 //! The log as Parquet, read by an engine of others: nothing is missing, nothing double, and the money is the same.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,10 +129,15 @@ async fn a_second_run_adds_what_is_new_and_touches_nothing_else() {
     exported.run(&[]).await;
     assert_eq!(exported.manifest().expect("a manifest"), first, "there was nothing new");
     importing.run(&importing.file(&many(20)), &[]).await;
+    // What a run that was killed had put in its place and not noted is not part of it, whatever its name is.
+    let stray = exported.folder.join("OrderPlaced/month=1999-01/000000999999-2.parquet");
+    std::fs::create_dir_all(stray.parent().expect("a folder")).expect("a folder");
+    std::fs::write(&stray, "half of something").expect("a file");
     // Whatever is no event of the shop is in the log too.
     Writer::new(&importing.events).append(7).await;
     exported.run(&[]).await;
 
+    assert!(!stray.exists());
     let manifest = exported.manifest().expect("a manifest");
     let ranges = manifest["ranges"].as_array().expect("ranges");
     assert_eq!(ranges.len(), 2);
@@ -206,4 +212,29 @@ async fn an_export_of_another_log_is_not_added_to() {
     assert!(export.output().contains("log"), "{}", export.output());
     assert_eq!(wrong.manifest(), before);
     assert!(Path::new(&wrong.folder).join("events").is_dir());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_wanders_between_many_months_is_whole_and_has_few_files_open() {
+    const TEST: &str = "a_range_that_wanders_between_many_months_is_whole_and_has_few_files_open";
+    let mut lines = String::new();
+    for (number, month) in (0..4).flat_map(|_| 1..=9).enumerate() {
+        let invoice = 80_000 + number;
+        let customer = 900 + number;
+        writeln!(lines, "{invoice},30001,THING,1,2011-{month:02}-10T10:00:00,1.50,{customer},France")
+            .expect("a line");
+    }
+    let importing = Importing::new().await;
+    importing.run(&importing.file(&lines), &["--in-flight", "1"]).await;
+    let exported = Exported::of(&importing);
+    exported.run(&[]).await;
+    let names: Vec<String> = exported.files().iter().map(|file| file["path"].to_string()).collect();
+    assert!(names.iter().any(|name| name.contains("-2.parquet")), "{names:?}");
+    let months = "SELECT month, count(*), sum(quote.total.minor) FROM {OrderPlaced} GROUP BY 1 ORDER BY 1";
+    let Some(months) = exported.query(TEST, months).await else { return };
+    let expected: Vec<Value> = (1..=9).map(|month| json!([format!("2011-{month:02}"), 4, 600])).collect();
+    assert_eq!(months, expected);
+    let head = importing.head().await;
+    let counted = "SELECT count(*), count(DISTINCT position), max(position) FROM {events}";
+    assert_eq!(exported.query(TEST, counted).await.expect("it is there"), [json!([head, head, head])]);
 }

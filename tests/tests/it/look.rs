@@ -83,14 +83,22 @@ async fn the_end_of_the_log_is_shown_and_what_is_wanted_of_it() {
     assert_eq!((code, said.lines().count()), (0, 2));
     assert!(said.contains("import:online-retail"), "{said}");
     assert_eq!(ask(&importing, &["tail", "--actor", "nobody"]).await.0, 4, "there is nothing of it");
-    let (code, said) = ask(&importing, &["tail", "--type", "OrderVanished"]).await;
-    assert!(code == 1 && said.contains("there is no event \"OrderVanished\""), "{said}");
+    let two = objects(&importing, &["tail", "--type", "OrderPlaced", "--last", "2", "--json"]).await;
+    assert_eq!(two, placed[3..], "the last ones that are wanted, wherever they are");
+    assert_eq!(
+        objects(&importing, &["tail", "--aggregate", "order", "--last", "1", "--json"]).await.len(),
+        1
+    );
+    for wrong in [["--type", "OrderVanished"], ["--aggregate", "Ordre"]] {
+        assert_eq!(ask(&importing, &["tail", wrong[0], wrong[1]]).await.0, 2, "{wrong:?}");
+    }
+    assert_eq!(ask(&importing, &["tail", "--from", "999999"]).await.0, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_followed_until_told_to_stop() {
     let importing = Importing::new().await;
-    let arguments = ["tail", "--follow", "--json", "--aggregate", "Order"];
+    let arguments = ["tail", "--follow", "--json", "--from", "1", "--aggregate", "Order"];
     let mut following = command(&importing.events, &importing.read, &arguments)
         .stdout(Stdio::piped())
         .spawn()
@@ -228,7 +236,8 @@ async fn all_that_came_of_one_request_is_shown_as_who_caused_what() {
     );
     assert_eq!(ask(&importing, &["trace", &Uuid::from_u128(98).to_string()]).await.0, 4);
     assert_eq!(ask(&importing, &["trace", "9999999"]).await.0, 4);
-    assert_eq!(ask(&importing, &["trace", "what?"]).await.0, 1);
+    assert_eq!(ask(&importing, &["trace", "what?"]).await.0, 2);
+    assert_eq!(ask(&importing, &["trace", "0"]).await.0, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,7 +260,18 @@ async fn scripts_are_told_what_is_behind() {
     importing.run(&importing.file(&crate::import::many(3)), &[]).await;
     assert_eq!(ask(&importing, &["lag", "--at-most", "0"]).await.0, 5);
     assert_eq!(ask(&importing, &["lag", "--at-most", "100000"]).await.0, 0);
+    assert_eq!(ask(&importing, &["lag", "--at-most", "100000", "--kept"]).await.0, 0);
     let lines = objects(&importing, &["lag", "--json"]).await;
     let revenue = lines.iter().find(|line| line["name"] == "revenue@1").expect("what is kept is told of");
     assert_eq!((&revenue["status"], &revenue["position"]), (&json!("in revenue_v1"), &json!(head)));
+    assert_eq!(revenue["diverged"], false);
+    // Made of a log that is another one now, it is not to be relied on, however far it is.
+    sqlx::query("UPDATE log_head SET epoch = gen_random_uuid()")
+        .execute(&importing.events.pool)
+        .await
+        .expect("another epoch");
+    let lines = objects(&importing, &["lag", "--json"]).await;
+    let revenue = lines.iter().find(|line| line["name"] == "revenue@1").expect("what is kept is told of");
+    assert_eq!(revenue["diverged"], true);
+    assert_eq!(ask(&importing, &["lag", "--at-most", "100000", "--kept"]).await.0, 5);
 }

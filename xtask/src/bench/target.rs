@@ -1,14 +1,12 @@
 //! What is measured: the Daybook that runs here, or a private one that exists only meanwhile.
 
-use std::path::{Path, PathBuf};
-
 use crate::api::Shop;
-use crate::daybook::{Environment, REPLAY};
-use crate::failure::{Failure, Result};
-use crate::home::{Lock, Recorded, Secrets, State};
+use crate::daybook::REPLAY;
+use crate::failure::Result;
+use crate::home::{Lock, Recorded};
 use crate::interrupt::Interrupt;
 use crate::process::Launch;
-use crate::servers::Addresses;
+use crate::replay::Running;
 use crate::up::Private;
 use crate::workspace::Workspace;
 
@@ -27,14 +25,6 @@ pub(super) enum Target {
     Private(Box<Private>),
 }
 
-/// The command line that was built together with what runs.
-fn replay_beside(processes: &[Recorded]) -> Result<PathBuf> {
-    // The API has no arguments: its command is its path.
-    let api = processes.iter().find(|process| process.name == "daybook-api");
-    let folder = api.and_then(|process| Path::new(&process.command).parent());
-    folder.map(|folder| folder.join(REPLAY)).ok_or_else(|| Failure::new("no API is recorded as running"))
-}
-
 impl Target {
     /// The running one, unless a private one is asked for or none runs.
     pub(super) fn find(
@@ -47,13 +37,8 @@ impl Target {
         if private || Lock::holder(&home).is_none() {
             return Ok(Self::Private(Box::new(Private::start(workspace, dev, interrupt)?)));
         }
-        let shop = Shop::running(&home)?;
-        let state = State::load(&home)?;
-        let secrets = Secrets::load_or_make(&home)?;
-        let addresses = Addresses::recorded(&state.processes, &secrets.meilisearch_key)?;
-        let replay =
-            Environment::new(&addresses, &secrets, shop.port).command(&replay_beside(&state.processes)?);
-        Ok(Self::Running { shop, processes: state.processes, replay: Box::new(replay) })
+        let Running { shop, processes, environment, program } = Running::find(&home)?;
+        Ok(Self::Running { shop, processes, replay: Box::new(environment.command(&program)) })
     }
 
     /// Its shop.

@@ -243,3 +243,33 @@ async fn what_leaves_the_database_while_it_is_read_is_not_passed_over() {
     assert_eq!(rows(&mut session).await, expected);
     session.finish().await.expect("it ends");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_has_left_running_does_not_hold_up_the_next_one() {
+    let setting = Setting::new().await;
+    setting.writer.append(THINGS).await;
+    let mut session = setting.open(COUNTING, Request::default()).await.expect("it begins");
+    let stop = CancellationToken::new();
+    session
+        .build(20_000, &stop, |progress| {
+            if progress.position > 0 {
+                stop.cancel();
+            }
+        })
+        .await
+        .expect("it goes well");
+    let role = session.role().to_owned();
+    drop(session);
+    // As a statement that goes on after its client has died: it holds what the batch has changed.
+    let password = format!("ALTER ROLE {role} PASSWORD 'left'");
+    setting.read.pool.execute(password.as_str()).await.expect("a password");
+    let options = sqlx::postgres::PgConnectOptions::clone(&setting.read.pool.connect_options());
+    let left = sqlx::PgPool::connect_lazy_with(options.username(&role).password("left"));
+    let mut left = daybook_eventstore::begin_tx(&left).await.expect("a transaction");
+    left.execute("UPDATE daybook_build_counting_v1.daybook_run SET position = position")
+        .await
+        .expect("it is held");
+    let ran = tokio::time::timeout(Duration::from_secs(8), setting.run(COUNTING, Request::default()));
+    let rows = ran.await.expect("it does not wait").expect("it runs");
+    assert!(rows[0].1.starts_with("remainder,things,last\n0,2858,20000\n"), "{rows:?}");
+}
