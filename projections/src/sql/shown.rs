@@ -27,6 +27,27 @@ pub struct Shown {
     order: Option<String>,
 }
 
+impl Shown {
+    /// How its rows are ordered.
+    fn ordered(&self) -> String {
+        self.order.as_ref().map_or_else(String::new, |order| format!(" ORDER BY {order}"))
+    }
+}
+
+/// Types that JSON has something like, and those that are written as they are read again. A `numeric` is text, which keeps
+/// all of its digits.
+const AS_JSON: &[&str] = &[
+    "smallint",
+    "integer",
+    "bigint",
+    "real",
+    "double precision",
+    "boolean",
+    "date",
+    "timestamp with time zone",
+    "timestamp without time zone",
+];
+
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -143,13 +164,37 @@ impl Session {
         &mut self,
         shown: &Shown,
     ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]> + use<>, SqlError>>, SqlError> {
-        let order = shown.order.as_ref().map_or_else(String::new, |order| format!(" ORDER BY {order}"));
-        let name = &shown.name;
-        let statement = format!("COPY (SELECT * FROM \"{name}\"{order}) TO STDOUT (FORMAT csv, HEADER)");
+        let (name, order) = (&shown.name, shown.ordered());
+        self.copy_out(&format!("COPY (SELECT * FROM \"{name}\"{order}) TO STDOUT (FORMAT csv, HEADER)")).await
+    }
+
+    /// The same rows in the same order as a JSON object each, in the text form of `COPY`: a line each, in which a backslash
+    /// is written twice. What has no counterpart in JSON is text.
+    ///
+    /// # Errors
+    /// When the read database fails.
+    pub async fn json_rows(
+        &mut self,
+        shown: &Shown,
+    ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]> + use<>, SqlError>>, SqlError> {
+        let columns = shown.columns.iter().map(|Column { name, sql_type }| {
+            let quoted = name.replace('"', "\"\"");
+            let text = if AS_JSON.contains(&sql_type.as_str()) { "" } else { "::text" };
+            format!("\"{quoted}\"{text} AS \"{quoted}\"")
+        });
+        let (columns, name, order) = (columns.collect::<Vec<_>>().join(", "), &shown.name, shown.ordered());
+        let rows = format!("SELECT {columns} FROM (SELECT * FROM \"{name}\"{order}) shown");
+        self.copy_out(&format!("COPY (SELECT row_to_json(r) FROM ({rows}) r) TO STDOUT")).await
+    }
+
+    async fn copy_out(
+        &mut self,
+        statement: &str,
+    ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]> + use<>, SqlError>> + use<'_>, SqlError> {
         let connection = self.worker.connection();
         let limit = format!("SET statement_timeout = {}", LONGEST.as_millis());
         bounded(connection.execute(limit.as_str())).await?;
-        let rows = tokio::time::timeout(SILENCE, connection.copy_out_raw(&statement));
+        let rows = tokio::time::timeout(SILENCE, connection.copy_out_raw(statement));
         let rows = rows.await.map_err(|_elapsed| SqlError::TimedOut)??;
         Ok(futures::stream::unfold(Some(rows), async |rows| {
             let mut rows = rows?;

@@ -12,6 +12,8 @@ pub(super) enum Into {
     Table,
     /// A file for each table in a folder.
     Csv(PathBuf),
+    /// The same as Parquet.
+    Parquet(PathBuf),
     /// A schema in the read database; without a name, the projection's.
     Schema(Option<String>),
 }
@@ -27,8 +29,14 @@ impl FromStr for Into {
             None if text == "table" => Ok(Self::Table),
             None if text == "schema" => Ok(Self::Schema(None)),
             Some(("csv", folder)) if !folder.is_empty() => Ok(Self::Csv(folder.into())),
+            Some(("parquet", _)) if !cfg!(feature = "parquet") => {
+                Err("this program was built without Parquet".to_owned())
+            }
+            Some(("parquet", folder)) if !folder.is_empty() => Ok(Self::Parquet(folder.into())),
             Some(("schema", name)) => schema(name).map(|name| Self::Schema(Some(name))),
-            Some(_) | None => Err("it is `table`, `csv:FOLDER`, `schema` or `schema:NAME`".to_owned()),
+            Some(_) | None => {
+                Err("it is `table`, `csv:FOLDER`, `parquet:FOLDER`, `schema` or `schema:NAME`".to_owned())
+            }
         }
     }
 }
@@ -36,7 +44,10 @@ impl FromStr for Into {
 impl Into {
     /// Makes sure, before anything is done, that rows can go there.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let Self::Csv(folder) = self else { return Ok(()) };
+        let folder = match self {
+            Self::Csv(folder) | Self::Parquet(folder) => folder,
+            Self::Table | Self::Schema(_) => return Ok(()),
+        };
         std::fs::create_dir_all(folder)
             .map_err(|error| Failure::from(format!("cannot make {}: {error}", folder.display())))
     }

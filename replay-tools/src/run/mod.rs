@@ -4,6 +4,8 @@
 mod check;
 mod csv;
 mod into;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -41,7 +43,7 @@ pub(crate) struct Run {
     /// Only what had happened by then, such as 2011-06-30T23:59:59Z
     #[arg(long, value_name = "TIME", conflicts_with = "live")]
     as_of: Option<Timestamp>,
-    /// Where the rows go: `table` (the terminal), `csv:FOLDER` or `schema:NAME` (in the read database)
+    /// Where the rows go: `table` (the terminal), `csv:FOLDER`, `parquet:FOLDER` or `schema:NAME` (in the read database)
     #[arg(long, default_value = "table")]
     into: Into,
     /// Replace what another file, or a run over other events, left in the schema
@@ -75,7 +77,7 @@ impl Run {
         let schema = match &self.into {
             Into::Schema(name) => Some(name.clone().unwrap_or_else(of_name)),
             // What is followed has to be kept.
-            Into::Table | Into::Csv(_) => self.live.then(of_name),
+            Into::Table | Into::Csv(_) | Into::Parquet(_) => self.live.then(of_name),
         };
         let statement = Duration::from_secs(self.statement_timeout);
         let limits = Limits { statement, memory_mb: self.memory, ..Limits::default() };
@@ -158,11 +160,17 @@ async fn conclude(
 
 /// Gives one table where it was asked for.
 async fn give(session: &mut Session, shown: &Shown, what: &Run) -> Result<(), Failure> {
+    #[cfg(feature = "parquet")]
+    if let Into::Parquet(folder) = &what.into {
+        let file = folder.join(format!("{}.parquet", shown.name));
+        parquet::write(&file, shown, session.json_rows(shown).await?).await?;
+    }
     let rows = session.rows(shown).await?;
     let summed = match &what.into {
         Into::Table => table::show(shown, rows, what.rows).await?,
         Into::Csv(folder) => csv::write(&folder.join(format!("{}.csv", shown.name)), rows).await?,
-        Into::Schema(_) => csv::sum(rows).await?,
+        // What tells two runs apart is the same wherever the rows go.
+        Into::Parquet(_) | Into::Schema(_) => csv::sum(rows).await?,
     };
     say(&format!("{}: {} rows, SHA-256 {}", shown.name, summed.rows, summed.sha256));
     Ok(())

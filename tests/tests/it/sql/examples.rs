@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::Setting;
+use crate::harness::counterpart;
 use crate::import::{Importing, dirty};
 
 const SOON: Duration = Duration::from_mins(1);
@@ -155,4 +158,58 @@ async fn stock_outs(setting: &Setting, source: &str, ends: &[i64]) -> String {
     let rows = super::rows(&mut session).await;
     session.finish().await.expect("it ends");
     rows.into_iter().find(|(name, _)| name == "stock_outs").expect("it is shown").1
+}
+
+/// A column of every kind, and text with whatever a text may have in it.
+const KINDS: &str = r#"
+--! projection kinds
+--! version 1
+--! reads OrderPlaced
+
+--! tables
+CREATE TABLE kinds (
+    position bigint PRIMARY KEY, at timestamptz, day date, third numeric, exact numeric(10, 2), yes boolean, odd text,
+    nothing text, list text[], "Of Two" jsonb, half double precision
+);
+
+--! on OrderPlaced
+INSERT INTO kinds
+SELECT position, occurred_at, occurred_at::date, 1::numeric / 3, 12.5, true, E'a\\b"c\nd\te', NULL, ARRAY['x', 'y'], '{"a": [1]}',
+       0.5
+FROM events;
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_as_parquet_means_what_it_meant() {
+    const TEST: &str = "what_is_written_as_parquet_means_what_it_meant";
+    let importing = Importing::new().await;
+    importing.run(&importing.file(&dirty().0), &[]).await;
+    let (file, into) = (importing.folder.join("kinds.sql"), importing.folder.join("parquet"));
+    std::fs::write(&file, KINDS).expect("a file");
+    let place = format!("parquet:{}", into.display());
+    let mut run =
+        importing.start("daybook-replay", &["run", file.to_str().expect("a path"), "--into", &place]);
+    let ended = run.ended(SOON).await;
+    assert!(ended.success(), "{ended}: {}", run.output());
+    let query = format!(
+        "SELECT strftime(\"at\" AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M'), CAST(day AS VARCHAR), CAST(third AS VARCHAR),
+                CAST(exact AS VARCHAR), yes, odd, nothing, list, \"Of Two\", half, count(*) OVER ()
+         FROM read_parquet('{}/kinds.parquet') ORDER BY 1 LIMIT 1",
+        into.display()
+    );
+    let Some(rows) = counterpart(TEST, "query.py", &[], &query).await else { return };
+    let expected = json!([
+        "2010-12-01 08:26",
+        "2010-12-01",
+        "0.3333333333",
+        "12.50",
+        true,
+        "a\\b\"c\nd\te",
+        null,
+        "{x,y}",
+        "{\"a\": [1]}",
+        0.5,
+        5
+    ]);
+    assert_eq!(rows, [expected]);
 }
