@@ -1,9 +1,13 @@
 //! Every event the shop knows, in one place: what there is, and reading one back from its stored payload.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use cqrs_es::persist::EventUpcaster;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::cart::CartEvent;
 use crate::inventory::InventoryEvent;
@@ -92,6 +96,19 @@ fn schema_of<E: JsonSchema>() -> Schema {
 /// before a step by how many there were.
 pub fn upcasters() -> Vec<Box<dyn EventUpcaster>> {
     Vec::new()
+}
+
+/// The fields of an event: what stands in its payload under the event's own name; all of a payload that is not of that form.
+///
+/// # Errors
+/// When it is no JSON object.
+pub fn fields(payload: &str) -> Result<&str, serde_json::Error> {
+    let tagged: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(payload)?;
+    let mut tagged = tagged.into_values();
+    Ok(match (tagged.next(), tagged.next()) {
+        (Some(fields), None) => fields.get(),
+        _ => payload,
+    })
 }
 
 impl DomainEvent {
@@ -185,6 +202,18 @@ mod tests {
         for payload in ["", "{}", "null", r#"{"Flown":{}}"#, r#"{"Completed":{}} x"#, r#""Completed""#] {
             let error = DomainEvent::decode("Order", payload).expect_err(payload);
             assert!(matches!(error, DecodeError::Payload { aggregate: "Order", .. }), "{payload}");
+        }
+    }
+
+    #[test]
+    fn the_fields_are_what_stands_under_the_events_name() {
+        for (payload, expected) in [
+            (r#"{"Created":{"a":1}}"#, r#"{"a":1}"#),
+            (r#"{ "Created" : {"a": [1, 2]} }"#, r#"{"a": [1, 2]}"#),
+            (r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(super::fields(payload).expect("JSON"), expected);
         }
     }
 }

@@ -84,20 +84,11 @@ fn check(names: &[String]) -> Result<(), ConfigError> {
 async fn project(configuration: Configuration, process: Context) -> Result<(), Failure> {
     let events = pool(&configuration.events.0, configuration.events.1, process.name);
     let read = pool(&configuration.read.0, configuration.read.1, process.name);
-    let stream = match &configuration.nats {
-        Some(url) => Some(EventStream::connect(url, &configuration.stream, process.name).await?),
-        None => None,
-    };
-    let (wake, _listening) = Wake::listen(events.clone());
     watch(&process, "events", &events);
     watch(&process, "read", &read);
     let context = runtime::Context {
-        log: FeedSource {
-            reader: LogReader::new(events).with_archives(configuration.archives),
-            upcasters: Upcasters::of_the_shop(),
-            wake,
-            stream,
-        },
+        log: source(&process, events, (&configuration.nats, &configuration.stream), configuration.archives)
+            .await?,
         read: read.clone(),
         clock: Arc::clone(&process.clock),
     };
@@ -116,6 +107,23 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
         ended?;
     }
     Ok(())
+}
+
+/// What a process follows the log by: the log itself, what tells that it has grown, and the stream where there is one.
+pub(crate) async fn source(
+    process: &Context,
+    events: PgPool,
+    (nats, stream): (&Option<ServiceUrl>, &str),
+    archives: Option<Archives>,
+) -> Result<FeedSource, Failure> {
+    let stream = match nats {
+        Some(url) => Some(EventStream::connect(url, stream, process.name).await?),
+        None => None,
+    };
+    // It listens as long as the process lives.
+    let (wake, _listening) = Wake::listen(events.clone());
+    let reader = LogReader::new(events).with_archives(archives);
+    Ok(FeedSource { reader, upcasters: Upcasters::of_the_shop(), wake, stream })
 }
 
 /// Has the process tell whether a database answers.

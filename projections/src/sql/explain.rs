@@ -34,8 +34,8 @@ pub async fn explain(
 ) -> Result<Plan, SqlError> {
     let mut account = Account::take(read, projection, &request.limits).await?;
     let asked = Asked::of(projection, request.after, request.as_of);
-    resume::reserve(&mut account, request).await?;
-    let found = resume::find(&mut account, log, projection, request, &asked).await?;
+    let place = resume::reserve(&mut account, request).await?;
+    let found = resume::find(&mut account, log, projection, request, (&asked, place)).await?;
     let role = account.role().to_owned();
     let schema = format!("daybook_check_{}_v{}", projection.name, projection.version);
     account.make_schema(&schema).await?;

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use daybook_eventstore::process::config::{ConfigError, PgUrl, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Flag, Need, pool};
-use daybook_eventstore::{
-    Archives, EventStream, EventView, Feed, FeedSource, Filter, LogReader, RecordedEvent, Upcasters, Wake,
-};
+use daybook_eventstore::{Archives, EventView, Feed, FeedSource, Filter, RecordedEvent};
 use sqlx::PgPool;
 use tokio::time::Instant;
 
@@ -16,7 +14,7 @@ use super::error::SqlError;
 use super::file::Projection;
 use super::gather::{Batch, Open};
 use super::session::{Request, Session};
-use crate::process::{STREAM, watch};
+use crate::process::{STREAM, source, watch};
 use crate::runtime::{Applied, Lags, Meter};
 
 /// The most events of a batch.
@@ -76,19 +74,10 @@ async fn follow(
 ) -> Result<(), Failure> {
     let events = pool(&configuration.events, CONNECTIONS, process.name);
     let read = pool(&configuration.read, CONNECTIONS, process.name);
-    let stream = match &configuration.nats {
-        Some(url) => Some(EventStream::connect(url, &configuration.stream, process.name).await?),
-        None => None,
-    };
-    let (wake, _listening) = Wake::listen(events.clone());
     watch(&process, "events", &events);
     watch(&process, "read", &read);
-    let source = FeedSource {
-        reader: LogReader::new(events).with_archives(configuration.archives),
-        upcasters: Upcasters::of_the_shop(),
-        wake,
-        stream,
-    };
+    let log = (&configuration.nats, configuration.stream.as_str());
+    let source = source(&process, events, log, configuration.archives).await?;
     let flag = process.readiness.register("projection", Need::Required);
     let follower = Follower { projection, request, source, read, process, flag, lags: Lags::default() };
     Ok(follower.run().await?)

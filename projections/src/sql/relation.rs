@@ -2,12 +2,11 @@
 //! each section, so Postgres knows how large it is when it plans.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use daybook_domain::Timestamp;
+use daybook_domain::catalogue::fields;
 use daybook_eventstore::{CopyRows, EventView, Position, RecordedEvent, Upcasters};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::error::SqlError;
@@ -212,16 +211,6 @@ fn unreadable(position: Position, error: &serde_json::Error) -> SqlError {
     SqlError::Unreadable { position, reason: error.to_string() }
 }
 
-/// The fields of a payload: what stands in it under the event's own name.
-fn fields(payload: &str) -> Result<&str, serde_json::Error> {
-    let tagged: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(payload)?;
-    let mut tagged = tagged.into_values();
-    Ok(match (tagged.next(), tagged.next()) {
-        (Some(fields), None) => fields.get(),
-        _ => payload,
-    })
-}
-
 /// What a section is given.
 #[derive(Debug, Clone)]
 pub(super) struct Share {
@@ -284,22 +273,5 @@ impl Sorting {
             found = true;
         }
         Ok(found)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fields_are_what_stands_under_the_events_name() {
-        for (payload, expected) in [
-            (r#"{"Created":{"a":1}}"#, r#"{"a":1}"#),
-            (r#"{ "Created" : {"a": [1, 2]} }"#, r#"{"a": [1, 2]}"#),
-            (r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2}"#),
-            ("{}", "{}"),
-        ] {
-            assert_eq!(fields(payload).expect("JSON"), expected);
-        }
     }
 }

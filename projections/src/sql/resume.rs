@@ -41,10 +41,10 @@ pub(super) async fn find(
     log: &LogReader,
     projection: &Projection,
     request: &Request,
-    asked: &Asked,
+    (asked, found): (&Asked, Place),
 ) -> Result<Option<(String, Checkpoint)>, SqlError> {
     if let Some(place) = &request.schema {
-        match account.place(place).await? {
+        match found {
             Place::Free => {}
             Place::OtherVersion if request.replace => {}
             Place::OtherVersion => return Err(otherwise(place, "by another version")),

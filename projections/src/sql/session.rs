@@ -82,7 +82,7 @@ impl Session {
         let mut account = Account::take(read, &projection, &request.limits).await?;
         let asked = Asked::of(&projection, request.after, request.as_of);
         let found = resume::reserve(&mut account, &request).await?;
-        let going_on = resume::find(&mut account, &log, &projection, &request, &asked).await?;
+        let going_on = resume::find(&mut account, &log, &projection, &request, (&asked, found)).await?;
         let resumed = going_on.is_some();
         let (schema, at) = match going_on {
             Some(going_on) => going_on,

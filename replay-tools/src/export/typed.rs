@@ -1,6 +1,5 @@
 //! The events of each type with their fields as columns, in today's shape.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -11,7 +10,6 @@ use arrow_schema::{ArrowError, SchemaRef};
 use daybook_domain::catalogue;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::{EventView, Position, Upcasters};
-use serde_json::value::RawValue;
 use tokio::sync::mpsc::Receiver;
 use uuid::Uuid;
 
@@ -202,9 +200,7 @@ fn fields(payload: &str) -> Option<&str> {
     {
         return Some(fields);
     }
-    let tagged: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(payload).ok()?;
-    let fields = tagged.into_values().next()?.get();
-    fields.starts_with('{').then_some(fields)
+    catalogue::fields(payload).ok().filter(|fields| fields.starts_with('{'))
 }
 
 /// What is between the braces of an object.

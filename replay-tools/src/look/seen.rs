@@ -1,6 +1,6 @@
 //! An event as it is shown: a line for people, an object for programs. What happened is in today's shape.
 
-use daybook_domain::Timestamp;
+use daybook_domain::{Timestamp, catalogue};
 use daybook_eventstore::{EventView, Metadata, Position, RecordedEvent, StoreError, Upcasters};
 use serde::Serialize;
 use serde_json::Value;
@@ -88,18 +88,8 @@ impl Seen {
     }
 }
 
-/// What stands in a payload under the event's own name.
+/// The fields, or the text of what has none.
 fn fields(payload: &str) -> Value {
-    let whole: Value = serde_json::from_str(payload).unwrap_or_else(|_| Value::String(payload.to_owned()));
-    match whole {
-        Value::Object(tagged) if tagged.len() == 1 => {
-            tagged.into_iter().next().map_or(Value::Null, |(_name, fields)| fields)
-        }
-        other @ (Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_)) => other,
-    }
+    let fields = catalogue::fields(payload).unwrap_or(payload);
+    serde_json::from_str(fields).unwrap_or_else(|_| Value::String(payload.to_owned()))
 }
