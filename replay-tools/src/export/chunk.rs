@@ -56,9 +56,10 @@ impl Chunk<'_> {
             written
         });
         let read = self.read(log, [to_raw, to_typed], tell).await;
-        // What was wrong with writing is why reading could not go on.
-        let (raw, typed) = (raw.await??, typed.await??);
+        let (raw, typed) = (raw.await?, typed.await?);
+        // What was wrong is told by whoever it was; the others were given up for it.
         read?;
+        let (Some(raw), Some(typed)) = (raw?, typed?) else { return Err("the export was given up".into()) };
         let last = raw.last.filter(|(position, _)| *position == self.end);
         let (last, hash) = last.ok_or("the log is shorter than it was")?;
         let files: Vec<Written> = raw.files.into_iter().chain(typed.files).collect();
@@ -87,10 +88,13 @@ impl Chunk<'_> {
         let mut read = self.after;
         while let Some(batch) = scan.next().await? {
             read += Position::try_from(batch.len())?;
-            send(&writers, &Some(Arc::new(batch))).await?;
+            if !send(&writers, &Some(Arc::new(batch))).await {
+                return Ok(());
+            }
             tell(read);
         }
-        send(&writers, &None).await
+        send(&writers, &None).await;
+        Ok(())
     }
 
     fn put_in_place(&self, files: &[Written]) -> Result<(), Failure> {
@@ -113,11 +117,14 @@ impl Chunk<'_> {
     }
 }
 
-async fn send(writers: &[mpsc::Sender<Sent>], sent: &Sent) -> Result<(), Failure> {
+/// Whether all took it; one that did not has something to tell.
+async fn send(writers: &[mpsc::Sender<Sent>], sent: &Sent) -> bool {
     for writer in writers {
-        writer.send(sent.clone()).await.map_err(|_gone| "the files cannot be written")?;
+        if writer.send(sent.clone()).await.is_err() {
+            return false;
+        }
     }
-    Ok(())
+    true
 }
 
 /// Takes away what an export that was given up left.

@@ -107,16 +107,21 @@ impl Rows {
     }
 }
 
-/// Writes what comes, and takes the log's tree further by it.
+/// Writes what comes, and takes the log's tree further by it; nothing when the export was given up.
 pub(super) fn write(
     folder: &Path,
     first: Position,
     mut frontier: Frontier,
     mut batches: Receiver<Sent>,
-) -> Result<Raw, Failure> {
+) -> Result<Option<Raw>, Failure> {
     let mut dataset = Dataset::new(folder, NAME, first, schema::raw());
     let (mut months, mut last): (BTreeMap<Month, Rows>, _) = (BTreeMap::new(), None);
-    while let Some(batch) = batches.blocking_recv().ok_or("the export was given up")? {
+    loop {
+        let batch = match batches.blocking_recv() {
+            Some(Some(batch)) => batch,
+            Some(None) => break,
+            None => return Ok(None),
+        };
         let mut newest = None;
         for event in batch.events() {
             frontier.push(Facts::of(event)?.hash(), |_, _| {});
@@ -142,5 +147,5 @@ pub(super) fn write(
             dataset.write(month, &rows.take()?)?;
         }
     }
-    Ok(Raw { files: dataset.close()?, frontier, last })
+    Ok(Some(Raw { files: dataset.close()?, frontier, last }))
 }

@@ -47,11 +47,20 @@ struct Lines {
     ends: Vec<(usize, Position)>,
 }
 
-/// Writes what comes.
-pub(super) fn write(folder: &Path, first: Position, mut batches: Receiver<Sent>) -> Result<Typed, Failure> {
+/// Writes what comes; nothing when the export was given up.
+pub(super) fn write(
+    folder: &Path,
+    first: Position,
+    mut batches: Receiver<Sent>,
+) -> Result<Option<Typed>, Failure> {
     let upcasters = Upcasters::of_the_shop();
     let (mut types, mut unreadable): (HashMap<String, Option<Type>>, _) = (HashMap::new(), Vec::new());
-    while let Some(batch) = batches.blocking_recv().ok_or("the export was given up")? {
+    loop {
+        let batch = match batches.blocking_recv() {
+            Some(Some(batch)) => batch,
+            Some(None) => break,
+            None => return Ok(None),
+        };
         for event in batch.events() {
             let position = event.position()?;
             let put = if upcasters.is_todays(event.event_type()?, event.event_version()?) {
@@ -85,7 +94,7 @@ pub(super) fn write(folder: &Path, first: Position, mut batches: Receiver<Sent>)
         files.extend(one.dataset.close()?);
     }
     unreadable.sort_unstable();
-    Ok(Typed { files, unreadable })
+    Ok(Some(Typed { files, unreadable }))
 }
 
 /// Writes what waits in memory for the type that has most of it, when it is too much in all.

@@ -238,3 +238,18 @@ async fn a_range_that_wanders_between_many_months_is_whole_and_has_few_files_ope
     let counted = "SELECT count(*), count(DISTINCT position), max(position) FROM {events}";
     assert_eq!(exported.query(TEST, counted).await.expect("it is there"), [json!([head, head, head])]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_the_log_from_being_read_is_told() {
+    let importing = Importing::new().await;
+    importing.run(&importing.file(&dirty().0), &[]).await;
+    let gone = "ALTER TABLE events DISABLE TRIGGER USER; DELETE FROM events WHERE position = 50;
+                ALTER TABLE events ENABLE TRIGGER USER";
+    sqlx::raw_sql(gone).execute(&importing.events.pool).await.expect("a superuser may");
+    let exported = Exported::of(&importing);
+    let mut export = exported.start(&[]);
+    assert_eq!(export.ended(SOON).await.code(), Some(1));
+    let said = export.output();
+    assert!(said.contains("the log is not the one that a scan stood on"), "{said}");
+    assert_eq!(exported.manifest(), None);
+}
