@@ -219,8 +219,10 @@ async fn what_leaves_the_database_while_it_is_read_is_not_passed_over() {
     let mut leaving = Some(leaving);
     let mut left = None;
     let waits = async || {
-        let waiting = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-                       WHERE NOT granted AND datname = current_database()";
+        // Or have left: it need not wait when nothing is reading at this moment.
+        let waiting = "SELECT (SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                               WHERE NOT granted AND datname = current_database())
+                            + (SELECT count(*) FROM log_partitions WHERE NOT attached)";
         eventually(Duration::from_secs(30), "they are about to leave", || async {
             let waiting: i64 =
                 sqlx::query_scalar(waiting).fetch_one(&setting.events.pool).await.expect("a count");
