@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use daybook_domain::cart::Cart;
+use daybook_domain::inspection::Inspection;
 use daybook_domain::inventory::Inventory;
 use daybook_domain::order::Order;
 use daybook_domain::payment::Payment;
@@ -35,6 +36,8 @@ pub struct Shop {
     pub products: Repository<Product>,
     /// The people whose data is sealed.
     pub people: Repository<Person>,
+    /// What auditors read.
+    pub inspections: Repository<Inspection>,
     /// Where personal data is sealed and opened.
     pub vault: Vault,
     /// The time.
@@ -69,6 +72,7 @@ impl Shop {
             shipments: Repository::new(store.clone(), snapshots::SHIPMENTS),
             products: Repository::new(store.clone(), snapshots::PRODUCTS),
             people: Repository::new(store.clone(), snapshots::PEOPLE),
+            inspections: Repository::new(store.clone(), snapshots::INSPECTIONS),
             vault,
             clock,
             ids,
@@ -88,6 +92,7 @@ impl Shop {
             shipments: self.shipments.hearing(),
             products: self.products.hearing(),
             people: self.people.hearing(),
+            inspections: self.inspections.hearing(),
             ..self.clone()
         }
     }
@@ -102,6 +107,7 @@ impl Shop {
             Shipment::TYPE => self.shipments.hear(event),
             Product::TYPE => self.products.hear(event),
             Person::TYPE => self.people.hear(event),
+            Inspection::TYPE => self.inspections.hear(event),
             _ => {}
         }
     }

@@ -20,6 +20,8 @@ pub const SHIPMENTS: SnapshotPolicy = each(3, 100);
 pub const PRODUCTS: SnapshotPolicy = each(3, 100);
 /// Of people.
 pub const PEOPLE: SnapshotPolicy = each(3, 100);
+/// Of inspections.
+pub const INSPECTIONS: SnapshotPolicy = each(1, 100);
 
 const fn each(state_version: i32, every: i64) -> SnapshotPolicy {
     SnapshotPolicy { state_version, every, older_than: Duration::from_hours(24) }

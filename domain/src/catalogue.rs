@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::cart::CartEvent;
+use crate::inspection::InspectionEvent;
 use crate::inventory::InventoryEvent;
 use crate::kernel::EventType;
 use crate::order::OrderEvent;
@@ -35,6 +36,8 @@ pub enum DomainEvent {
     Product(ProductEvent),
     /// A fact about a person's data.
     Person(PersonEvent),
+    /// A fact about an inspection.
+    Inspection(InspectionEvent),
 }
 
 /// A stored event cannot be read.
@@ -64,6 +67,7 @@ pub fn event_types() -> Vec<EventType> {
         PaymentEvent::TYPES,
         ShipmentEvent::TYPES,
         PersonEvent::TYPES,
+        InspectionEvent::TYPES,
     ]
     .concat()
 }
@@ -79,7 +83,8 @@ pub fn schema(event_type: &str) -> Option<Value> {
         "Inventory" => schema_of::<InventoryEvent>(),
         "Payment" => schema_of::<PaymentEvent>(),
         "Shipment" => schema_of::<ShipmentEvent>(),
-        _ => schema_of::<PersonEvent>(),
+        "Person" => schema_of::<PersonEvent>(),
+        _ => schema_of::<InspectionEvent>(),
     };
     let variant = event_type.strip_prefix(known.aggregate)?;
     let variants = all.get("oneOf")?.as_array()?;
@@ -122,6 +127,7 @@ impl DomainEvent {
             "Shipment" => read("Shipment", payload).map(Self::Shipment),
             "Product" => read("Product", payload).map(Self::Product),
             "Person" => read("Person", payload).map(Self::Person),
+            "Inspection" => read("Inspection", payload).map(Self::Inspection),
             other => Err(DecodeError::UnknownAggregate(other.to_owned())),
         }
     }
@@ -148,7 +154,7 @@ mod tests {
     use cqrs_es::Aggregate;
 
     use super::{DecodeError, DomainEvent, event_types};
-    use crate::{cart, inventory, order, payment, person, product, shipment};
+    use crate::{cart, inspection, inventory, order, payment, person, product, shipment};
 
     /// Decodes the stored form of each sample of `A` and hands back what it became.
     fn decoded<A: Aggregate>(samples: Vec<A::Event>) -> Vec<(A::Event, DomainEvent)> {
@@ -181,6 +187,9 @@ mod tests {
         }
         for (event, read) in decoded::<person::Person>(person::samples()) {
             assert_eq!(read, DomainEvent::Person(event));
+        }
+        for (event, read) in decoded::<inspection::Inspection>(inspection::samples()) {
+            assert_eq!(read, DomainEvent::Inspection(event));
         }
     }
 

@@ -3,8 +3,10 @@
 
 pub mod cart;
 pub mod catalogue;
+pub mod inspection;
 pub mod inventory;
 mod kernel;
+pub mod ledger;
 pub mod order;
 pub mod payment;
 pub mod person;
@@ -15,7 +17,7 @@ pub mod sourcing;
 
 pub use kernel::{
     CartId, Clock, CodeError, CommandId, CountryCode, Currency, CustomerId, Decision, EventType, IdError,
-    IdSource, LineId, LocationCode, Money, MoneyError, OrderId, PaymentId, ProductId, Quantity,
+    IdSource, InspectionId, LineId, LocationCode, Money, MoneyError, OrderId, PaymentId, ProductId, Quantity,
     QuantityError, RefundId, Refusal, ReturnId, Sealed, ShipmentId, ShippingMethod, Sku, SubjectId,
     TextError, Timestamp, VariantId,
 };

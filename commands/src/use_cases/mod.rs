@@ -5,6 +5,7 @@ mod cart;
 mod checkout;
 mod delivery;
 mod error;
+mod inspection;
 mod merge;
 mod notice;
 mod order;
@@ -20,6 +21,7 @@ pub use cart::{NewCart, NewLine, add_lines, change_lines, create_cart, remove_li
 pub use checkout::{Submission, choose_shipping, reprice_cart, shipping_offers, submit_cart};
 pub use delivery::{Address, Contact, set_delivery};
 pub use error::{Refused, UseCaseError};
+pub use inspection::record_inspection;
 pub use merge::merge_carts;
 pub use notice::take_notice;
 pub use order::{Cancelling, Dispatching, cancel_order, dispatch_shipment};

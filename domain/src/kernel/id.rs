@@ -94,6 +94,8 @@ ids! {
     ProductId,
     /// A variant of a product: what is stocked, priced and sold.
     VariantId,
+    /// An inspection: an auditor read something of the log.
+    InspectionId,
     /// A command: the same id takes effect once, for ever.
     CommandId,
 }

@@ -14,8 +14,8 @@ mod time;
 pub use aggregate::{Decision, EventType, Refusal};
 pub use codes::{CodeError, CountryCode, LocationCode, ShippingMethod, Sku};
 pub use id::{
-    CartId, CommandId, CustomerId, IdError, IdSource, LineId, OrderId, PaymentId, ProductId, RefundId,
-    ReturnId, ShipmentId, SubjectId, VariantId,
+    CartId, CommandId, CustomerId, IdError, IdSource, InspectionId, LineId, OrderId, PaymentId, ProductId,
+    RefundId, ReturnId, ShipmentId, SubjectId, VariantId,
 };
 pub use money::{Currency, Money, MoneyError};
 pub use quantity::{Quantity, QuantityError};

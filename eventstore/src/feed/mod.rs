@@ -54,8 +54,9 @@ pub struct Feed {
     wake: Wake,
     stream: Option<EventStream>,
     at: Checkpoint,
-    /// Which events are given.
+    /// Which events are given, and whether near the head all are.
     filter: Filter,
+    all_when_near: bool,
     /// The stream's end, while the feed is near the head.
     tail: Option<Tail>,
     /// Wants to be woken by the log; nothing while the stream delivers what is new.
@@ -84,6 +85,7 @@ impl Feed {
             stream: source.stream,
             at: *after,
             filter: Filter::default(),
+            all_when_near: false,
             tail: None,
             overdue: None,
             seen: 0,
@@ -96,13 +98,20 @@ impl Feed {
     #[must_use]
     pub fn only(mut self, filter: Filter) -> Self {
         self.log.forget_search();
-        Self { filter, ..self }
+        Self { filter, all_when_near: false, ..self }
+    }
+
+    /// The same feed, which gives only the events that meet this while it is [far](Self::is_far) behind the head, and all
+    /// of them near it: for who wants to know where the head is all the same, and to catch up soon.
+    #[must_use]
+    pub fn only_when_far(self, filter: Filter) -> Self {
+        Self { all_when_near: true, ..self.only(filter) }
     }
 
     /// Waits until there is something new, and gives at most `max` events of it. They follow the last ones given
     /// without a hole. After an error the same call may be made again; dropping the future loses nothing.
     ///
-    /// A feed of [only](Self::only) some events gives nothing when its checkpoint has passed others and none of them.
+    /// A feed of [only](Self::only) some events, for as long, gives nothing when its checkpoint has passed others and none of them.
     ///
     /// # Errors
     /// When the database does not answer, or is not the same log any more.
@@ -149,8 +158,7 @@ impl Feed {
         if self.log.is_searched() {
             return true;
         }
-        let far = self.told().max(self.log.head()) - self.at.position > REACH;
-        let searched = far && !self.filter.is_everything();
+        let searched = !self.is_near() && !self.filter.is_everything();
         if searched {
             // It would fill up meanwhile.
             self.tail = None;
@@ -176,6 +184,15 @@ impl Feed {
     /// How many events the log is known to have after the last one that was given.
     pub fn behind(&self) -> Position {
         (self.wake.position().max(self.log.head()) - self.at.position).max(0)
+    }
+
+    /// Whether it is so far behind the head that the stream is of no use, and the log is read in large batches.
+    pub fn is_far(&self) -> bool {
+        self.log.is_searched() || !self.is_near()
+    }
+
+    fn is_near(&self) -> bool {
+        self.told().max(self.log.head()) - self.at.position <= REACH
     }
 
     /// At most `max` events that the stream has delivered, and the position after a hole that stops it.
@@ -242,7 +259,7 @@ impl Feed {
 
     /// Opens the stream when the head is within reach, and leaves it while the head is not.
     fn approach(&mut self) {
-        let within_reach = self.told().max(self.log.head()) - self.at.position <= REACH;
+        let within_reach = self.is_near();
         match (&self.tail, &self.stream) {
             (None, Some(stream)) if within_reach => {
                 self.tail = Some(Tail::start(stream.clone(), self.at.epoch, self.at.position));
@@ -277,7 +294,7 @@ impl Feed {
         if let Some(last) = events.last() {
             self.at = Checkpoint::on(self.at.epoch, last);
         }
-        if !self.filter.is_everything() {
+        if !self.all_when_near && !self.filter.is_everything() {
             events.retain(|event| self.filter.includes(event));
         }
         events

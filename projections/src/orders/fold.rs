@@ -39,7 +39,8 @@ impl ReadModel for Orders {
             DomainEvent::Cart(_)
             | DomainEvent::Inventory(_)
             | DomainEvent::Product(_)
-            | DomainEvent::Person(_) => {}
+            | DomainEvent::Person(_)
+            | DomainEvent::Inspection(_) => {}
         }
         row.updated_at = event.occurred_at();
         Ok(Some(row))
@@ -55,7 +56,8 @@ pub(super) fn order_of(event: &DomainEvent, aggregate_id: &str) -> Option<String
         DomainEvent::Cart(_)
         | DomainEvent::Inventory(_)
         | DomainEvent::Product(_)
-        | DomainEvent::Person(_) => None,
+        | DomainEvent::Person(_)
+        | DomainEvent::Inspection(_) => None,
     }
 }
 

@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use daybook_domain::Clock;
-use daybook_eventstore::{Checkpoint, Feed, FeedSource, Position, RecordedEvent, StoreError, Trace};
+use daybook_domain::{Clock, Timestamp};
+use daybook_eventstore::{Checkpoint, Feed, FeedSource, Filter, Position, RecordedEvent, StoreError, Trace};
 use sqlx::PgPool;
 use tokio::task::JoinHandle;
 
@@ -77,8 +77,16 @@ impl Drop for Memory<'_> {
     }
 }
 
+/// What the log has for the read model up to a checkpoint.
+struct Fetched {
+    events: Vec<RecordedEvent>,
+    to: Checkpoint,
+}
+
 struct Progress {
     at: Checkpoint,
+    /// When the last event that was seen was recorded.
+    recorded: Timestamp,
     size: usize,
     /// How long the last batch took.
     took: Duration,
@@ -128,12 +136,15 @@ impl Follower {
         let head = self.context.log.reader.head().await?;
         let start = Checkpoint::start(head.epoch);
         let at = self.target.checkpoint(self.version).await?.unwrap_or(start);
-        let mut feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
-        let stand = (at.position, head.position);
-        self.lags.resumed((self.name, self.version), stand, self.context.clock.now());
+        let sources = Filter::default().of_aggregates(self.target.sources().iter().copied());
+        let feed = Feed::open(self.context.log.clone(), self.name, &at).await?;
+        let mut feed = feed.only_when_far(sources);
+        let (stand, now) = ((at.position, head.position), self.context.clock.now());
+        self.lags.resumed((self.name, self.version), stand, now);
         let head = (head.position, Instant::now());
         let mut progress = Progress {
             at,
+            recorded: now,
             size: FIRST.max(self.target.least()),
             took: Duration::ZERO,
             head,
@@ -144,15 +155,15 @@ impl Follower {
         self.settle(&mut progress, head.0).await?;
         let mut batch = self.next(&mut feed, &mut progress).await?;
         loop {
-            let (full, size) = (batch.len() >= progress.size, progress.size);
-            batch = if full {
+            let size = progress.size;
+            batch = if batch.events.len() >= size || feed.is_far() {
                 // Far behind: the next batch is read while this one is written.
                 let applying = self.apply(batch, &mut progress, Purpose::CatchUp);
                 match with_the_next(applying, feed.next(size)).await? {
-                    Some(mut next) => {
+                    Some(mut events) => {
                         // With what came while the other one was written.
-                        next.extend(feed.at_hand(size.saturating_sub(next.len())));
-                        next
+                        events.extend(feed.at_hand(size.saturating_sub(events.len())));
+                        Fetched { events, to: feed.checkpoint() }
                     }
                     None => self.next(&mut feed, &mut progress).await?,
                 }
@@ -166,13 +177,14 @@ impl Follower {
     }
 
     /// The next events; while there are none, makes sure that what was built is still there.
-    async fn next(
-        &self,
-        feed: &mut Feed,
-        progress: &mut Progress,
-    ) -> Result<Vec<RecordedEvent>, RuntimeError> {
+    async fn next(&self, feed: &mut Feed, progress: &mut Progress) -> Result<Fetched, RuntimeError> {
         loop {
-            let patience = if progress.is_noted() { IDLE_INTERVAL } else { NOTE_INTERVAL };
+            let patience = match progress.is_noted() {
+                // There is something, whether it is anything to the read model or not.
+                _ if feed.is_far() => LONGEST,
+                true => IDLE_INTERVAL,
+                false => NOTE_INTERVAL,
+            };
             if let Ok(events) = tokio::time::timeout(patience, feed.next(progress.size)).await {
                 return self.gather(events?, feed, progress).await;
             }
@@ -195,12 +207,12 @@ impl Follower {
         mut events: Vec<RecordedEvent>,
         feed: &mut Feed,
         progress: &Progress,
-    ) -> Result<Vec<RecordedEvent>, RuntimeError> {
+    ) -> Result<Fetched, RuntimeError> {
         let until = tokio::time::Instant::now() + UNREAD;
         let mut looked_at = 0;
         while progress.caught_up
             && events.len() < progress.size
-            && !events[looked_at..].iter().any(|event| self.target.reads(&event.aggregate_type))
+            && !events[looked_at..].iter().any(|event| self.reads(event))
         {
             looked_at = events.len();
             match tokio::time::timeout_at(until, feed.next(progress.size - looked_at)).await {
@@ -208,18 +220,26 @@ impl Follower {
                 Err(_elapsed) => break,
             }
         }
-        Ok(events)
+        Ok(Fetched { events, to: feed.checkpoint() })
+    }
+
+    fn reads(&self, event: &RecordedEvent) -> bool {
+        self.target.sources().contains(&event.aggregate_type.as_str())
     }
 
     async fn apply(
         &self,
-        events: Vec<RecordedEvent>,
+        Fetched { events, to }: Fetched,
         progress: &mut Progress,
         purpose: Purpose,
     ) -> Result<(), RuntimeError> {
-        let Some(last) = events.last() else { return Ok(()) };
-        let to = Checkpoint::on(progress.at.epoch, last);
-        let (count, recorded, started) = (events.len(), last.recorded_at, Instant::now());
+        if to == progress.at {
+            return Ok(());
+        }
+        if let Some(last) = events.last() {
+            progress.recorded = last.recorded_at;
+        }
+        let (count, started) = (events.len(), Instant::now());
         let upcasters = self.context.log.upcasters.clone();
         let batch = Batch { events, upcasters, from: progress.at, to, purpose };
         let traces = self.traces(&batch.events);
@@ -235,7 +255,7 @@ impl Follower {
         let known = progress.head.0;
         self.look_ahead(progress, purpose).await?;
         let stand = (progress.at.position, progress.head.0);
-        self.lags.moved(self.version, stand, recorded, self.context.clock.now());
+        self.lags.moved(self.version, stand, progress.recorded, self.context.clock.now());
         if progress.noted.is_none_or(|(_, when)| when.elapsed() >= NOTE_INTERVAL) {
             self.note(progress).await?;
         }
@@ -245,11 +265,7 @@ impl Follower {
     /// What the log lines of these events are to say, as far as anybody wants them and they are the read model's.
     fn traces(&self, events: &[RecordedEvent]) -> Vec<Trace> {
         let wanted = if tracing::enabled!(tracing::Level::DEBUG) { events } else { &[] };
-        wanted
-            .iter()
-            .filter(|event| self.target.reads(&event.aggregate_type))
-            .map(RecordedEvent::trace)
-            .collect()
+        wanted.iter().filter(|event| self.reads(event)).map(RecordedEvent::trace).collect()
     }
 
     /// Leaves a line for each, for who follows one request through the processes.

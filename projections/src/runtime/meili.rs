@@ -302,8 +302,8 @@ impl<M: Indexed> Target for MeiliTarget<M> {
         M::REVISION
     }
 
-    fn reads(&self, aggregate_type: &str) -> bool {
-        M::SOURCES.contains(&aggregate_type)
+    fn sources(&self) -> &'static [&'static str] {
+        M::SOURCES
     }
 
     fn slow(&self) -> Duration {

@@ -160,8 +160,8 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         M::REVISION
     }
 
-    fn reads(&self, aggregate_type: &str) -> bool {
-        M::SOURCES.contains(&aggregate_type)
+    fn sources(&self) -> &'static [&'static str] {
+        M::SOURCES
     }
 
     async fn create(&self, tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {

@@ -176,8 +176,8 @@ impl<M: ReadModel> Target for RedisTarget<M> {
         M::REVISION
     }
 
-    fn reads(&self, aggregate_type: &str) -> bool {
-        M::SOURCES.contains(&aggregate_type)
+    fn sources(&self) -> &'static [&'static str] {
+        M::SOURCES
     }
 
     async fn create(&self, _tx: &mut PgConnection, version: i32) -> Result<(), TargetError> {

@@ -28,10 +28,10 @@ pub(crate) enum Purpose {
     Retry,
 }
 
-/// Contiguous events, and the checkpoints before and after them.
+/// What the read model reads of a part of the log, and the checkpoints before and after that part.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// The events as they are stored, in order.
+    /// The events as they are stored, in order; there may be others among them.
     pub(crate) events: Vec<RecordedEvent>,
     /// What brings them to today's shape.
     pub(crate) upcasters: Upcasters,
@@ -60,8 +60,8 @@ pub(crate) trait Target: Send + Sync {
     /// The revision of the code that folds it.
     fn revision(&self) -> i32;
 
-    /// Whether it reads the events of such aggregates at all.
-    fn reads(&self, aggregate_type: &str) -> bool;
+    /// The aggregates whose events it reads.
+    fn sources(&self) -> &'static [&'static str];
 
     /// How long a batch may take until it counts as too large for this machine.
     fn slow(&self) -> Duration {

@@ -33,6 +33,7 @@ pub(crate) fn envelope(position: Position, aggregate_id: &str, event: DomainEven
         DomainEvent::Shipment(fact) => ("Shipment", fact.event_type(), json(fact)),
         DomainEvent::Product(fact) => ("Product", fact.event_type(), json(fact)),
         DomainEvent::Person(fact) => ("Person", fact.event_type(), json(fact)),
+        DomainEvent::Inspection(fact) => ("Inspection", fact.event_type(), json(fact)),
     };
     let recorded = RecordedEvent {
         position,

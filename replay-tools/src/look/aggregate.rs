@@ -2,6 +2,7 @@
 
 use cqrs_es::Aggregate;
 use daybook_domain::cart::Cart;
+use daybook_domain::inspection::Inspection;
 use daybook_domain::inventory::Inventory;
 use daybook_domain::order::Order;
 use daybook_domain::payment::Payment;
@@ -28,6 +29,7 @@ const KNOWN: &[(&str, Fold)] = &[
     (Inventory::TYPE, fold::<Inventory>),
     (Product::TYPE, fold::<Product>),
     (Person::TYPE, fold::<Person>),
+    (Inspection::TYPE, fold::<Inspection>),
 ];
 
 /// The names of all types of aggregate.

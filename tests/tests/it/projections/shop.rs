@@ -241,5 +241,6 @@ fn encode(fact: &DomainEvent) -> (String, String) {
         DomainEvent::Shipment(fact) => (fact.event_type(), json(fact)),
         DomainEvent::Product(fact) => (fact.event_type(), json(fact)),
         DomainEvent::Person(fact) => (fact.event_type(), json(fact)),
+        DomainEvent::Inspection(fact) => (fact.event_type(), json(fact)),
     }
 }

@@ -11,7 +11,7 @@ use cqrs_es::{Aggregate, DomainEvent as _};
 use daybook_commands::snapshots;
 use daybook_domain::catalogue::{DomainEvent, event_types};
 use daybook_domain::{EventType, Timestamp};
-use daybook_domain::{cart, inventory, order, payment, person, product, shipment};
+use daybook_domain::{cart, inspection, inventory, order, payment, person, product, shipment};
 use daybook_eventstore::{RecordedEvent, SnapshotPolicy, Upcasters};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -78,6 +78,7 @@ fn rewritten(event: &DomainEvent) -> Written {
         DomainEvent::Shipment(event) => Written::of(event),
         DomainEvent::Product(event) => Written::of(event),
         DomainEvent::Person(event) => Written::of(event),
+        DomainEvent::Inspection(event) => Written::of(event),
     }
 }
 
@@ -94,6 +95,7 @@ fn samples() -> Vec<Written> {
         of(&payment::samples()),
         of(&shipment::samples()),
         of(&person::samples()),
+        of(&inspection::samples()),
     ]
     .concat()
 }
@@ -223,7 +225,7 @@ fn states<A: Aggregate>(samples: Vec<A::Event>) -> String {
 #[test]
 fn a_state_has_the_form_that_its_version_stands_for() {
     let folder = Workspace::find().workspace_root.join(STATES);
-    let forms: [(&str, SnapshotPolicy, String); 7] = [
+    let forms: [(&str, SnapshotPolicy, String); 8] = [
         ("Cart", snapshots::CARTS, states::<cart::Cart>(cart::samples())),
         ("Order", snapshots::ORDERS, states::<order::Order>(order::samples())),
         ("Payment", snapshots::PAYMENTS, states::<payment::Payment>(payment::samples())),
@@ -231,6 +233,7 @@ fn a_state_has_the_form_that_its_version_stands_for() {
         ("Shipment", snapshots::SHIPMENTS, states::<shipment::Shipment>(shipment::samples())),
         ("Product", snapshots::PRODUCTS, states::<product::Product>(product::samples())),
         ("Person", snapshots::PEOPLE, states::<person::Person>(person::samples())),
+        ("Inspection", snapshots::INSPECTIONS, states::<inspection::Inspection>(inspection::samples())),
     ];
     for (aggregate, SnapshotPolicy { state_version, .. }, form) in forms {
         let path = folder.join(format!("{aggregate}_v{state_version}.txt"));

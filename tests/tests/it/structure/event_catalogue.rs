@@ -6,7 +6,7 @@ use std::fs;
 use cqrs_es::{Aggregate, DomainEvent};
 use daybook_domain::EventType;
 use daybook_domain::catalogue::event_types;
-use daybook_domain::{cart, inventory, order, payment, person, product, shipment};
+use daybook_domain::{cart, inspection, inventory, order, payment, person, product, shipment};
 
 use super::workspace::Workspace;
 
@@ -47,6 +47,7 @@ fn all_examples() -> Vec<Example> {
         examples::<payment::Payment>(payment::samples()),
         examples::<shipment::Shipment>(shipment::samples()),
         examples::<person::Person>(person::samples()),
+        examples::<inspection::Inspection>(inspection::samples()),
     ]
     .into_iter()
     .flatten()
