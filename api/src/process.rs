@@ -95,12 +95,13 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
     let copies = hot_copies(&config, &context)?;
     let open = config.shop.open(&context);
     let live = Arc::new(live(&open, stream, &context));
-    let tree = LogTree::new(pool, open.store.reader(), config.tokens.clone());
+    let log = open.store.reader();
+    let tree = LogTree::new(pool.clone(), log.clone(), config.tokens.clone());
     let extent = Extent::new(open.store.reader(), Arc::clone(&live));
     let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);
     let second_steps = SecondSteps::new(SimulatedBooks::new(open.pool.clone(), context.clock.clone()));
-    let services = Services { shop: open.shop, reads, search, live };
+    let services = Services { shop: open.shop, reads, search, log, tree: pool, live };
     let limits = Limits::default();
     let api = Api::new(schema(services), config.tokens, context.ids.clone(), limits);
     let mut routes = router(api, webhooks, second_steps, tree);

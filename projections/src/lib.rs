@@ -1,6 +1,7 @@
 //! The read models: each with its writes and its reads side by side, and the runtime that keeps them. Nothing here
 //! decides anything, and nothing outside this crate knows its tables.
 
+pub mod audit;
 pub mod carts;
 mod migrate;
 pub mod notary;

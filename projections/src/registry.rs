@@ -6,6 +6,7 @@ use fred::clients::Client;
 use meilisearch_sdk::client::Client as MeiliClient;
 use sqlx::PgPool;
 
+use crate::audit::Audit;
 use crate::carts::Carts;
 use crate::orders::Orders;
 use crate::products::Products;
@@ -28,6 +29,7 @@ type Open = fn(&'static str, &Targets) -> Result<Arc<dyn Target>, RuntimeError>;
 
 const REGISTRY: &[(&str, Open)] = &[
     ("orders", postgres::<Orders>),
+    ("audit", postgres::<Audit>),
     ("carts", postgres::<Carts>),
     ("products", postgres::<Products>),
     ("stock", postgres::<Stock>),

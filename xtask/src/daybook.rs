@@ -30,7 +30,7 @@ pub struct Process {
 }
 
 /// Every process of Daybook, in the order they are shown.
-pub const PROCESSES: [Process; 11] = [
+pub const PROCESSES: [Process; 12] = [
     Process { name: "daybook-api", program: "daybook-api", projection: None },
     Process { name: "daybook-relay", program: "daybook-relay", projection: None },
     Process { name: "daybook-worker", program: "daybook-worker", projection: None },
@@ -41,6 +41,7 @@ pub const PROCESSES: [Process; 11] = [
     projector("daybook-projector-carts-hot", "carts-hot"),
     projector("daybook-projector-stock-hot", "stock-hot"),
     projector("daybook-projector-search", "search"),
+    projector("daybook-projector-audit", "audit"),
     projector("daybook-projector-notary", "notary"),
 ];
 

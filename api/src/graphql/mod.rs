@@ -1,6 +1,7 @@
 //! The GraphQL schema: one folder for each resource, merged at the root. It parses, asks once and maps; it decides
 //! nothing.
 
+mod audit;
 mod cart;
 mod context;
 mod customer;

@@ -2,6 +2,7 @@
 
 use async_graphql::{MergedObject, MergedSubscription, Object, SDLExportOptions, Schema, SchemaBuilder};
 
+use super::audit::{self, AuditQuery};
 use super::cart::{CartMutation, CartQuery};
 use super::customer::CustomerMutation;
 use super::idempotent::idempotent;
@@ -25,7 +26,7 @@ const MAX_DIRECTIVES: usize = 5;
 
 /// The query root.
 #[derive(MergedObject, Default)]
-pub struct Query(NodeQuery, ProductQuery, SearchQuery, CartQuery, OrderQuery, VersionQuery);
+pub struct Query(NodeQuery, ProductQuery, SearchQuery, CartQuery, OrderQuery, AuditQuery, VersionQuery);
 
 #[derive(Default)]
 struct VersionQuery;
@@ -69,7 +70,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 /// The schema with these services behind it.
 pub fn schema(services: Services) -> ShopSchema {
     let people = person::people(services.shop.vault.clone());
-    builder().data(services).data(people).finish()
+    let records = audit::records(services.shop.clone());
+    let evidence = audit::evidence(&services.log, services.tree.clone(), &services.reads.db);
+    builder().data(services).data(people).data(records).data(evidence).finish()
 }
 
 /// The schema in the schema definition language.

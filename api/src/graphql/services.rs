@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_graphql::Context;
 use daybook_commands::Shop;
-use daybook_eventstore::Live;
+use daybook_eventstore::{Live, LogReader};
 use daybook_projections::search::SearchEngine;
+use sqlx::PgPool;
 
 use super::reads::Reads;
 
@@ -18,6 +19,10 @@ pub struct Services {
     pub reads: Reads,
     /// What searches are put to.
     pub search: SearchEngine,
+    /// The log itself, for auditors.
+    pub log: LogReader,
+    /// The tree of it, on the replica.
+    pub tree: PgPool,
     /// What happens, as it happens.
     pub live: Arc<Live>,
 }

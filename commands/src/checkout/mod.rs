@@ -92,7 +92,8 @@ pub(crate) fn order_of(reaction: &Reaction) -> Option<OrderId> {
         DomainEvent::Cart(_)
         | DomainEvent::Inventory(_)
         | DomainEvent::Product(_)
-        | DomainEvent::Person(_) => None,
+        | DomainEvent::Person(_)
+        | DomainEvent::Inspection(_) => None,
     }
 }
 

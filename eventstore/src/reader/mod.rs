@@ -1,5 +1,6 @@
 //! Reading the log by position, from the primary or a replica.
 
+mod at;
 mod detached;
 mod directory;
 mod filter;

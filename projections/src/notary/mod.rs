@@ -6,6 +6,7 @@
 
 mod audit;
 mod error;
+mod prove;
 mod query;
 mod start;
 mod table;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::audit::{Audited, audit};
 pub use self::error::{AuditError, NotaryError};
+pub use self::prove::{ProveError, Proved, prove};
 pub use self::query::{checkpoint, checkpoint_after, consistency, inclusion, tile};
 use self::table::{Book, Grown};
 use crate::runtime::{Context, TargetError};

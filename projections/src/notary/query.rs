@@ -80,7 +80,16 @@ pub(super) async fn entry(pool: &PgPool, index: u64) -> Result<Option<TreeHash>,
 }
 
 async fn hashes(pool: &PgPool, path: &[Range<u64>]) -> Result<Option<Vec<TreeHash>>, TargetError> {
-    let (levels, numbers): (Vec<i16>, Vec<i64>) = tiles_of(path).into_iter().map(place).unzip();
+    Ok(paths(pool, &[path]).await?.pop().flatten())
+}
+
+/// The hashes of the subtrees of each of these paths, in one statement; nothing of those of which a tile is missing.
+pub(super) async fn paths<P: AsRef<[Range<u64>]>>(
+    pool: &PgPool,
+    paths: &[P],
+) -> Result<Vec<Option<Vec<TreeHash>>>, TargetError> {
+    let path: Vec<Range<u64>> = paths.iter().flat_map(|path| path.as_ref().iter().cloned()).collect();
+    let (levels, numbers): (Vec<i16>, Vec<i64>) = tiles_of(&path).into_iter().map(place).unzip();
     let query = "SELECT t.level, t.number, t.hashes FROM unnest($1::smallint[], $2::bigint[]) AS wanted (level, number) \
          JOIN notary_tiles t ON (t.level, t.number) = (wanted.level, wanted.number)";
     let mut tiles = Tiles::default();
@@ -92,7 +101,8 @@ async fn hashes(pool: &PgPool, path: &[Range<u64>]) -> Result<Option<Vec<TreeHas
         };
         tiles.add(tile, row.try_get(2)?);
     }
-    Ok(path.iter().map(|range| tiles.hash(range)).collect())
+    let of = |path: &P| path.as_ref().iter().map(|range| tiles.hash(range)).collect();
+    Ok(paths.iter().map(of).collect())
 }
 
 /// How many entries the tree has as it is kept.

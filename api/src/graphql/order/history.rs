@@ -40,7 +40,7 @@ impl OrderEvent {
 }
 
 /// A payload without what the gateway knows a means of payment by.
-fn redacted(payload: &str) -> String {
+pub(crate) fn redacted(payload: &str) -> String {
     fn walk(value: &mut Value) {
         match value {
             Value::Object(fields) => {

@@ -8,6 +8,7 @@ mod status;
 mod subscription;
 mod view;
 
+pub(crate) use history::redacted;
 pub(crate) use mutation::{OrderMutation, order_of};
 pub(crate) use query::OrderQuery;
 pub(crate) use settlement::Refund;

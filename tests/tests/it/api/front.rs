@@ -15,6 +15,9 @@ use crate::harness::{Database, Process, eventually};
 pub(super) const SOON: Duration = Duration::from_secs(30);
 /// The key that signs tokens.
 const TOKEN_KEY: &str = "0909090909090909090909090909090909090909090909090909090909090909";
+/// The settings of a notary that signs what is new every second.
+pub(super) const NOTARY: [(&str, &str); 3] =
+    [("NOTARY_KEY", TOKEN_KEY), ("NOTARY_ORIGIN", "shop.example/log"), ("NOTARY_SECONDS", "1")];
 /// What signs webhooks.
 pub(super) const WEBHOOK_SECRET: &str = "whsec_test";
 
@@ -107,6 +110,19 @@ impl Front {
             (usize::try_from(there) == Ok(models.len())).then_some(())
         })
         .await;
+    }
+
+    /// Waits until all that has happened is signed, and says up to where that is.
+    pub(super) async fn signed(&self) -> i64 {
+        let events = &self.shop.events.pool;
+        let head = sqlx::query_scalar("SELECT position FROM log_head").fetch_one(events);
+        let head: i64 = head.await.expect("the head");
+        eventually(SOON, "all of it is signed", || async {
+            let size = "SELECT max(size) FROM notary_checkpoints";
+            let size: Option<i64> = sqlx::query_scalar(size).fetch_one(&self.read.pool).await.expect("sizes");
+            size.filter(|size| *size >= head)
+        })
+        .await
     }
 
     /// The URL of a path.

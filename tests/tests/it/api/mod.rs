@@ -1,5 +1,6 @@
 //! The API as clients meet it, over real HTTP and real sockets.
 
+mod audit;
 mod conformance;
 mod ending;
 mod front;

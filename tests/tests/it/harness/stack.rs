@@ -29,7 +29,7 @@ const READY: Duration = Duration::from_mins(1);
 const REQUEST: Duration = Duration::from_secs(20);
 
 /// One process of the stack: its binary, its arguments and what it is called.
-pub(crate) const PROCESSES: [(&str, &str); 11] = [
+pub(crate) const PROCESSES: [(&str, &str); 12] = [
     ("daybook-relay", ""),
     ("daybook-projector", "orders"),
     ("daybook-projector", "carts"),
@@ -38,6 +38,7 @@ pub(crate) const PROCESSES: [(&str, &str); 11] = [
     ("daybook-projector", "carts-hot"),
     ("daybook-projector", "stock-hot"),
     ("daybook-projector", "search"),
+    ("daybook-projector", "audit"),
     ("daybook-projector", "notary"),
     ("daybook-worker", ""),
     ("daybook-api", ""),

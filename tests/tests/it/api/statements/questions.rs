@@ -64,6 +64,11 @@ fn cart() -> String {
     )
 }
 
+/// An event of the log, with all that hangs on it.
+const EVENT: &str =
+    "id position type version aggregateType aggregateId sequence occurredAt recordedAt actor commandId
+    causationId correlationId payload";
+
 /// Questions about what is for sale, and about carts that nothing has come of.
 pub(super) fn about_goods(goods: &Goods) -> Vec<Question> {
     let (product, cart) = (product(), cart());
@@ -108,6 +113,29 @@ pub(super) fn about_the_rest(goods: &Goods, sales: &Sales) -> Vec<Question> {
                     nodes {{ {order} }} }} }}"
             )
         }),
+        list("events of the log", |first| {
+            format!(
+                "{{ auditEvents(first: {first}, filter: {{ type: \"InventoryReserved\" }}) {{ totalCount
+                    pageInfo {{ endCursor }} edges {{ cursor node {{ id }} }} nodes {{ {EVENT} }} }} }}"
+            )
+        }),
+        aliased("dossiers", &sales.orders, |id| {
+            format!(
+                "orderDossier(orderId: \"{id}\") {{ orderId order {{ id status }} isBalanced
+                    events(first: 20) {{ totalCount nodes {{ {EVENT} }} }}
+                    ledger {{ position postings {{ account debit {MONEY} credit {MONEY} }} }}
+                    balances {{ account debit {MONEY} credit {MONEY} }} }}"
+            )
+        }),
+        aliased(
+            "proofs",
+            &["1", "2", "3", "5", "8", "13", "21", "34", "55", "89"].map(str::to_owned),
+            |position| {
+                format!(
+                    "eventProof(position: \"{position}\") {{ proof event {{ {EVENT} }} checkpoint {{ size note }} }}"
+                )
+            },
+        ),
         list("an order's lines", |lines| {
             let id = &sales.short_and_long[usize::from(lines == MANY)];
             format!("{{ order(id: \"{id}\") {{ {order} }} }}")

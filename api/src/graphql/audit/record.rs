@@ -1,0 +1,101 @@
+//! Recording what is read. Nothing is shown before that has succeeded: a shop whose log cannot be written to shows nothing to
+//! auditors.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::Context;
+use daybook_commands::Shop;
+use daybook_commands::use_cases::{UseCaseError, record_inspection};
+use daybook_domain::inspection::Inspected;
+use daybook_domain::{CommandId, InspectionId};
+use daybook_eventstore::CommandContext;
+use futures::future::try_join_all;
+use uuid::Uuid;
+
+use crate::auth::Permission;
+use crate::graphql::context::request;
+use crate::graphql::error::ApiError;
+use crate::graphql::reads::{Batch, Loader};
+
+/// Whoever looks, and for which request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Looker {
+    actor: String,
+    correlation_id: Uuid,
+    traceparent: String,
+}
+
+/// A look at something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Look {
+    who: Arc<Looker>,
+    of: Inspected,
+}
+
+/// What was looked at, recorded one event for each request.
+pub(crate) struct Looks(Shop);
+
+impl Batch for Looks {
+    type Key = Look;
+    type Value = ();
+
+    async fn find(&self, looks: Vec<Look>) -> Result<HashMap<Look, ()>, ApiError> {
+        let mut requests: HashMap<Arc<Looker>, Vec<Inspected>> = HashMap::new();
+        for look in &looks {
+            requests.entry(Arc::clone(&look.who)).or_default().push(look.of.clone());
+        }
+        try_join_all(requests.into_iter().map(|(who, of)| self.record(who, of))).await?;
+        Ok(looks.into_iter().map(|look| (look, ())).collect())
+    }
+}
+
+impl Looks {
+    async fn record(&self, who: Arc<Looker>, of: Vec<Inspected>) -> Result<(), ApiError> {
+        let shop = &self.0;
+        let id = InspectionId::generate(&*shop.ids);
+        let context = CommandContext {
+            command_id: CommandId::generate(&*shop.ids),
+            // The command is never given twice.
+            fingerprint: shop.vault.fingerprint(&[id.uuid().as_bytes()]),
+            actor: who.actor.clone(),
+            correlation_id: who.correlation_id,
+            causation_id: None,
+            traceparent: Some(who.traceparent.clone()),
+            occurred_at: shop.clock.now(),
+        };
+        match record_inspection(shop, &context, id, of).await {
+            Ok(_recorded) => Ok(()),
+            Err(UseCaseError::Conflict) => Err(ApiError::Overloaded),
+            Err(UseCaseError::Store(error)) => Err(error.into()),
+            Err(
+                error @ (UseCaseError::Refused(_)
+                | UseCaseError::KeyReused
+                | UseCaseError::Vault(_)
+                | UseCaseError::Outcome(_)),
+            ) => Err(ApiError::internal(error)),
+        }
+    }
+}
+
+/// What was looked at. Cloning shares it.
+pub(crate) type Records = Loader<Looks>;
+
+/// Records looks in this shop.
+pub(crate) fn records(shop: Shop) -> Records {
+    Loader::new(Looks(shop))
+}
+
+/// Records that the client is about to be shown this, which they must be allowed to see.
+pub(super) async fn record(ctx: &Context<'_>, of: Inspected) -> Result<(), ApiError> {
+    let request = request(ctx);
+    if !request.identity.may(Permission::Audit) {
+        return Err(ApiError::Forbidden);
+    }
+    let who = Arc::new(Looker {
+        actor: request.identity.actor().to_owned(),
+        correlation_id: request.correlation_id,
+        traceparent: request.traceparent.clone(),
+    });
+    ctx.data_unchecked::<Records>().get(Look { who, of }).await.map(|_recorded| ())
+}
