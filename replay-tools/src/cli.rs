@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use daybook_eventstore::process::config::{ConfigError, Settings};
 use daybook_eventstore::process::{Failure, telemetry};
 
+use crate::dossier::{self, DossierOf};
 #[cfg(feature = "parquet")]
 use crate::export::{self, Export};
 use crate::import::{self, Import};
@@ -50,6 +51,8 @@ enum Task {
     ReadModels(ReadModels),
     #[command(flatten)]
     Proof(Proof),
+    /// The whole story of one order, with its money as double-entry books and a proof of every event
+    Dossier(DossierOf),
 }
 
 /// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
@@ -93,6 +96,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
         Task::Look(asked) => look::run(&settings, asked).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await,
         Task::Proof(asked) => proof::run(&settings, asked).await,
+        Task::Dossier(asked) => dossier::run(&settings, asked).await,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod bar;
 mod cli;
+mod dossier;
 #[cfg(feature = "parquet")]
 mod export;
 mod import;

@@ -43,6 +43,8 @@ pub struct Dossier {
     pub order_id: OrderId,
     /// Its events, in the log's order.
     pub events: Vec<RecordedEvent>,
+    /// How many events of the log are not in the index, and may be missing here.
+    pub unindexed: i64,
 }
 
 impl Dossier {
@@ -56,7 +58,7 @@ impl Dossier {
         orders: &[OrderId],
     ) -> Result<HashMap<OrderId, Self>, DossierError> {
         let most = u32::try_from(MOST + 1).unwrap_or(u32::MAX);
-        let stories = query::stories(index, orders, most).await?;
+        let (stories, unindexed) = query::stories(index, orders, most).await?;
         if let Some((order_id, _)) = stories.iter().find(|(_, positions)| positions.len() > MOST) {
             return Err(DossierError::TooLarge { order_id: *order_id });
         }
@@ -71,7 +73,7 @@ impl Dossier {
         }
         let dossier = |(order_id, positions): (OrderId, Vec<Position>)| {
             let events = positions.iter().filter_map(|position| events.get(position).cloned()).collect();
-            (order_id, Self { order_id, events })
+            (order_id, Self { order_id, events, unindexed })
         };
         Ok(stories.into_iter().map(dossier).collect())
     }

@@ -1,6 +1,6 @@
 //! The auditor's index of the log: which events there are of an order, a customer, an actor, a type, a request or a time. It says
-//! where they are; what they are, the log itself says. An event is never left out: where one cannot be read, the index
-//! stands still there, and tells so.
+//! where they are; what they are, the log itself says. Where an event cannot be read, it and the rest of its span are not in
+//! the index until they are tried again, and every answer tells how many that are.
 
 mod dossier;
 pub mod query;

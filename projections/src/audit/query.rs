@@ -22,12 +22,25 @@ pub struct AuditPage {
     pub newest_first: bool,
 }
 
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The positions of the events.
+    pub positions: Vec<Position>,
+    /// How many events of the log are not in the index, because one of their span cannot be read: by this program, or at all.
+    pub unindexed: i64,
+}
+
+/// How many events the index lacks.
+const UNINDEXED: &str =
+    "coalesce((SELECT sum(parked) FROM projections WHERE name = 'audit' AND status = 'live'), 0)::bigint";
+
 /// The positions of the events that are looked for, a page of them, in the log's order or in the opposite one.
 ///
 /// # Errors
 /// When the replica fails or does not answer in time.
-pub async fn find(db: &ReadDb, sought: &Sought, page: AuditPage) -> Result<Vec<Position>, ReadError> {
-    let mut query = QueryBuilder::new("");
+pub async fn find(db: &ReadDb, sought: &Sought, page: AuditPage) -> Result<Found, ReadError> {
+    let mut query = QueryBuilder::new(format!("SELECT {UNINDEXED}, ARRAY("));
     let events = |query: &mut QueryBuilder<'_, Postgres>, of: &str| {
         query.push("SELECT e.position FROM live.audit_events e WHERE ").push(of);
         matching(query, sought);
@@ -53,9 +66,11 @@ pub async fn find(db: &ReadDb, sought: &Sought, page: AuditPage) -> Result<Vec<P
         }
         None => events(&mut query, "true"),
     }
+    query.push(")");
     // Planned for what is asked for: what is best for a rare type is not for a common one.
-    let query = query.build_query_scalar().persistent(false);
-    db.within(query.fetch_all(db.pool())).await
+    let query = query.build_query_as().persistent(false);
+    let (unindexed, positions) = db.within(query.fetch_one(db.pool())).await?;
+    Ok(Found { positions, unindexed })
 }
 
 /// How many events are looked for. Of a common kind that takes as long as reading the index of all of them.
@@ -85,7 +100,7 @@ pub async fn count(db: &ReadDb, sought: &Sought) -> Result<u64, ReadError> {
 }
 
 /// The positions of all events of these orders: their own, those of their payments and parcels, of stock as far as it was
-/// for them, and of the carts they were. Of each the first `limit`, in order.
+/// for them, and of the carts they were. Of each the first `limit`, in order; and how many events the index lacks.
 ///
 /// # Errors
 /// When the replica fails or does not answer in time.
@@ -93,24 +108,27 @@ pub async fn stories(
     db: &ReadDb,
     orders: &[OrderId],
     limit: u32,
-) -> Result<HashMap<OrderId, Vec<Position>>, ReadError> {
+) -> Result<(HashMap<OrderId, Vec<Position>>, i64), ReadError> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
-    let query = sqlx::query(
-        "SELECT wanted.id, story.position FROM unnest($1::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+    let query = format!(
+        "SELECT wanted.id, story.position, {UNINDEXED} FROM unnest($1::uuid[]) AS wanted (id) LEFT JOIN LATERAL (
              SELECT e.position FROM live.audit_events e WHERE e.order_id = wanted.id
              UNION
              SELECT e.position FROM live.audit_events s
                  JOIN live.audit_events e ON e.aggregate_id = s.aggregate_id AND e.aggregate_type = 'Cart'
                  WHERE s.order_id = wanted.id AND s.aggregate_type = 'Cart'
              ORDER BY position LIMIT $2
-         ) AS story ORDER BY wanted.id, story.position",
+         ) AS story ON true ORDER BY wanted.id, story.position",
     );
-    let rows = db.within(query.bind(ids).bind(i64::from(limit)).fetch_all(db.pool())).await?;
-    let mut stories: HashMap<OrderId, Vec<Position>> = HashMap::new();
+    let rows = db.within(sqlx::query(&query).bind(ids).bind(i64::from(limit)).fetch_all(db.pool())).await?;
+    let (mut stories, mut unindexed): (HashMap<OrderId, Vec<Position>>, _) = (HashMap::new(), 0);
     for row in &rows {
-        stories.entry(OrderId::new(row.try_get(0)?)).or_default().push(row.try_get(1)?);
+        unindexed = row.try_get(2)?;
+        if let Some(position) = row.try_get(1)? {
+            stories.entry(OrderId::new(row.try_get(0)?)).or_default().push(position);
+        }
     }
-    Ok(stories)
+    Ok((stories, unindexed))
 }
 
 /// A customer's orders, and what else names them.

@@ -28,12 +28,14 @@ impl Tabled for Audit {
             Column::Uuid("customer_id", customer_of),
         ],
         generated: &[],
-        // Each in the log's order, so that a page is read off whatever it is of.
+        // Each in the log's order, so that a page is read off whatever it is of; where there may be very many, with the time,
+        // so that those of a time are told apart without a look at the rows.
         indexes: &[
-            "(position)",
+            "(position) INCLUDE (occurred_at)",
+            "(event_type, position) INCLUDE (occurred_at)",
+            "(aggregate_type, position) INCLUDE (occurred_at)",
+            "(actor, position) INCLUDE (occurred_at)",
             "(aggregate_id, position)",
-            "(event_type, position)",
-            "(actor, position)",
             "(correlation_id, position)",
             "(order_id, position) WHERE order_id IS NOT NULL",
             "(customer_id, position) WHERE customer_id IS NOT NULL",

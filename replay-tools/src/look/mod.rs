@@ -5,7 +5,7 @@ mod aggregate;
 mod count;
 mod diff;
 mod moment;
-mod seen;
+pub(crate) mod seen;
 mod select;
 mod show;
 mod tail;
@@ -46,6 +46,8 @@ struct Log {
     pool: PgPool,
     reader: LogReader,
     upcasters: Upcasters,
+    /// The read database, where one is configured.
+    read: Option<PgPool>,
 }
 
 /// Does what was asked: 4 when there is nothing of it.
@@ -63,13 +65,15 @@ pub(crate) async fn run(settings: &Settings, asked: Look) -> Result<ExitCode, Fa
 fn open(settings: &Settings) -> Result<Log, ConfigError> {
     let pool = pool_for_scans(&settings.required(keys::EVENTS_URL)?, CONNECTIONS, "daybook-replay");
     let archives = settings.optional(keys::ARCHIVES)?;
+    let read = settings.optional(keys::READ_URL)?;
+    let read = read.map(|url| pool_for_scans(&url, CONNECTIONS, "daybook-replay"));
     let reader = LogReader::new(pool.clone()).with_archives(archives);
-    Ok(Log { pool, reader, upcasters: Upcasters::of_the_shop() })
+    Ok(Log { pool, reader, upcasters: Upcasters::of_the_shop(), read })
 }
 
 /// Says that there is nothing of what was asked for.
 #[expect(clippy::print_stderr, reason = "it is for whoever asked")]
-fn nothing(what: &str) -> ExitCode {
+pub(crate) fn nothing(what: &str) -> ExitCode {
     eprintln!("{what}");
     ExitCode::from(EXIT_NOTHING)
 }

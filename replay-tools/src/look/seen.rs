@@ -11,30 +11,30 @@ const WIDEST: usize = 160;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Seen {
-    pub(super) position: Position,
-    pub(super) event_id: Uuid,
-    pub(super) event_type: String,
-    pub(super) event_version: String,
-    pub(super) aggregate_type: String,
-    pub(super) aggregate_id: String,
-    pub(super) sequence: i64,
-    pub(super) recorded_at: Timestamp,
+pub(crate) struct Seen {
+    pub(crate) position: Position,
+    pub(crate) event_id: Uuid,
+    pub(crate) event_type: String,
+    pub(crate) event_version: String,
+    pub(crate) aggregate_type: String,
+    pub(crate) aggregate_id: String,
+    pub(crate) sequence: i64,
+    pub(crate) recorded_at: Timestamp,
     /// Who caused it, and why; nothing when that cannot be read.
     #[serde(flatten)]
-    pub(super) metadata: Option<Metadata>,
+    pub(crate) metadata: Option<Metadata>,
     /// What happened: the fields under the event's name, or all of the payload when it is not of that form.
-    pub(super) fields: Value,
+    pub(crate) fields: Value,
 }
 
 impl Seen {
     /// In today's shape, or as it was written when newer code wrote it.
-    pub(super) fn of(event: EventView<'_>, upcasters: &Upcasters) -> Result<Self, StoreError> {
+    pub(crate) fn of(event: EventView<'_>, upcasters: &Upcasters) -> Result<Self, StoreError> {
         let recorded = event.to_recorded()?;
         Ok(Self::of_recorded(&recorded, upcasters))
     }
 
-    pub(super) fn of_recorded(recorded: &RecordedEvent, upcasters: &Upcasters) -> Self {
+    pub(crate) fn of_recorded(recorded: &RecordedEvent, upcasters: &Upcasters) -> Self {
         let upcast = upcasters.upcast(recorded).ok().flatten();
         let todays = upcast.as_ref().unwrap_or(recorded);
         Self {
@@ -52,24 +52,24 @@ impl Seen {
     }
 
     /// When it happened in the world, or was recorded, if the former cannot be read.
-    pub(super) fn at(&self) -> Timestamp {
+    pub(crate) fn at(&self) -> Timestamp {
         self.metadata.as_ref().map_or(self.recorded_at, |metadata| metadata.occurred_at)
     }
 
     /// Who caused it.
-    pub(super) fn actor(&self) -> &str {
+    pub(crate) fn actor(&self) -> &str {
         self.metadata.as_ref().map_or("?", |metadata| metadata.actor.as_str())
     }
 
     /// For people.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let at = self.at().format("%Y-%m-%d %H:%M:%S%.3f");
         let (position, name, id, actor) = (self.position, &self.event_type, &self.aggregate_id, self.actor());
         format!("{position:>9}  {at}  {name:<26}  {id}  {actor}  {}", self.summary())
     }
 
     /// What happened, as long as a line may be.
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let text = self.fields.to_string();
         if text.chars().count() <= WIDEST {
             return text;
@@ -78,12 +78,12 @@ impl Seen {
     }
 
     /// For programs.
-    pub(super) fn json(&self) -> Result<String, serde_json::Error> {
+    pub(crate) fn json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
 
     /// For either.
-    pub(super) fn told(&self, json: bool) -> Result<String, serde_json::Error> {
+    pub(crate) fn told(&self, json: bool) -> Result<String, serde_json::Error> {
         if json { self.json() } else { Ok(self.line()) }
     }
 }

@@ -3,16 +3,27 @@
 use std::collections::{BTreeMap, HashMap};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
+use daybook_domain::inspection::Sought;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::{Position, Selection};
+use daybook_projections::audit::query::{self, AuditPage};
+use daybook_projections::read::{ReadDb, ReplicaWatch};
 use serde::Serialize;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::seen::Seen;
 use super::{Log, READ, nothing, say};
 use crate::bar::Bar;
+
+/// How long the index may take to know what the log has, and to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+const LIMIT: Duration = Duration::from_secs(10);
+/// How many events it is asked for at a time.
+const PAGE: u32 = 1_000;
 
 /// Of what.
 #[derive(Debug, Args)]
@@ -78,8 +89,46 @@ pub(super) async fn run(log: &Log, asked: &Trace) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every event of it. The log is looked through for them: nothing in it is kept by correlation.
+/// Every event of it: from the auditor's index where there is one that knows the log to its end, and otherwise by reading all of
+/// the log.
 async fn find(log: &Log, correlation: Uuid) -> Result<Vec<Seen>, Failure> {
+    match &log.read {
+        Some(read) => match indexed(log, read, correlation).await? {
+            Some(events) => Ok(events),
+            None => scan(log, correlation).await,
+        },
+        None => scan(log, correlation).await,
+    }
+}
+
+/// Every event of it as the index has them; nothing when that does not know all of the log.
+async fn indexed(log: &Log, read: &PgPool, correlation: Uuid) -> Result<Option<Vec<Seen>>, Failure> {
+    let head = log.reader.head().await?.position;
+    let (watch, asking) = ReplicaWatch::start(read.clone());
+    let behind = watch.wait_for("audit", head, PATIENCE).await;
+    asking.abort();
+    if behind.is_err() {
+        return Ok(None);
+    }
+    let index = ReadDb::new(read.clone(), LIMIT);
+    let sought = Sought { correlation_id: Some(correlation), ..Sought::default() };
+    let (mut events, mut after) = (Vec::new(), None);
+    loop {
+        let page = AuditPage { first: PAGE, after, newest_first: false };
+        let found = query::find(&index, &sought, page).await?;
+        if found.unindexed > 0 {
+            return Ok(None);
+        }
+        let read = log.reader.at(&found.positions).await?;
+        events.extend(read.iter().map(|event| Seen::of_recorded(event, &log.upcasters)));
+        after = found.positions.last().copied();
+        if u32::try_from(found.positions.len()) != Ok(PAGE) {
+            return Ok(Some(events));
+        }
+    }
+}
+
+async fn scan(log: &Log, correlation: Uuid) -> Result<Vec<Seen>, Failure> {
     let head = log.reader.head().await?.position;
     let (wanted, mut events) = (correlation.hyphenated().to_string(), Vec::new());
     let count = |position: Position| u64::try_from(position).unwrap_or(0);

@@ -93,6 +93,26 @@ async fn what_is_asked_for_is_given_as_it_comes_and_the_others_are_left_out() {
 }
 
 #[tokio::test]
+async fn who_catches_up_by_what_is_asked_for_is_given_everything_near_the_head() {
+    let (database, reader) = a_log(true).await;
+    let filter = Filter::default().of_aggregates(["Order"]);
+    let log = whole(&reader).await;
+    let head = log.last().expect("the log is long").position;
+    let mut feed = from_the_start(source(&database), "follower").await.only_when_far(filter.clone());
+    let (mut given, mut near) = (Vec::new(), None);
+    while feed.checkpoint().position < head {
+        if !feed.is_far() {
+            near.get_or_insert(feed.checkpoint().position);
+        }
+        given.extend(timeout(SOON, feed.next(500)).await.expect("it moves on").expect("the log is readable"));
+    }
+    let near = near.expect("it came near");
+    assert!(near > 0, "it was far first");
+    assert!(given.iter().eq(log.iter().filter(|event| event.position > near || filter.includes(event))));
+    assert!(given.iter().any(|event| event.aggregate_type != "Order"));
+}
+
+#[tokio::test]
 async fn who_waits_for_what_never_comes_hears_how_far_the_log_is() {
     let database = Database::events().await;
     let filter = Filter::default().of_types(["Never"]);

@@ -8,6 +8,7 @@ mod checkout_mishaps;
 mod contract;
 mod crash;
 mod directory;
+mod dossier;
 mod early;
 mod ending;
 mod evolution;

@@ -5,6 +5,7 @@
 //! measured and never judges it: only work that failed makes it fail.
 
 mod assortment;
+mod audit;
 mod decimal;
 mod dice;
 mod eventstore;

@@ -19,7 +19,9 @@ use crate::table;
 use crate::tools::Tool;
 use crate::workspace::Workspace;
 
+use super::audit;
 use super::decimal::Decimal;
+use super::load::Measured;
 
 /// How often a program that runs is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -49,6 +51,7 @@ pub struct Options {
 #[derive(Debug, Serialize)]
 struct Row {
     workload: &'static str,
+    /// How many events went by, or how many questions were asked.
     events: u64,
     per_s: Decimal,
     seconds: Decimal,
@@ -56,15 +59,20 @@ struct Row {
     percent_of_copy_out: u64,
     /// The most memory that the program had.
     memory_mb: u64,
+    /// How long a question took that half of them, and all but one in a hundred, did not take longer than.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p50_ms: Option<Decimal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p99_ms: Option<Decimal>,
 }
 
 /// A log, and the programs that read it.
-struct Bench {
+pub(super) struct Bench {
     server: Server,
     programs: PathBuf,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     settings: Vec<(&'static str, String)>,
-    interrupt: Interrupt,
+    pub(super) interrupt: Interrupt,
     events: u64,
 }
 
@@ -84,10 +92,12 @@ const WORKLOADS: [Workload; 6] = [
     ("verify", |bench| Ok(bench.replay(&["verify"]))),
 ];
 
+/// What is asked of the index that auditors look things up in.
+const AUDIT: &str = "audit-query";
+
 pub(super) fn run(options: &Options) -> Result<()> {
-    let unknown = options.only.iter().find(|name| WORKLOADS.iter().all(|(known, _)| known != name));
-    if let Some(unknown) = unknown {
-        let names: Vec<_> = WORKLOADS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = WORKLOADS.iter().map(|(name, _)| *name).chain([AUDIT]).collect();
+    if let Some(unknown) = options.only.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(Failure::new(format!("there is no workload {unknown}, only {}", names.join(", "))));
     }
     let chosen: Vec<Workload> = WORKLOADS
@@ -107,7 +117,10 @@ pub(super) fn run(options: &Options) -> Result<()> {
             found.push(took);
         }
     }
-    let rows = rows(&chosen, measured, bench.events);
+    let mut rows = rows(&chosen, measured, bench.events);
+    if options.only.is_empty() || options.only.iter().any(|only| only == AUDIT) {
+        rows.push(asked(&audit::ask(&bench)?));
+    }
     for line in table::lines(&shown(&rows)) {
         println!("{line}");
     }
@@ -137,13 +150,32 @@ fn rows(chosen: &[Workload], measured: Vec<Vec<(Duration, u64)>>, events: u64) -
             seconds: Decimal::seconds(took),
             percent_of_copy_out: u64::try_from(percent).unwrap_or(u64::MAX),
             memory_mb,
+            p50_ms: None,
+            p99_ms: None,
         });
     }
     rows
 }
 
+/// What the auditors' questions came to.
+fn asked(measured: &Measured) -> Row {
+    let questions = u64::try_from(measured.latencies.len()).unwrap_or(u64::MAX);
+    Row {
+        workload: AUDIT,
+        events: questions,
+        per_s: Decimal::rate(questions, measured.elapsed),
+        seconds: Decimal::seconds(measured.elapsed),
+        percent_of_copy_out: 0,
+        memory_mb: 0,
+        p50_ms: Some(Decimal::milliseconds(measured.percentile(50))),
+        p99_ms: Some(Decimal::milliseconds(measured.percentile(99))),
+    }
+}
+
 fn shown(rows: &[Row]) -> Vec<Vec<String>> {
-    let head = ["workload", "events/s", "seconds", "% of copy-out", "MB"].map(str::to_owned).to_vec();
+    let head = ["workload", "events/s", "seconds", "% of copy-out", "MB", "p50 ms", "p99 ms"]
+        .map(str::to_owned)
+        .to_vec();
     let cells = rows.iter().map(|row| {
         vec![
             row.workload.to_owned(),
@@ -151,6 +183,8 @@ fn shown(rows: &[Row]) -> Vec<Vec<String>> {
             row.seconds.to_string(),
             row.percent_of_copy_out.to_string(),
             row.memory_mb.to_string(),
+            row.p50_ms.map(|took| took.to_string()).unwrap_or_default(),
+            row.p99_ms.map(|took| took.to_string()).unwrap_or_default(),
         ]
     });
     std::iter::once(head).chain(cells).collect()
@@ -171,6 +205,8 @@ impl Bench {
             "daybook-replay",
             "--package",
             "daybook-projections",
+            "--package",
+            "daybook-api",
             "--bins",
         ];
         if !workspace.cargo(&build, &[], &interrupt)? {
@@ -188,6 +224,8 @@ impl Bench {
             ("DAYBOOK_NOTARY_KEY", random::hex::<32>()?),
             ("DAYBOOK_NOTARY_ORIGIN", "localhost/bench".to_owned()),
             ("DAYBOOK_NOTARY_SECONDS", "1".to_owned()),
+            ("DAYBOOK_TOKEN_KEY", random::hex::<32>()?),
+            ("DAYBOOK_WEBHOOK_SECRET", random::hex::<32>()?),
             ("DAYBOOK_LOG", "error".to_owned()),
         ];
         let (programs, folder) = (workspace.programs(true), scratch.site().home.clone());
@@ -227,13 +265,19 @@ impl Bench {
         Ok(())
     }
 
+    /// What the programs are told under this name.
+    pub(super) fn setting(&self, name: &str) -> String {
+        let found = self.settings.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
     /// One of Daybook's programs, on this log.
-    fn program(&self, name: &str) -> Launch {
+    pub(super) fn program(&self, name: &str) -> Launch {
         let launch = Launch::new(self.programs.join(name));
         self.settings.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
     }
 
-    fn replay(&self, arguments: &[&str]) -> Launch {
+    pub(super) fn replay(&self, arguments: &[&str]) -> Launch {
         self.program("daybook-replay").args(arguments).log_to(&self.folder.join("replay.log"))
     }
 
@@ -254,7 +298,7 @@ impl Bench {
             .arg(url))
     }
 
-    fn ask(&self, database: &str, statement: &str) -> Result<String> {
+    pub(super) fn ask(&self, database: &str, statement: &str) -> Result<String> {
         self.sql(database, statement)?.run()
     }
 
@@ -264,7 +308,7 @@ impl Bench {
     }
 
     /// How long a program takes, and how much memory it has at most, in megabytes.
-    fn time(&self, command: &Launch) -> Result<(Duration, u64)> {
+    pub(super) fn time(&self, command: &Launch) -> Result<(Duration, u64)> {
         let began = Instant::now();
         let (mut running, mut memory) = (command.start()?, 0);
         loop {

@@ -66,7 +66,10 @@ impl OrderDossier {
         let page = events[from..].iter().take(usize::try_from(first).unwrap_or(usize::MAX).saturating_add(1));
         let page = page.map(|event| (event.position, AuditEvent::new(Arc::new(event.clone()))));
         let total = u64::try_from(events.len()).unwrap_or(u64::MAX);
-        Ok(AuditEventConnection { slice: Slice::by_number(LIST, page, (first, after), total) })
+        Ok(AuditEventConnection {
+            slice: Slice::by_number(LIST, page, (first, after), total),
+            unindexed: self.dossier.unindexed,
+        })
     }
 
     /// The order's money as double-entry books: each event that moved money, or a promise of it, with its debits and credits.

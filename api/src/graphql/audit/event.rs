@@ -139,5 +139,11 @@ pub(super) async fn proof(
 
 connection! {
     /// A part of the log's events.
-    AuditEventConnection {}, AuditEventEdge of AuditEvent;
+    AuditEventConnection { unindexed: i64, }, AuditEventEdge of AuditEvent;
+
+    /// How many events of the log are not in the index and may be missing here, because one beside them cannot be read. It is
+    /// nothing but while somebody has to see to that.
+    async fn unindexed(&self) -> i64 {
+        self.unindexed
+    }
 }

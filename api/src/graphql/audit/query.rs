@@ -65,7 +65,7 @@ impl AuditQuery {
         // One more than asked for says whether there are more.
         let page =
             AuditPage { first: first + 1, after: Some(after).filter(|after| *after > 0), newest_first };
-        let mut found = query::find(db, &sought, page).await?;
+        let query::Found { positions: mut found, unindexed } = query::find(db, &sought, page).await?;
         let total =
             if ctx.look_ahead().field("totalCount").exists() { query::count(db, &sought).await? } else { 0 };
         let has_next = found.len() > usize::try_from(first).unwrap_or(usize::MAX);
@@ -78,7 +78,7 @@ impl AuditQuery {
         }));
         let mut slice = Slice::by_number(list, events.await?, (first, after), total);
         slice.has_next = has_next;
-        Ok(AuditEventConnection { slice })
+        Ok(AuditEventConnection { slice, unindexed })
     }
 
     /// The whole story of an order; nothing when there is no such order. That it was shown is recorded.
