@@ -55,7 +55,8 @@ impl FromStr for TreeHead {
         };
         let root = BASE64.decode(root).ok().and_then(|root| root.try_into().ok());
         match (number(size), root) {
-            (Some(size), Some(root)) if !origin.is_empty() => {
+            // More lines say nothing here; none may be empty.
+            (Some(size), Some(root)) if !origin.is_empty() && lines.all(|line| !line.is_empty()) => {
                 Ok(Self { origin: origin.to_owned(), size, root: TreeHash(root) })
             }
             (_, _) => Err(NoteError::Malformed),

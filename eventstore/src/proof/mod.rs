@@ -13,6 +13,7 @@ mod key;
 mod note;
 mod path;
 mod tile;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -26,3 +27,4 @@ pub use key::{KeyError, SigningKey, Signs, VerifyingKey};
 pub use note::{Note, NoteError, NoteSignature};
 pub use path::{Subtree, consistency_path, inclusion_path, is_consistent, is_included, subtrees_of};
 pub use tile::{Kind, NoTile, TILE_HEIGHT, TILE_WIDTH, Tile, TilePath, Tiles, tiles_of};
+pub use witness::{AddCheckpoint, Refusal, Witness, cosignature};

@@ -85,14 +85,20 @@ impl Note {
         self.signatures.push(signature);
     }
 
-    /// Whether this key signed it; of a witness, when.
+    /// Whether this key signed it; of a witness, when it did last.
     ///
     /// # Errors
     /// [`NoteError::Unsigned`] when it did not; [`NoteError::False`] when somebody pretends that it did.
     pub fn verify(&self, key: &VerifyingKey) -> Result<Option<Timestamp>, NoteError> {
-        let by_key =
-            |signature: &&NoteSignature| signature.name == key.name() && signature.number == key.number();
-        let signature = &self.signatures.iter().find(by_key).ok_or(NoteError::Unsigned)?.signature;
+        let signatures = self.signatures.iter().filter(|signature| signature.is_of(key));
+        let signed = signatures.map(|signature| self.signed_at(key, &signature.signature));
+        // One false line, and none is believed.
+        let signed: Vec<_> = signed.collect::<Result<_, _>>()?;
+        signed.into_iter().max().ok_or(NoteError::Unsigned)
+    }
+
+    /// Whether this is the key's signature of the text; of a witness, when it signed.
+    fn signed_at(&self, key: &VerifyingKey, signature: &[u8]) -> Result<Option<Timestamp>, NoteError> {
         match key.signs() {
             Signs::Log if key.is_signed(self.text.as_bytes(), signature) => Ok(None),
             Signs::Log => Err(NoteError::False),
@@ -109,9 +115,21 @@ impl Note {
             }
         }
     }
+
+    /// The same text with the signatures of these keys alone.
+    #[must_use]
+    pub fn signed_by(mut self, keys: &[VerifyingKey]) -> Self {
+        self.signatures.retain(|signature| keys.iter().any(|key| signature.is_of(key)));
+        self
+    }
 }
 
 impl NoteSignature {
+    /// Whether it claims to be of this key.
+    pub fn is_of(&self, key: &VerifyingKey) -> bool {
+        self.name == key.name() && self.number == key.number()
+    }
+
     /// The name of who signed, as it is claimed.
     pub fn name(&self) -> &str {
         &self.name

@@ -3,12 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::process::config::Settings;
-use daybook_eventstore::proof::{Note, TreeHead, VerifyingKey, is_consistent};
+use daybook_eventstore::proof::{AddCheckpoint, Note, TreeHead, VerifyingKey, is_consistent};
 use daybook_projections::notary;
 use sqlx::PgPool;
 
@@ -42,12 +40,9 @@ pub(super) async fn run(settings: &Settings, asked: Consistency) -> Result<ExitC
     if !is_consistent((first, before.root), (second, after.root), &path) {
         return Ok(found(&format!("the log of {second} events does not begin with the one of {first}")));
     }
-    let mut proof = vec![format!("old {first}")];
-    proof.extend(path.iter().map(|hash| BASE64.encode(hash.0)));
-    proof.extend([String::new(), note.to_string()]);
     say(&format!("the log of {second} events begins with the one of {first}"));
     if out.is_some() {
-        give(out, &proof.join("\n"))?;
+        give(out, &AddCheckpoint { old: first, path, checkpoint: note }.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
