@@ -7,19 +7,19 @@ use daybook_eventstore::process::SystemClock;
 use daybook_eventstore::proof::{
     Facts, Note, SigningKey, Signs, Subtree, TILE_WIDTH, Tile, TreeHash, TreeHead, is_consistent, is_included,
 };
-use daybook_eventstore::{LogReader, Selection};
+use daybook_eventstore::{FeedSource, LogReader, Selection};
 use daybook_projections::notary::{self, Notary, NotaryError};
 use daybook_projections::runtime::Context;
 use sqlx::Executor as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::feed::source;
-use crate::harness::{Database, Writer, eventually};
+use crate::feed::{from_the_start, source};
+use crate::harness::{Database, TestStream, Writer, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(super) const SOON: Duration = Duration::from_secs(30);
 pub(super) const AT_ONCE: Duration = Duration::from_millis(50);
-const NEVER: Duration = Duration::from_hours(24);
+pub(super) const NEVER: Duration = Duration::from_hours(24);
 
 /// A log, and where a notary keeps its tree.
 pub(super) struct Setting {
@@ -35,6 +35,11 @@ pub(super) struct Working {
 }
 
 impl Working {
+    pub(super) fn start(notary: Notary) -> Self {
+        let stop = CancellationToken::new();
+        Self { task: tokio::spawn(notary.run(stop.clone())), stop }
+    }
+
     /// Ends it in good order.
     pub(super) async fn end(self) {
         self.stop.cancel();
@@ -60,12 +65,11 @@ impl Setting {
     }
 
     pub(super) fn start(&self, every: Duration) -> Working {
-        let stop = CancellationToken::new();
-        Working { task: tokio::spawn(self.notary(every).run(stop.clone())), stop }
+        Working::start(self.notary(every))
     }
 
     /// The head that was signed last.
-    async fn signed(&self) -> Option<TreeHead> {
+    pub(super) async fn signed(&self) -> Option<TreeHead> {
         let note = notary::checkpoint(&self.read.pool).await.expect("the tree is there")?;
         let note: Note = note.parse().expect("a note");
         Some(TreeHead::of(&note, key().verifying()).expect("it counts"))
@@ -79,7 +83,7 @@ impl Setting {
     }
 
     /// Waits until the notary has the tree up to here.
-    async fn followed_to(&self, size: i64) {
+    pub(super) async fn followed_to(&self, size: i64) {
         let followed = "SELECT count(*) FROM notary WHERE position = $1";
         eventually(SOON, "the log is followed", || async {
             let there: i64 =
@@ -102,7 +106,7 @@ impl Setting {
     }
 
     /// The hashes of all events, from the log itself.
-    async fn entries(&self) -> Vec<TreeHash> {
+    pub(super) async fn entries(&self) -> Vec<TreeHash> {
         let reader = LogReader::new(self.events.pool.clone());
         let mut scan = reader.scan(Selection::after(0), 1_000);
         let mut entries = Vec::new();
@@ -248,6 +252,34 @@ async fn an_event_whose_names_are_too_long_for_the_tree_is_told_of() {
     setting.events.pool.execute(sqlx::raw_sql(&insert)).await.expect("nobody but a superuser writes so");
     let failed = setting.fails().await;
     assert!(matches!(failed, NotaryError::TooLong { position: 1 }), "{failed}");
+}
+
+#[tokio::test]
+async fn what_the_stream_says_and_the_log_does_not_have_reaches_no_tree() {
+    let setting = Setting::new().await;
+    let stream = TestStream::new().await;
+    let _relay = stream.relay(&setting.events);
+    let size = setting.writer.append(3).await;
+    let published = || async { stream.messages().await.into_iter().find(|last| last.position == size) };
+    let last = eventually(SOON, "the relay has published", published).await;
+    let log = FeedSource { stream: Some(stream.handle().await), ..source(&setting.events) };
+    let mut believer = from_the_start(log.clone(), "believer").await;
+    let context = Context { log, read: setting.read.pool.clone(), clock: Arc::new(SystemClock) };
+    let working = Working::start(Notary::new(context, key(), AT_ONCE));
+    let head = setting.signed_at(size).await;
+    while believer.checkpoint().position < size {
+        tokio::time::timeout(SOON, believer.next(10)).await.expect("it comes").expect("the log is there");
+    }
+
+    stream.forge_next(&last).await;
+    // Whoever follows the stream takes it for the next event.
+    let events =
+        tokio::time::timeout(SOON, believer.next(1)).await.expect("it comes").expect("it is believed");
+    assert_eq!((events[0].position, events[0].payload.as_str()), (size + 1, "{\"forged\": true}"));
+    assert_eq!((setting.signed().await, setting.head().await), (Some(head), size));
+    let size = setting.writer.append(5).await;
+    assert_eq!(setting.signed_at(size).await.root, root(&setting.entries().await));
+    working.end().await;
 }
 
 /// What keeps the tree and the checkpoints, all gone.

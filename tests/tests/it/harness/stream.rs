@@ -75,6 +75,24 @@ impl TestStream {
         sent.expect("it is sent").await.expect("it is taken");
     }
 
+    /// Publishes what looks like the event after this one, with the headers that the relay gives it.
+    pub(crate) async fn forge_next(&self, last: &Message) {
+        let mut headers = last.headers.clone();
+        headers.insert("Daybook-Position", (last.position + 1).to_string());
+        // What tells the server which message must be the last one is not the forger's.
+        let relays = ["Nats-Expected-Last-Sequence", "Nats-Msg-Id"];
+        let mut sent = async_nats::HeaderMap::new();
+        for (name, values) in headers.iter().filter(|(name, _)| !relays.contains(&name.to_string().as_str()))
+        {
+            for value in values {
+                sent.append(name.clone(), value.clone());
+            }
+        }
+        let body = r#"{"forged": true}"#;
+        let sent = self.context.publish_with_headers(last.subject.clone(), sent, body.into()).await;
+        sent.expect("it is sent").await.expect("it is taken");
+    }
+
     /// Removes the stream with all that is in it.
     pub(crate) async fn delete(&self) {
         self.context.delete_stream(&self.name).await.expect("the stream is deleted");
