@@ -16,6 +16,7 @@ use crate::partitions::{self, Partitions};
 use crate::proof::{self, Proof};
 use crate::read_models::{self, ReadModels};
 use crate::run::{self, Run};
+use crate::witness::{self, Witness};
 
 /// What the program exits with when its configuration is wrong.
 const EXIT_CONFIG: u8 = 2;
@@ -28,7 +29,16 @@ const EXIT_CONFIG: u8 = 2;
 )]
 struct Arguments {
     #[command(subcommand)]
-    task: Task,
+    asked: Asked,
+}
+
+#[derive(Debug, Subcommand)]
+enum Asked {
+    /// Co-sign checkpoints of logs, for whoever does not trust those who keep them: a process that runs until it is told to
+    /// stop
+    Witness(Witness),
+    #[command(flatten)]
+    Task(Task),
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,15 +69,12 @@ enum Task {
 /// failed, 3 when something is not what was signed, 4 when there is nothing of what was asked for, and 5 when something
 /// is farther behind than it may be.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let mut task = arguments.task;
-    if let Task::Run(what) = task {
-        if what.is_live() {
-            // It is a process like any other.
-            return run::live(&what);
-        }
-        task = Task::Run(what);
-    }
+    let task = match Arguments::parse().asked {
+        // These are processes like any other.
+        Asked::Witness(what) => return witness::run(what),
+        Asked::Task(Task::Run(what)) if what.is_live() => return run::live(&what),
+        Asked::Task(task) => task,
+    };
     // Only the first provider of a process counts, and any is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let ended = tokio::runtime::Builder::new_multi_thread()

@@ -1,5 +1,5 @@
 //! The analyst's and auditor's command line: import, replay, inspect, rebuild. One module per subcommand; none of
-//! them serves anybody, and none writes an event but through a command.
+//! them but `witness` serves anybody, and none writes an event but through a command.
 
 mod bar;
 mod cli;
@@ -14,5 +14,6 @@ mod proof;
 mod read_models;
 mod run;
 mod stop;
+mod witness;
 
 pub use cli::main;

@@ -17,6 +17,8 @@ use daybook_eventstore::process::{Failure, pool};
 use daybook_eventstore::proof::Note;
 use sqlx::PgPool;
 
+use crate::witness;
+
 /// What the program exits with when something is not what was signed.
 const EXIT_FALSE: u8 = 3;
 /// How many connections it takes to each database.
@@ -35,6 +37,8 @@ pub(crate) enum Proof {
     Consistency(consistency::Consistency),
     /// Show the key that the log's checkpoints are checked with
     NotaryKey,
+    /// Show the key that a witness's signatures are checked with
+    WitnessKey,
 }
 
 /// Does what was asked: 3 when something is not what was signed.
@@ -46,6 +50,10 @@ pub(crate) async fn run(settings: &Settings, asked: Proof) -> Result<ExitCode, F
         Proof::Consistency(what) => consistency::run(settings, what).await,
         Proof::NotaryKey => {
             say(&key::own(settings)?.to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        Proof::WitnessKey => {
+            say(&witness::verifying_key(settings)?.to_string());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -55,3 +55,4 @@ mod together;
 mod transaction;
 mod up;
 mod wake;
+mod witness;

@@ -110,6 +110,10 @@ define! {
     NOTARY_ORIGIN: String;
     /// How many seconds pass until the notary signs what is new.
     NOTARY_SECONDS: u32;
+    /// What the key follows from that a witness signs with.
+    WITNESS_KEY: Secret<[u8; 32]>;
+    /// The witness's name in what it signs.
+    WITNESS_NAME: String;
     /// The folder with the archives of events that have left the database.
     ARCHIVES: Archives;
 }
