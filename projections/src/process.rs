@@ -11,7 +11,7 @@ use daybook_eventstore::{Archives, EventStream, FeedSource, LogReader, Upcasters
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 
-use crate::notary::{self, Notary};
+use crate::notary::{self, Notary, WitnessAddress};
 use crate::registry;
 use crate::runtime::{self, Projector};
 use crate::servers::Servers;
@@ -34,7 +34,14 @@ struct Configuration {
     servers: Servers,
     stream: String,
     archives: Option<Archives>,
-    notary: Option<(SigningKey, Duration)>,
+    notary: Option<Signing>,
+}
+
+/// What the notary signs with, how often, and who is asked to sign too.
+struct Signing {
+    key: SigningKey,
+    every: Duration,
+    witnesses: Vec<WitnessAddress>,
 }
 
 impl Configuration {
@@ -59,15 +66,17 @@ impl Configuration {
     }
 }
 
-/// What the notary signs with, and how often.
-fn signing(settings: &Settings) -> Result<(SigningKey, Duration), ConfigError> {
+fn signing(settings: &Settings) -> Result<Signing, ConfigError> {
     let seed: Secret<[u8; 32]> = settings.required(keys::NOTARY_KEY)?;
     let origin: String = settings.required(keys::NOTARY_ORIGIN)?;
     let key = SigningKey::of(&origin, Signs::Log, *seed.expose()).map_err(|error| ConfigError::Invalid {
         name: keys::NOTARY_ORIGIN.name(),
         reason: error.to_string(),
     })?;
-    Ok((key, Duration::from_secs(settings.or(keys::NOTARY_SECONDS, NOTARY_SECONDS)?.into())))
+    let every = Duration::from_secs(settings.or(keys::NOTARY_SECONDS, NOTARY_SECONDS)?.into());
+    let witnesses = WitnessAddress::list(&settings.or(keys::NOTARY_WITNESSES, String::new())?)
+        .map_err(|reason| ConfigError::Invalid { name: keys::NOTARY_WITNESSES.name(), reason })?;
+    Ok(Signing { key, every, witnesses })
 }
 
 fn check(names: &[String]) -> Result<(), ConfigError> {
@@ -98,9 +107,10 @@ async fn project(configuration: Configuration, process: Context) -> Result<(), F
         let projector = Projector::try_new(context.clone(), name, &targets)?.telling(&process.readiness);
         projectors.spawn(projector.run(process.shutdown.clone()));
     }
-    if let Some((key, every)) = configuration.notary {
+    if let Some(Signing { key, every, witnesses }) = configuration.notary {
         let flag = process.readiness.register(notary::NAME, Need::Required);
-        projectors.spawn(Notary::new(context, key, every).telling(flag).run(process.shutdown.clone()));
+        let notary = Notary::new(context, key, every).telling(flag).witnessed_by(witnesses)?;
+        projectors.spawn(notary.run(process.shutdown.clone()));
     }
     while let Some(ended) = projectors.join_next().await {
         // Better no process, which is started again, than one without a projector.

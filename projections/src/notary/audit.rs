@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
+use daybook_domain::Timestamp;
 use daybook_eventstore::proof::{
     Facts, Frontier, Note, NoteError, TILE_WIDTH, TreeHash, TreeHead, VerifyingKey,
 };
@@ -42,6 +43,25 @@ pub struct Audited {
     /// Positions where the tree as it is kept has another hash than the event, which is as it was signed: the read
     /// database was altered there, or damaged. The first ones, if there are many.
     pub damaged: Vec<u64>,
+    /// Of each witness that was asked about, the largest of the checkpoints that it signed and when it did; nothing when it
+    /// signed none of them.
+    pub witnessed: Vec<Option<(u64, Timestamp)>>,
+}
+
+/// Whose signatures count.
+#[derive(Debug, Clone, Copy)]
+pub struct Trusted<'a> {
+    /// The keys of the log: each checkpoint must be signed with one of them.
+    pub log: &'a [VerifyingKey],
+    /// Those of the witnesses that are asked about.
+    pub witnesses: &'a [VerifyingKey],
+}
+
+/// A head that the log signed.
+struct Signed {
+    head: TreeHead,
+    /// The same with all signatures.
+    note: Note,
 }
 
 /// Where the tree is kept, and the checkpoints that were signed. Neither is believed.
@@ -56,10 +76,10 @@ struct Kept<'a> {
 
 /// An audit under way.
 struct Audit<'a> {
-    keys: &'a [VerifyingKey],
+    keys: Trusted<'a>,
     kept: Option<Kept<'a>>,
-    /// What checkpoints say that somebody else has.
-    others: VecDeque<TreeHead>,
+    /// Checkpoints that somebody else has.
+    others: VecDeque<Signed>,
     /// The tree of the events, and the one that is kept, which are the same where nothing was altered.
     tree: Frontier,
     kept_tree: Frontier,
@@ -70,6 +90,7 @@ struct Audit<'a> {
     /// Where the events and the tree differ since the last checkpoint, and before it.
     differs: Vec<u64>,
     damaged: Vec<u64>,
+    witnessed: Vec<Option<(u64, Timestamp)>>,
 }
 
 /// Reads the whole log as it is now against these checkpoints, which somebody else has, and all that were kept in the read
@@ -80,7 +101,7 @@ struct Audit<'a> {
 pub async fn audit(
     reader: &LogReader,
     read: Option<&PgPool>,
-    keys: &[VerifyingKey],
+    keys: Trusted<'_>,
     others: &[Note],
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Audited, AuditError> {
@@ -106,7 +127,7 @@ pub async fn audit(
         let unreadable = AuditError::Unreadable { after: audit.tree.size() };
         for entry in entries.map_err(|_panic| unreadable)?? {
             audit.push(entry).await?;
-            while let Some(signed) = next.take_if(|signed| signed.size <= audit.tree.size()) {
+            while let Some(signed) = next.take_if(|signed| signed.head.size <= audit.tree.size()) {
                 audit.compare(&signed)?;
                 next = audit.next_checkpoint().await?;
             }
@@ -126,9 +147,9 @@ pub async fn audit(
     }
     // What is signed beyond may have been appended since.
     if let Some(signed) = next
-        && whole(reader.head().await?.position) < signed.size
+        && whole(reader.head().await?.position) < signed.head.size
     {
-        return Err(AuditError::Shorter { log: size, signed: signed.size });
+        return Err(AuditError::Shorter { log: size, signed: signed.head.size });
     }
     audit.end()
 }
@@ -159,11 +180,11 @@ fn hash(batch: Batch) -> JoinHandle<Result<Vec<TreeHash>, StoreError>> {
 }
 
 /// What a checkpoint says, once one of these keys has signed it.
-fn believed(note: &Note, keys: &[VerifyingKey]) -> Result<TreeHead, NoteError> {
+fn believed(note: Note, keys: &[VerifyingKey]) -> Result<Signed, NoteError> {
     let mut refused = NoteError::Unsigned;
     for key in keys {
-        match TreeHead::of(note, key) {
-            Ok(head) => return Ok(head),
+        match TreeHead::of(&note, key) {
+            Ok(head) => return Ok(Signed { head, note }),
             Err(NoteError::Unsigned) => {}
             Err(error @ (NoteError::Malformed | NoteError::False)) => refused = error,
         }
@@ -172,17 +193,13 @@ fn believed(note: &Note, keys: &[VerifyingKey]) -> Result<TreeHead, NoteError> {
 }
 
 impl<'a> Audit<'a> {
-    async fn begin(
-        read: Option<&'a PgPool>,
-        keys: &'a [VerifyingKey],
-        others: &[Note],
-    ) -> Result<Self, AuditError> {
+    async fn begin(read: Option<&'a PgPool>, keys: Trusted<'a>, others: &[Note]) -> Result<Self, AuditError> {
         let given = |source| AuditError::Checkpoint { size: None, source };
-        let mut heads =
-            others.iter().map(|note| believed(note, keys).map_err(given)).collect::<Result<Vec<_>, _>>()?;
+        let others = others.iter().map(|note| believed(note.clone(), keys.log).map_err(given));
+        let mut others = others.collect::<Result<Vec<_>, _>>()?;
         // That there was a log once without an event says nothing of what it has now.
-        heads.retain(|head| head.size > 0);
-        heads.sort_unstable_by_key(|head| head.size);
+        others.retain(|signed| signed.head.size > 0);
+        others.sort_unstable_by_key(|signed| signed.head.size);
         let kept = match read {
             Some(read) => Some(Kept {
                 read,
@@ -195,7 +212,7 @@ impl<'a> Audit<'a> {
         Ok(Self {
             keys,
             kept,
-            others: heads.into(),
+            others: others.into(),
             tree: Frontier::default(),
             kept_tree: Frontier::default(),
             signed: 0,
@@ -203,6 +220,7 @@ impl<'a> Audit<'a> {
             checkpoints: 0,
             differs: Vec::new(),
             damaged: Vec::new(),
+            witnessed: vec![None; keys.witnesses.len()],
         })
     }
 
@@ -220,9 +238,9 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    /// What the next checkpoint says that was not compared yet.
-    async fn next_checkpoint(&mut self) -> Result<Option<TreeHead>, AuditError> {
-        let other = self.others.front().map(|head| head.size);
+    /// The next checkpoint that was not compared yet.
+    async fn next_checkpoint(&mut self) -> Result<Option<Signed>, AuditError> {
+        let other = self.others.front().map(|signed| signed.head.size);
         let Some(kept) = &mut self.kept else { return Ok(self.others.pop_front()) };
         if kept.checkpoints.is_empty() {
             kept.checkpoints = query::checkpoints(kept.read, self.looked_at, CHECKPOINTS).await?.into();
@@ -232,16 +250,16 @@ impl<'a> Audit<'a> {
             return Ok(self.others.pop_front());
         };
         self.looked_at = size;
-        let head = note.and_then(|note| believed(&note, self.keys));
+        let signed = note.and_then(|note| believed(note, self.keys.log));
         let refused = |source| AuditError::Checkpoint { size: Some(size), source };
-        match head.map_err(refused)? {
-            head if head.size == size => Ok(Some(head)),
+        match signed.map_err(refused)? {
+            signed if signed.head.size == size => Ok(Some(signed)),
             _ => Err(refused(NoteError::Malformed)),
         }
     }
 
     /// Compares the tree with what was signed of it.
-    fn compare(&mut self, signed: &TreeHead) -> Result<(), AuditError> {
+    fn compare(&mut self, Signed { head: signed, note }: &Signed) -> Result<(), AuditError> {
         if signed.size != self.tree.size() || signed.root != self.tree.root() {
             // The tree as it is kept tells which event it is, if it is the tree that was signed.
             return Err(match self.differs.first() {
@@ -256,6 +274,21 @@ impl<'a> Audit<'a> {
         self.kept_tree = self.tree.clone();
         self.signed = signed.size;
         self.checkpoints += 1;
+        self.hear(signed, note)
+    }
+
+    /// Who else signed what turned out to be so.
+    fn hear(&mut self, signed: &TreeHead, note: &Note) -> Result<(), AuditError> {
+        for (witness, heard) in self.keys.witnesses.iter().zip(&mut self.witnessed) {
+            match note.verify(witness) {
+                Ok(at) => *heard = at.map(|at| (signed.size, at)),
+                Err(NoteError::Unsigned) => {}
+                Err(source @ (NoteError::False | NoteError::Malformed)) => {
+                    let witness = witness.name().to_owned();
+                    return Err(AuditError::Cosignature { size: signed.size, witness, source });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -312,6 +345,7 @@ impl<'a> Audit<'a> {
             signed: self.signed,
             checkpoints: self.checkpoints,
             damaged: self.damaged,
+            witnessed: self.witnessed,
         })
     }
 }

@@ -120,6 +120,16 @@ pub enum AuditError {
         /// Why.
         source: NoteError,
     },
+    /// What is said to be a witness's signature is not.
+    #[error("the signature of {witness} under the checkpoint of {size} events does not count")]
+    Cosignature {
+        /// How many events the checkpoint is of.
+        size: u64,
+        /// The witness.
+        witness: String,
+        /// Why.
+        source: NoteError,
+    },
     /// The log could not be read.
     #[error("the log could not be read")]
     Log(#[from] StoreError),

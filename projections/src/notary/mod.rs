@@ -10,6 +10,7 @@ mod prove;
 mod query;
 mod start;
 mod table;
+mod witness;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,11 +23,13 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use self::audit::{Audited, audit};
+pub use self::audit::{Audited, Trusted, audit};
 pub use self::error::{AuditError, NotaryError};
 pub use self::prove::{ProveError, Proved, prove};
-pub use self::query::{checkpoint, checkpoint_after, consistency, inclusion, tile};
+pub use self::query::{checkpoint, checkpoint_after, consistency, inclusion, newest_checkpoint, tile};
 use self::table::{Book, Grown};
+pub use self::witness::WitnessAddress;
+use self::witness::{Asking, Witnesses};
 use crate::runtime::{Context, TargetError};
 
 /// What it is called wherever followers have names.
@@ -46,6 +49,7 @@ pub struct Notary {
     /// How often what is new is signed.
     every: Duration,
     flag: Option<Flag>,
+    witnesses: Witnesses,
 }
 
 impl Notary {
@@ -53,13 +57,27 @@ impl Notary {
     /// delivers, nobody vouches for.
     pub fn new(context: Context, key: SigningKey, every: Duration) -> Self {
         let log = FeedSource { stream: None, ..context.log };
-        Self { context: Context { log, ..context }, key: Arc::new(key), every, flag: None }
+        Self {
+            context: Context { log, ..context },
+            key: Arc::new(key),
+            every,
+            flag: None,
+            witnesses: Witnesses::default(),
+        }
     }
 
     /// The same, which tells here whether it is well.
     #[must_use]
     pub fn telling(self, flag: Flag) -> Self {
         Self { flag: Some(flag), ..self }
+    }
+
+    /// The same, which asks these witnesses to sign what it signed.
+    ///
+    /// # Errors
+    /// When nobody can be asked from here, as without certificates.
+    pub fn witnessed_by(self, witnesses: Vec<WitnessAddress>) -> Result<Self, reqwest::Error> {
+        Ok(Self { witnesses: Witnesses::try_new(witnesses)?, ..self })
     }
 
     /// Runs until told to stop. Whatever fails is logged and tried again.
@@ -120,6 +138,9 @@ impl Notary {
         if let Some(flag) = &self.flag {
             flag.up();
         }
+        // Also for what was signed last: a witness may have been away.
+        let signed_size = signed.as_ref().map_or(0, |signed| signed.size);
+        let asking = self.witnesses.begin(&self.context, self.key.verifying(), signed_size);
         let mut due = Instant::now() + self.every;
         loop {
             let events = {
@@ -129,11 +150,13 @@ impl Notary {
                     tokio::select! {
                         events = &mut next => break events?,
                         () = tokio::time::sleep_until(due) => {
-                            in_time(self.sign(&book, signed)).await?;
+                            in_time(self.sign(&book, signed, &asking)).await?;
                             due = Instant::now() + self.every;
                         }
                         () = stop.cancelled() => {
-                            return in_time(self.sign(&book, signed)).await;
+                            in_time(self.sign(&book, signed, &asking)).await?;
+                            asking.end().await;
+                            return Ok(());
                         }
                     }
                 }
@@ -170,8 +193,14 @@ impl Notary {
         Ok(Book { at, tree })
     }
 
-    /// Signs the tree, unless it has been signed. What is signed never contradicts what was signed before.
-    async fn sign(&self, book: &Book, signed: &mut Option<TreeHead>) -> Result<(), NotaryError> {
+    /// Signs the tree, unless it has been signed, and has the witnesses asked. What is signed never contradicts what was signed
+    /// before.
+    async fn sign(
+        &self,
+        book: &Book,
+        signed: &mut Option<TreeHead>,
+        asking: &Asking,
+    ) -> Result<(), NotaryError> {
         let origin = self.key.verifying().name().to_owned();
         let head = TreeHead { origin, size: book.tree.size(), root: book.tree.root() };
         let before = signed.as_ref().map_or(0, |before| before.size);
@@ -191,6 +220,7 @@ impl Notary {
         note.sign(&self.key, at);
         table::publish(&self.context.read, &book.at, &note, at).await?;
         metrics::gauge!("daybook_notary_signed_position").set(gauge(head.size));
+        asking.signed(head.size);
         *signed = Some(head);
         Ok(())
     }

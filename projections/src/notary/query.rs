@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use daybook_eventstore::proof::{
-    Note, NoteError, TILE_WIDTH, Tile, Tiles, TreeHash, TreeHead, consistency_path, inclusion_path,
-    subtrees_of, tiles_of,
+    Note, NoteError, TILE_WIDTH, Tile, Tiles, TreeHash, TreeHead, VerifyingKey, consistency_path,
+    inclusion_path, subtrees_of, tiles_of,
 };
 use sqlx::{PgPool, Row as _};
 
 use crate::runtime::TargetError;
+
+/// How many checkpoints are looked at at a time.
+const PAGE: i64 = 100;
 
 /// A checkpoint as it is kept: how many events it is said to be of, and the note.
 pub(super) type Kept = (u64, Result<Note, NoteError>);
@@ -36,6 +39,36 @@ pub async fn tile(pool: &PgPool, tile: Tile) -> Result<Option<Vec<u8>>, TargetEr
 pub async fn checkpoint(pool: &PgPool) -> Result<Option<String>, TargetError> {
     let query = "SELECT note FROM notary_checkpoints ORDER BY size DESC LIMIT 1";
     Ok(sqlx::query_scalar(query).fetch_optional(pool).await?)
+}
+
+/// The newest signed head of at least so many entries that all of these witnesses have signed, as a note; nothing when there is
+/// none. The log's own signature is not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest_checkpoint(
+    pool: &PgPool,
+    size: u64,
+    witnesses: &[VerifyingKey],
+) -> Result<Option<Note>, TargetError> {
+    // Names are looked for in the text, which is quick, so that signatures are checked only where there may be some.
+    let query = "SELECT size, note FROM notary_checkpoints WHERE size >= $1 AND size < $2 \
+         AND (SELECT coalesce(bool_and(position(name IN note) > 0), true) FROM unnest($3::text[]) AS name) \
+         ORDER BY size DESC LIMIT $4";
+    let names: Vec<String> =
+        witnesses.iter().map(|witness| format!("\n\u{2014} {} ", witness.name())).collect();
+    let mut before = i64::MAX;
+    loop {
+        let page = sqlx::query_as(query).bind(number(size)).bind(before).bind(&names).bind(PAGE);
+        let page: Vec<(i64, String)> = page.fetch_all(pool).await?;
+        let notes = page.iter().filter_map(|(_, note)| note.parse::<Note>().ok());
+        let is_signed = |note: &Note| witnesses.iter().all(|witness| note.verify(witness).is_ok());
+        if let Some(note) = notes.into_iter().find(is_signed) {
+            return Ok(Some(note));
+        }
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        before = *last;
+    }
 }
 
 /// The last signed head of a tree that has at least so many entries, and the smallest of them; nothing when there is none.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daybook_domain::Timestamp;
-use daybook_eventstore::proof::{Frontier, Note, Subtree, TILE_HEIGHT, Tile, TreeHash};
+use daybook_eventstore::proof::{Frontier, Note, NoteSignature, Subtree, TILE_HEIGHT, Tile, TreeHash};
 use daybook_eventstore::{Checkpoint, EventHash};
 use sqlx::{PgPool, Row as _};
 
@@ -34,6 +34,11 @@ const PUBLISH: &str = "WITH standing AS (SELECT true FROM notary WHERE epoch = $
          INSERT INTO notary_checkpoints (size, note, signed_at) SELECT $2, $3, $4 FROM standing ON CONFLICT DO NOTHING \
      ) \
      SELECT count(*) FROM standing";
+
+/// Replaces a note, unless somebody else did meanwhile.
+const REPLACE: &str = "UPDATE notary_checkpoints SET note = $3 WHERE size = $1 AND note = $2";
+/// How often somebody else may have: there are not so many witnesses.
+const TRIES: u32 = 64;
 
 /// Where the notary stands, and the tree up to there.
 #[derive(Debug, Clone)]
@@ -148,4 +153,29 @@ pub(super) async fn publish(
         .fetch_one(pool)
         .await?;
     if standing == 1 { Ok(()) } else { Err(TargetError::Fenced) }
+}
+
+/// Adds a signature to the checkpoint of so many events, as long as it has this text, in place of an earlier one of the same key.
+///
+/// # Errors
+/// [`TargetError::Fenced`] when there is no such checkpoint any more, or always another one.
+pub(super) async fn cosign(
+    pool: &PgPool,
+    size: u64,
+    text: &str,
+    signature: NoteSignature,
+) -> Result<(), TargetError> {
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    for _ in 0..TRIES {
+        let select = "SELECT note FROM notary_checkpoints WHERE size = $1";
+        let kept: Option<String> = sqlx::query_scalar(select).bind(size).fetch_optional(pool).await?;
+        let note = kept.as_ref().and_then(|kept| kept.parse().ok()).filter(|note: &Note| note.text() == text);
+        let (Some(kept), Some(mut note)) = (kept, note) else { return Err(TargetError::Fenced) };
+        note.add(signature.clone());
+        let replace = sqlx::query(REPLACE).bind(size).bind(kept).bind(note.to_string());
+        if replace.execute(pool).await?.rows_affected() == 1 {
+            return Ok(());
+        }
+    }
+    Err(TargetError::Fenced)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use daybook_eventstore::process::config::{ConfigError, Settings, keys};
-use daybook_eventstore::proof::{SigningKey, Signs, VerifyingKey};
+use daybook_eventstore::proof::{KeyError, SigningKey, Signs, VerifyingKey};
 
 /// Whose signatures count.
 #[derive(Debug, Args)]
@@ -29,4 +29,10 @@ pub(super) fn own(settings: &Settings) -> Result<VerifyingKey, ConfigError> {
         reason: error.to_string(),
     })?;
     Ok(key.verifying().clone())
+}
+
+/// A witness's key: what a log says of itself is no witness.
+pub(super) fn witness(text: &str) -> Result<VerifyingKey, String> {
+    let key: VerifyingKey = text.parse().map_err(|error: KeyError| error.to_string())?;
+    if key.signs() == Signs::Witness { Ok(key) } else { Err("is not a witness's key".to_owned()) }
 }

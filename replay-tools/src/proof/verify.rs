@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::process::config::Settings;
-use daybook_projections::notary;
+use daybook_eventstore::proof::VerifyingKey;
+use daybook_projections::notary::{self, Audited, Trusted};
 
-use super::key::Keys;
+use super::key::{Keys, witness};
 use super::{find_tree, found, log, note, say, tree};
 use crate::bar::Bar;
 use crate::cli::causes;
@@ -21,6 +22,9 @@ pub(crate) struct Verify {
     /// A checkpoint that you kept yourself: the database may have lost it. Can be given several times
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
+    /// The key of a witness, as `witness-key` shows it: says how much of the log it has signed. Can be given several times
+    #[arg(long = "witness", value_name = "KEY", value_parser = witness)]
+    witnesses: Vec<VerifyingKey>,
 }
 
 pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, Failure> {
@@ -30,7 +34,8 @@ pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, 
     // Without the read database the checkpoints that were given must do.
     let tree = if others.is_empty() { Some(tree(settings)?) } else { find_tree(settings)? };
     let mut bar: Option<Bar> = None;
-    let audited = notary::audit(&reader, tree.as_ref(), &keys, &others, |done, of| {
+    let trusted = Trusted { log: &keys, witnesses: &asked.witnesses };
+    let audited = notary::audit(&reader, tree.as_ref(), trusted, &others, |done, of| {
         bar.get_or_insert_with(|| Bar::new("events", done, of)).reach(done, of);
     })
     .await;
@@ -38,24 +43,37 @@ pub(super) async fn run(settings: &Settings, asked: Verify) -> Result<ExitCode, 
         bar.clear();
     }
     match audited {
-        Ok(audited) => {
-            for position in &audited.damaged {
-                say(&format!(
-                    "the tree in the read database is damaged at position {position}; the event is as it was signed"
-                ));
-            }
-            say(&format!(
-                "the first {} events are as they were signed, by {} checkpoints",
-                audited.signed, audited.checkpoints
-            ));
-            match audited.events - audited.signed {
-                0 => {}
-                more => say(&format!("NOT SIGNED yet: the last {more} events, of which nobody can tell")),
-            }
-            say(&format!("the root of all {} is {}", audited.events, audited.root));
-            Ok(ExitCode::SUCCESS)
-        }
+        Ok(audited) => Ok(tell(&audited, &asked.witnesses)),
         Err(error) if error.is_finding() => Ok(found(&causes(&error))),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says that all is as it was signed. That a witness signed nothing of it answers nothing of what was asked.
+fn tell(audited: &Audited, witnesses: &[VerifyingKey]) -> ExitCode {
+    for position in &audited.damaged {
+        say(&format!(
+            "the tree in the read database is damaged at position {position}; the event is as it was signed"
+        ));
+    }
+    say(&format!(
+        "the first {} events are as they were signed, by {} checkpoints",
+        audited.signed, audited.checkpoints
+    ));
+    let mut code = ExitCode::SUCCESS;
+    for (witness, seen) in witnesses.iter().zip(&audited.witnessed) {
+        let name = witness.name();
+        if let Some((size, at)) = seen {
+            say(&format!("{name} has signed the first {size} of them too, at {}", at.to_rfc3339()));
+        } else {
+            say(&format!("NOT SIGNED by {name}: none of the checkpoints"));
+            code = ExitCode::FAILURE;
+        }
+    }
+    match audited.events - audited.signed {
+        0 => {}
+        more => say(&format!("NOT SIGNED yet: the last {more} events, of which nobody can tell")),
+    }
+    say(&format!("the root of all {} is {}", audited.events, audited.root));
+    code
 }

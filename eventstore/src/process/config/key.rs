@@ -110,6 +110,8 @@ define! {
     NOTARY_ORIGIN: String;
     /// How many seconds pass until the notary signs what is new.
     NOTARY_SECONDS: u32;
+    /// The witnesses that are asked to sign what the notary signed: the key and the URL of each, with spaces between.
+    NOTARY_WITNESSES: String;
     /// What the key follows from that a witness signs with.
     WITNESS_KEY: Secret<[u8; 32]>;
     /// The witness's name in what it signs.

@@ -7,6 +7,7 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
 use super::front::{Front, SOON, token};
 use crate::harness::{Process, Writer, eventually};
 use crate::notary::root;
+use crate::witness::WitnessProcess;
 
 const NOTARY: [(&str, &str); 3] = [
     ("NOTARY_KEY", "0707070707070707070707070707070707070707070707070707070707070707"),
@@ -77,6 +78,21 @@ async fn a_stranger_computes_the_signed_root_from_the_tiles() {
     signed_at(&front, u64::try_from(size).expect("a size")).await;
     assert_eq!(hashes(&front, "/log/tile/0/001.p/44").await, partial);
     assert_eq!(hashes(&front, "/log/tile/0/001.p/64").await[..44], partial);
+}
+
+#[tokio::test]
+async fn what_witnesses_sign_is_in_the_checkpoint_that_everybody_sees() {
+    let (front, witness) = (Front::open().await, WitnessProcess::start().await);
+    let size = Writer::new(&front.shop.events).append(30).await;
+    let asked = witness.setting(witness.address.port());
+    let settings = [NOTARY.as_slice(), &[("NOTARY_WITNESSES", &asked)]].concat();
+    let _notary = front.projector_with(&["notary"], &settings);
+    signed_at(&front, u64::try_from(size).expect("a size")).await;
+    eventually(SOON, "it is co-signed", || async {
+        let note: Note = text(&front, "/log/checkpoint").await?.parse().expect("a note");
+        note.verify(&witness.key()).ok()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Witnesses: that what one signed is never contradicted, and that a notary is never kept waiting by one.
 
 mod alone;
+mod asked;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
