@@ -12,6 +12,8 @@ use crate::runtime::TargetError;
 
 /// How many checkpoints are looked at at a time.
 const PAGE: i64 = 100;
+/// How many of the last ones are looked at when there must be no waiting: those of a day, more or less.
+const RECENT: i64 = 1_500;
 
 /// A checkpoint as it is kept: how many events it is said to be of, and the note.
 pub(super) type Kept = (u64, Result<Note, NoteError>);
@@ -69,6 +71,22 @@ pub async fn newest_checkpoint(
         let Some((last, _)) = page.last() else { return Ok(None) };
         before = *last;
     }
+}
+
+/// The newest of the last checkpoints that has a line of this witness; nothing when none of them has, whatever is with earlier
+/// ones.
+pub(super) async fn recently_cosigned(
+    pool: &PgPool,
+    witness: &VerifyingKey,
+) -> Result<Option<String>, TargetError> {
+    let query = "SELECT note FROM (SELECT size, note FROM notary_checkpoints ORDER BY size DESC LIMIT $2) AS recent \
+         WHERE position($1 IN note) > 0 ORDER BY size DESC LIMIT 1";
+    Ok(sqlx::query_scalar(query).bind(line_of(witness)).bind(RECENT).fetch_optional(pool).await?)
+}
+
+/// What a note has in it that has a signature of this name.
+fn line_of(witness: &VerifyingKey) -> String {
+    format!("\n\u{2014} {} ", witness.name())
 }
 
 /// The last signed head of a tree that has at least so many entries, and the smallest of them; nothing when there is none.

@@ -2,6 +2,7 @@
 
 use daybook_domain::Timestamp;
 use daybook_eventstore::proof::NoteError;
+use daybook_eventstore::{Position, StoreError};
 use reqwest::StatusCode;
 
 use crate::runtime::TargetError;
@@ -12,12 +13,18 @@ pub(super) enum Failed {
     /// The tree cannot be read, or the cosignature not be kept.
     #[error("the tree could not be read or kept")]
     Tree(#[from] TargetError),
+    /// The log cannot be asked how long it is.
+    #[error("the log could not be read")]
+    Log(#[from] StoreError),
     /// There is no checkpoint that this notary's key signed.
     #[error("there is no checkpoint to sign")]
     Checkpoint(#[from] NoteError),
     /// The tree does not prove what was signed.
     #[error("the tree is not kept as it was signed")]
     Damaged,
+    /// It has signed what the tree does not have yet, and the log has.
+    #[error("the tree is not as large yet as what it has signed")]
+    Behind,
     /// It did not answer.
     #[error("it does not answer")]
     Unreachable(#[source] reqwest::Error),
@@ -50,8 +57,8 @@ pub(super) enum Failed {
     Ahead {
         /// How many it signed.
         witness: u64,
-        /// How many are signed here.
-        log: u64,
+        /// How many there are here.
+        log: Position,
     },
     /// It has seen another log of this name.
     #[error("what it signed of a log of this name is not what this one begins with")]
@@ -71,7 +78,8 @@ impl Failed {
     /// What it is counted as.
     pub(super) const fn outcome(&self) -> &'static str {
         match self {
-            Self::Tree(_) | Self::Checkpoint(_) | Self::Damaged => "failed",
+            Self::Tree(_) | Self::Log(_) | Self::Checkpoint(_) | Self::Damaged => "failed",
+            Self::Behind => "behind",
             Self::Unreachable(_) | Self::Late => "unreachable",
             Self::Refused { .. } | Self::Garbled | Self::Restless => "refused",
             Self::False(_) | Self::Untimely { .. } => "false",

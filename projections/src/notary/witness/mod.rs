@@ -135,9 +135,9 @@ impl Asked {
 
     /// What the witness signed last, as far as that was kept. Not to know it costs one question more.
     async fn recall(&mut self) {
-        let key = std::slice::from_ref(&self.address.key);
-        let found = query::newest_checkpoint(&self.context.read, 0, key);
+        let found = query::recently_cosigned(&self.context.read, &self.address.key);
         let Ok(Ok(Some(note))) = tokio::time::timeout(LIMIT, found).await else { return };
+        let Ok(note) = note.parse::<Note>() else { return };
         if let (Ok(head), Ok(Some(at))) = (TreeHead::of(&note, &self.log), note.verify(&self.address.key)) {
             self.last = head.size;
             self.measure(head.size, at);
@@ -160,14 +160,21 @@ impl Asked {
                     self.keep(&lines, &asked.checkpoint, &head).await?;
                     return Ok(head.size);
                 }
-                Answer::Elsewhere(size) if size > head.size => {
-                    return Err(Failed::Ahead { witness: size, log: head.size });
-                }
+                Answer::Elsewhere(size) if size > head.size => return Err(self.ahead(size).await),
                 Answer::Elsewhere(size) => old = size,
             }
             checkpoint = asked.checkpoint;
         }
         Err(Failed::Restless)
+    }
+
+    /// What it means that the witness has signed more than the notary has: when the tree is made again, nothing.
+    async fn ahead(&self, witness: u64) -> Failed {
+        match self.context.log.reader.head().await {
+            Ok(head) if u64::try_from(head.position).is_ok_and(|log| log >= witness) => Failed::Behind,
+            Ok(head) => Failed::Ahead { witness, log: head.position },
+            Err(error) => error.into(),
+        }
     }
 
     /// Keeps what the witness answered, if that is its signature of this.

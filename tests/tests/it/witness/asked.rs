@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::post;
-use daybook_eventstore::proof::{Note, SigningKey, Signs};
+use chrono::TimeDelta;
+use daybook_domain::Clock as _;
+use daybook_eventstore::process::SystemClock;
+use daybook_eventstore::proof::{AddCheckpoint, Note, SigningKey, Signs, Witness};
 use daybook_projections::notary::{self, WitnessAddress};
+use sqlx::Executor as _;
 use tokio::net::TcpListener;
 
 use super::WitnessProcess;
@@ -142,6 +146,13 @@ async fn a_shop_that_makes_another_log_of_its_name_finds_no_witness() {
         eventually(SOON, "the notary says so", || async { notary.output().contains(told).then_some(()) })
             .await;
         assert!(notary.output().contains("a witness disputes the log: it may have been replaced"));
+        // It is asked again and again, and that is told once.
+        let told_again =
+            || async { (witness.process.output().matches("does not begin with").count() > 2).then_some(()) };
+        if size > 60 {
+            eventually(SOON, "it is asked again", told_again).await;
+            assert_eq!(notary.output().matches(told).count(), 1, "{}", notary.output());
+        }
         assert_eq!(published(&forged, size).await.expect("it is signed").signatures().len(), 1);
     }
     assert_eq!(witness.remembered(), remembered);
@@ -196,6 +207,28 @@ async fn what_was_signed_when_the_witness_was_away_is_shown_to_it_when_the_notar
     assert_eq!(published(&setting, size).await.expect("it is signed").signatures().len(), 2);
 }
 
+#[tokio::test]
+async fn a_tree_that_is_made_again_is_signed_on_and_nobody_disputes_it() {
+    let witness = WitnessProcess::start().await;
+    let asked = witness.setting(witness.address.port());
+    let setting = Setting::new().await;
+    let mut size = 0;
+    for _ in 0..4 {
+        size = setting.writer.append(5_000).await;
+    }
+    let working = start(&setting, AT_ONCE, &asked);
+    setting.signed_at(size).await;
+    cosigned(&setting, size, &witness).await;
+    working.end().await;
+    let lose = "DELETE FROM notary; DELETE FROM notary_tiles; DELETE FROM notary_checkpoints";
+    setting.read.pool.execute(sqlx::raw_sql(lose)).await.expect("it is lost");
+    // It signs the parts of the tree that it has already, which are smaller than what the witness has signed.
+    let working = start(&setting, Duration::from_millis(1), &asked);
+    cosigned(&setting, size, &witness).await;
+    working.end().await;
+    assert_eq!(outcomes(&witness.name, "disputed"), 0);
+}
+
 /// Somebody who pretends to be a witness, and always answers this.
 async fn pretender<A>(answer: A) -> SocketAddr
 where
@@ -246,6 +279,37 @@ async fn an_answer_that_is_no_cosignature_is_not_kept() {
         working.end().await;
         assert_eq!(published(&setting, size).await.expect("it is signed").signatures().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_cosignature_of_another_hour_is_not_kept() {
+    let name = unique("witness.example/w");
+    let own = SigningKey::of(&name, Signs::Witness, super::SEED).expect("a key");
+    let verifying = own.verifying().clone();
+    let ago = Arc::new(AtomicI64::new(2));
+    let witness = Arc::new(Witness::try_new(own, vec![key().verifying().clone()]).expect("keys"));
+    let (then, listener) = (Arc::clone(&ago), TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+    let address = listener.local_addr().expect("its address");
+    // One whose clock is slow.
+    let answer = move |body: String| async move {
+        let asked: AddCheckpoint = body.parse().expect("a request");
+        let at = SystemClock.now() - TimeDelta::hours(then.load(Ordering::Relaxed));
+        format!("{}\n", witness.cosign(asked.checkpoint, at).signatures().last().expect("its own"))
+    };
+    let routes = Router::new().route("/add-checkpoint", post(answer));
+    tokio::spawn(async move { axum::serve(listener, routes).await.expect("it serves") });
+    let setting = Setting::new().await;
+    let working = start(&setting, AT_ONCE, &format!("{verifying} http://{address}"));
+    let size = setting.writer.append(3).await;
+    setting.signed_at(size).await;
+    came(&name, "false").await;
+    assert_eq!(published(&setting, size).await.expect("it is signed").signatures().len(), 1);
+    ago.store(0, Ordering::Relaxed);
+    eventually(SOON, "it is kept", || async {
+        published(&setting, size).await.filter(|note| note.verify(&verifying).is_ok())
+    })
+    .await;
+    working.end().await;
 }
 
 #[tokio::test]
