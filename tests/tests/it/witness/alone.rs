@@ -1,5 +1,6 @@
 //! A witness by itself: what it answers, and that it signs one log of a name, whoever asks at once and whenever it dies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -143,39 +144,29 @@ async fn what_is_not_to_be_signed_is_answered_with_the_code_of_the_specification
 }
 
 #[tokio::test]
-async fn of_two_logs_of_one_name_that_are_shown_at_once_one_is_signed() {
-    let witness = std::sync::Arc::new(WitnessProcess::start().await);
-    let mut asking = JoinSet::new();
-    for what in [0_u8, 1, 0, 1, 0, 1] {
-        let witness = std::sync::Arc::clone(&witness);
-        asking.spawn(async move {
-            let (log, mut signed, mut old) = (Log::of(30, what), Vec::new(), 0);
-            for size in 1..=30 {
-                loop {
-                    if old > size {
-                        break;
-                    }
-                    let asked = log.ask(old, size);
-                    let (status, said) = witness.answer(&asked).await;
-                    match status {
-                        200 => {
-                            cosignature(&said, &asked.checkpoint, &witness.key()).expect("it counts");
-                            signed.push((size, what));
-                            old = size;
-                            break;
-                        }
-                        409 => old = said.trim().parse().expect("a size"),
-                        422 => return signed,
-                        _ => panic!("{status}: {said}"),
-                    }
-                }
-            }
-            signed
-        });
+async fn of_many_logs_of_one_name_that_are_shown_at_once_one_is_signed() {
+    const AT_ONCE: u8 = 8;
+    let witness = Arc::new(WitnessProcess::start().await);
+    let mut trunk = Log(Vec::new());
+    for size in 1..=60 {
+        let mut asking = JoinSet::new();
+        for what in 0..AT_ONCE {
+            let mut log = trunk.clone();
+            log.0.push(Log::entry(size, what));
+            let witness = Arc::clone(&witness);
+            asking.spawn(async move {
+                let (status, _) = witness.answer(&log.ask(log.0.len() - 1, log.0.len())).await;
+                (status, log)
+            });
+        }
+        let answers = asking.join_all().await;
+        assert!(answers.iter().all(|(status, _)| [200, 409].contains(status)));
+        let mut signed: Vec<Log> =
+            answers.into_iter().filter(|(status, _)| *status == 200).map(|(_, log)| log).collect();
+        assert_eq!(signed.len(), 1, "of {size} entries");
+        trunk = signed.pop().expect("the one");
     }
-    let signed: Vec<(usize, u8)> = asking.join_all().await.concat();
-    assert!(signed.iter().any(|(size, _)| *size == 30), "one of them was signed to its end");
-    assert!(signed.iter().all(|(_, what)| *what == signed[0].1), "{signed:?}");
+    assert!(witness.remembered().contains(&BASE64.encode(trunk.head(60).root.0)));
 }
 
 #[tokio::test]
