@@ -1,4 +1,4 @@
-//! Configuration: typed values from the environment, with an optional TOML file below it. It checks what it is
+//! Configuration: typed values from the environment or files that it names, with an optional TOML file below. It checks what it is
 //! asked for and names what is wrong; it never shows a value, and never reads a variable that has no [`Key`].
 
 mod key;
@@ -15,6 +15,8 @@ pub use value::{LogFormat, PgUrl, ServiceUrl, Value};
 const PREFIX: &str = "DAYBOOK_";
 /// The variable that names the file.
 const FILE: &str = "DAYBOOK_CONFIG";
+/// What a variable's name ends with that names a file with the value.
+const IN_FILE: &str = "_FILE";
 
 /// What is wrong with the configuration: one line for whoever starts the process.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,11 +73,11 @@ impl Settings {
     pub fn load() -> Result<Self, ConfigError> {
         let variable = |name: &str| std::env::var(name).ok();
         let Some(path) = variable(FILE).filter(|path| !path.is_empty()) else {
-            return Ok(Self::default().overridden(variable));
+            return Self::default().overridden(variable);
         };
         let text = std::fs::read_to_string(&path)
             .map_err(|error| ConfigError::File { path: path.clone(), reason: error.to_string() })?;
-        Ok(Self::parse(&path, &text)?.overridden(variable))
+        Self::parse(&path, &text)?.overridden(variable)
     }
 
     /// What a file gives.
@@ -97,14 +99,23 @@ impl Settings {
         Ok(Self { given: given.collect::<Result<_, _>>()? })
     }
 
-    /// These values, with the variables that are set and not empty in their place.
-    fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// These values, with the variables that are set and not empty in their place, and what is in files that variables name.
+    fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| variable(name).filter(|text| !text.is_empty());
         for name in key::NAMES {
-            if let Some(text) = variable(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty()) {
-                self.given.insert(name, text);
-            }
+            let given = (set(&format!("{PREFIX}{name}")), set(&format!("{PREFIX}{name}{IN_FILE}")));
+            let text = match given {
+                (Some(text), None) => text,
+                (None, Some(path)) => read(name, &path)?,
+                (Some(_), Some(_)) => {
+                    let reason = format!("{PREFIX}{name}{IN_FILE} is given too");
+                    return Err(ConfigError::Invalid { name, reason });
+                }
+                (None, None) => continue,
+            };
+            self.given.insert(name, text);
         }
-        self
+        Ok(self)
     }
 
     /// The value of `key`, which must be given.
@@ -123,6 +134,17 @@ impl Settings {
     /// The value of `key`, or `default`.
     pub fn or<T: Value>(&self, key: Key<T>, default: T) -> Result<T, ConfigError> {
         Ok(self.optional(key)?.unwrap_or(default))
+    }
+}
+
+/// The value that is in a file, without the space around it.
+fn read(name: &'static str, path: &str) -> Result<String, ConfigError> {
+    let invalid = |reason| ConfigError::Invalid { name, reason };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| invalid(format!("{path} (named by {PREFIX}{name}{IN_FILE}): {error}")))?;
+    match text.trim() {
+        "" => Err(invalid(format!("{path} (named by {PREFIX}{name}{IN_FILE}) is empty"))),
+        text => Ok(text.to_owned()),
     }
 }
 

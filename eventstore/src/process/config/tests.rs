@@ -7,12 +7,14 @@ fn file(text: &str) -> Result<Settings, ConfigError> {
 fn one(name: &'static str, text: &str) -> Settings {
     Settings::default()
         .overridden(|variable| (variable == format!("DAYBOOK_{name}")).then(|| text.to_owned()))
+        .expect("no file is named")
 }
 
 #[test]
 fn the_environment_wins_over_the_file() {
     let settings = file("log = 'debug'\nevents_pool = 7").unwrap();
     let settings = settings.overridden(|name| (name == "DAYBOOK_LOG").then(|| "warn".to_owned()));
+    let settings = settings.unwrap();
     assert_eq!(settings.required(keys::LOG), Ok("warn".to_owned()));
     assert_eq!(settings.required(keys::EVENTS_POOL), Ok(7));
 }
@@ -60,4 +62,25 @@ fn secrets_are_never_shown() {
     assert_eq!(format!("{:?}", settings.required(keys::EVENTS_URL).unwrap()), "postgres://h:1/d");
     let settings = one("NATS_URL", "nats://u:hunter2@h:4222");
     assert_eq!(format!("{:?}", settings.required(keys::NATS_URL).unwrap()), "nats://h:4222");
+}
+
+#[test]
+fn a_value_may_be_in_a_file_of_its_own() {
+    let path = std::env::temp_dir().join(format!("daybook-vault-key-{}", std::process::id()));
+    let named = path.to_str().unwrap().to_owned();
+    let with = |more: Option<&str>| {
+        Settings::default().overridden(|name| match name {
+            "DAYBOOK_VAULT_KEY_FILE" => Some(named.clone()),
+            "DAYBOOK_VAULT_KEY" => more.map(str::to_owned),
+            _ => None,
+        })
+    };
+    let told = |settings: Result<Settings, ConfigError>| settings.unwrap_err().to_string();
+    assert!(told(with(None)).starts_with(&format!("DAYBOOK_VAULT_KEY is wrong: {named} (named by")));
+    std::fs::write(&path, "\n").unwrap();
+    assert!(told(with(None)).ends_with("is empty"));
+    std::fs::write(&path, format!("{}\n", "07".repeat(32))).unwrap();
+    assert_eq!(with(None).unwrap().required(keys::VAULT_KEY), Ok(Secret::new([7; 32])));
+    assert_eq!(told(with(Some("08"))), "DAYBOOK_VAULT_KEY is wrong: DAYBOOK_VAULT_KEY_FILE is given too");
+    std::fs::remove_file(&path).unwrap();
 }
