@@ -93,7 +93,7 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
         None => None,
     };
     let copies = hot_copies(&config, &context)?;
-    let open = config.shop.open(&context);
+    let open = config.shop.open(&context).await?;
     let live = Arc::new(live(&open, stream, &context));
     let log = open.store.reader();
     let tree = LogTree::new(pool.clone(), log.clone(), config.tokens.clone());

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use daybook_domain::sourcing::{Location, parse_locations};
 use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
-use daybook_eventstore::process::{self, Context, Need};
-use daybook_eventstore::{Archives, EventStore, Upcasters, Vault, VaultKey};
+use daybook_eventstore::process::{self, Context, Failure, Need};
+use daybook_eventstore::{Archives, ConfiguredKeys, EventStore, Upcasters, Vault};
 use sqlx::PgPool;
 
 use crate::shop::Shop;
@@ -24,7 +24,7 @@ pub struct ShopConfig {
     pool: u32,
     /// How many bytes of aggregates are remembered, if it is given.
     cache: Option<i64>,
-    vault: VaultKey,
+    vault: ConfiguredKeys,
     locations: Vec<Location>,
     archives: Option<Archives>,
 }
@@ -48,28 +48,33 @@ impl ShopConfig {
     pub fn load(settings: &Settings) -> Result<Self, ConfigError> {
         let invalid = |name: &'static str, reason: String| ConfigError::Invalid { name, reason };
         let locations = settings.or(keys::LOCATIONS, LOCATIONS.to_owned())?;
-        let vault = settings.required(keys::VAULT_KEY)?;
         Ok(Self {
             events: settings.required(keys::EVENTS_URL)?,
             pool: settings.or(keys::EVENTS_POOL, POOL)?,
             cache: settings.optional(keys::CACHE_BYTES)?,
-            vault: VaultKey::try_new(vault.expose())
-                .map_err(|error| invalid(keys::VAULT_KEY.name(), error.to_string()))?,
+            vault: ConfiguredKeys::load(settings)?,
             locations: parse_locations(&locations)
                 .map_err(|error| invalid(keys::LOCATIONS.name(), error.to_string()))?,
             archives: settings.optional(keys::ARCHIVES)?,
         })
     }
 
-    /// Opens the shop; the process is ready only while its event store answers.
-    pub fn open(self, context: &Context) -> OpenShop {
+    /// Opens the shop; the process is ready only while its event store answers, and its keys open the vault.
+    ///
+    /// # Errors
+    /// When the keys are known not to.
+    pub async fn open(self, context: &Context) -> Result<OpenShop, ConfigError> {
         let opened = self.connect(context.name, context.clock.clone(), context.ids.clone());
-        let asked = opened.store.clone();
+        let (store, vault) = (opened.store.clone(), opened.shop.vault.clone());
         context.readiness.watch("events", Need::Required, move || {
-            let asked = asked.clone();
-            async move { asked.ping().await }
+            let (store, vault) = (store.clone(), vault.clone());
+            async move {
+                store.ping().await.map_err(Failure::from)?;
+                vault.check().await.map_err(Failure::from)
+            }
         });
-        opened
+        opened.check_vault().await?;
+        Ok(opened)
     }
 
     /// Opens the shop for a program that ends by itself; the server sees its connections as `name`'s.
@@ -83,5 +88,27 @@ impl ShopConfig {
         };
         let shop = Shop::new(&store, Vault::new(pool.clone(), self.vault), clock, ids, self.locations);
         OpenShop { shop, store, pool }
+    }
+}
+
+impl OpenShop {
+    /// Checks that the configured keys open the vault. That it cannot be told while the database is away is no error.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub async fn check_vault(&self) -> Result<(), ConfigError> {
+        match self.shop.vault.check().await {
+            Ok(()) => Ok(()),
+            Err(error) if error.is_of_configuration() => {
+                Err(ConfigError::Invalid { name: keys::VAULT_KEY.name(), reason: error.to_string() })
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "whether the keys open the vault is not known yet"
+                );
+                Ok(())
+            }
+        }
     }
 }

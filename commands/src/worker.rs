@@ -72,10 +72,10 @@ impl WorkerConfig {
 /// Works until the process is told to stop.
 ///
 /// # Errors
-/// When the gateway or the stream cannot be used as configured.
+/// When the vault, the gateway or the stream cannot be used as configured.
 pub async fn work(config: WorkerConfig, context: Context) -> Result<(), Failure> {
     let events = config.shop.events.clone();
-    let open = config.shop.open(&context);
+    let open = config.shop.open(&context).await?;
     let books = SimulatedBooks::new(open.pool.clone(), context.clock.clone());
     let settings = SimulatedSettings::new(
         config.webhook_url.expose().to_owned(),

@@ -54,5 +54,8 @@ pub use snapshot::SnapshotPolicy;
 pub use store::EventStore;
 pub use stream::{ConnectError, EventStream, StreamLimits};
 pub use upcast::Upcasters;
-pub use vault::{SubjectKey, Vault, VaultError, VaultKey};
+pub use vault::{
+    Census, ConfiguredKeys, KeyId, Keyring, KeyringError, PlainKey, Rewrapped, SubjectKey, Unwrapped, Vault,
+    VaultError, Wrapped,
+};
 pub use wake::Wake;

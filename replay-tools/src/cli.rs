@@ -17,6 +17,7 @@ use crate::proof::{self, Proof};
 use crate::read_models::{self, ReadModels};
 use crate::run::{self, Run};
 use crate::witness::{self, Witness};
+use crate::vault::{self, VaultTask};
 
 /// What the program exits with when its configuration is wrong.
 const EXIT_CONFIG: u8 = 2;
@@ -55,6 +56,9 @@ enum Task {
     /// Write the log as Parquet, or add what is new to what was written
     #[cfg(feature = "parquet")]
     Export(Export),
+    /// The keys by which people's keys are wrapped
+    #[command(subcommand)]
+    Vault(VaultTask),
     #[command(flatten)]
     Look(Look),
     #[command(flatten)]
@@ -100,6 +104,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
         #[cfg(feature = "parquet")]
         Task::Export(what) => export::run(&settings, what).await,
         Task::Import(what) => import::run(&settings, what).await,
+        Task::Vault(asked) => vault::run(&settings, asked).await,
         Task::Look(asked) => look::run(&settings, asked).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await,
         Task::Proof(asked) => proof::run(&settings, asked).await,

@@ -15,5 +15,6 @@ mod read_models;
 mod run;
 mod stop;
 mod witness;
+mod vault;
 
 pub use cli::main;

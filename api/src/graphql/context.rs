@@ -9,6 +9,7 @@ use daybook_eventstore::{CommandContext, Fingerprint};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::person::failed;
 use super::scalar::Position;
 use super::services::services;
 use crate::auth::{Identity, Permission, Role};
@@ -59,7 +60,7 @@ pub(crate) fn request<'a>(ctx: &Context<'a>) -> &'a RequestContext {
 /// Its id follows from the client and the idempotency key: the same key is the same command, for ever. The
 /// fingerprint covers the mutation's name, its arguments and the client. It is keyed, since an argument may be anybody's
 /// e-mail address.
-pub(crate) fn command(
+pub(crate) async fn command(
     ctx: &Context<'_>,
     permission: Permission,
     now: Timestamp,
@@ -79,7 +80,7 @@ pub(crate) fn command(
     };
     Ok(CommandContext {
         command_id,
-        fingerprint: fingerprint(ctx, actor)?,
+        fingerprint: fingerprint(ctx, actor).await?,
         actor: actor.to_owned(),
         correlation_id: request.correlation_id,
         causation_id: None,
@@ -118,7 +119,7 @@ fn check_key(key: &str, identity: &Identity) -> Result<(), ApiError> {
     Err(ApiError::bad_input("IDEMPOTENCY_KEY_INVALID", message))
 }
 
-fn fingerprint(ctx: &Context<'_>, actor: &str) -> Result<Fingerprint, ApiError> {
+async fn fingerprint(ctx: &Context<'_>, actor: &str) -> Result<Fingerprint, ApiError> {
     let field = ctx.field();
     let mut arguments = field.arguments().map_err(invalid_arguments)?;
     arguments.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -128,7 +129,7 @@ fn fingerprint(ctx: &Context<'_>, actor: &str) -> Result<Fingerprint, ApiError> 
         write_canonical(value, &mut canonical);
     }
     let parts = [field.name().as_bytes(), canonical.as_bytes(), actor.as_bytes()];
-    Ok(services(ctx).shop.vault.fingerprint(&parts))
+    services(ctx).shop.vault.fingerprint(&parts).await.map_err(failed)
 }
 
 /// Writes a value so that the order in which a client named an object's fields does not matter.

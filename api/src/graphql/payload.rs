@@ -43,7 +43,7 @@ pub(crate) async fn mutate<T>(
     operation: impl AsyncFnOnce(&Shop, CommandContext) -> Result<Done<T>, UseCaseError>,
 ) -> Result<Mutated<T>, ApiError> {
     let shop = &services(ctx).shop;
-    let command = context::command(ctx, permission, shop.clock.now(), shop.ids.next())?;
+    let command = context::command(ctx, permission, shop.clock.now(), shop.ids.next()).await?;
     let done = operation(shop, command).await;
     count(ctx.field().name(), &done);
     match done {

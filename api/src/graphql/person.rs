@@ -86,11 +86,15 @@ pub(crate) async fn open<T: DeserializeOwned, U: From<T>>(
     }
 }
 
-fn failed(error: VaultError) -> ApiError {
+/// A vault that failed is no matter for clients.
+pub(super) fn failed(error: VaultError) -> ApiError {
     match error {
         VaultError::TimedOut => ApiError::TimedOut,
         VaultError::Forgotten
         | VaultError::Broken
+        | VaultError::UnknownKey(_)
+        | VaultError::OtherKey
+        | VaultError::Keyring(_)
         | VaultError::Database(_)
         | VaultError::Unserialisable(_) => ApiError::internal(error),
     }

@@ -55,6 +55,9 @@ impl From<VaultError> for UseCaseError {
         match error {
             VaultError::Forgotten => Self::refused(&Unavailable::Forgotten),
             VaultError::Broken
+            | VaultError::UnknownKey(_)
+            | VaultError::OtherKey
+            | VaultError::Keyring(_)
             | VaultError::Database(_)
             | VaultError::TimedOut
             | VaultError::Unserialisable(_) => Self::Vault(error),

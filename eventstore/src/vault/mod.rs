@@ -2,120 +2,92 @@
 //! Forgetting a person destroys the key; history, hashes and totals stay valid.
 //!
 //! Envelope encryption: AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces under the subject's key, which
-//! is itself wrapped so under the master key. The subject's id is authenticated with every ciphertext, so a sealed
-//! value moved to another person does not open.
+//! is itself wrapped by a key-encryption key that the [`Keyring`] keeps. The subject's id is authenticated with every
+//! ciphertext, so a sealed value moved to another person does not open.
 
+mod check;
 mod cipher;
+mod configured;
+mod error;
+mod forget;
+mod keyring;
+mod rewrap;
+mod secret;
+mod subject;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use daybook_domain::{Sealed, SubjectId};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::postgres::PgRow;
 use sqlx::{PgPool, Row};
+use tokio::sync::OnceCell;
 
-use self::cipher::DataKey;
-pub use self::cipher::VaultKey;
+use self::cipher::Key;
+use self::secret::Secrets;
+use self::subject::NoKey;
 use crate::append::Fingerprint;
+
+pub use self::cipher::PlainKey;
+pub use self::configured::ConfiguredKeys;
+pub use self::error::VaultError;
+pub use self::keyring::{KeyId, Keyring, KeyringError, Unwrapped, Wrapped};
+pub use self::rewrap::{Census, Rewrapped};
+pub use self::subject::SubjectKey;
 
 /// How many subjects' keys stay in memory. A key destroyed elsewhere is used at most [`KEY_LIFETIME`] longer.
 const CACHED_KEYS: usize = 10_000;
 /// How long a key is used without asking whether it still exists.
 const KEY_LIFETIME: Duration = Duration::from_secs(5);
-/// How long the database may take.
+/// How long the database, or whoever keeps the keys, may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why a value could not be sealed or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The subject was forgotten: what was sealed for them can never be read again.
-    #[error("the subject was forgotten")]
-    Forgotten,
-    /// The value was not sealed for this subject under this vault's master key, or was altered.
-    #[error("the sealed value does not open")]
-    Broken,
-    /// The vault's database failed.
-    #[error("the vault's database failed")]
-    Database(#[from] sqlx::Error),
-    /// The vault's database did not answer in time.
-    #[error("the vault's database did not answer in time")]
-    TimedOut,
-    /// The value has no JSON form.
-    #[error("the value cannot be serialised")]
-    Unserialisable(#[source] serde_json::Error),
-}
+/// How many keys are wrapped or unwrapped at once.
+const AT_ONCE: usize = 16;
 
 #[derive(Clone)]
 struct CachedKey {
-    key: Arc<DataKey>,
-    checked: std::time::Instant,
-}
-
-/// Why there is no key.
-#[derive(Debug, Clone, Copy)]
-enum NoKey {
-    Destroyed,
-    Broken,
-}
-
-/// What opens a subject's sealed values, or why they cannot be opened. It is not for keeping.
-#[derive(Clone)]
-pub struct SubjectKey(Result<Arc<DataKey>, NoKey>);
-
-impl std::fmt::Debug for SubjectKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SubjectKey").finish_non_exhaustive()
-    }
-}
-
-impl SubjectKey {
-    /// Opens a sealed value of the subject.
-    ///
-    /// # Errors
-    /// [`VaultError::Forgotten`] when the subject was forgotten.
-    pub fn open<T: DeserializeOwned>(self, sealed: &Sealed) -> Result<T, VaultError> {
-        let data = URL_SAFE_NO_PAD.decode(&sealed.data).map_err(|_| VaultError::Broken)?;
-        let plain = self.held()?.open(data, sealed.subject.uuid().as_bytes())?;
-        serde_json::from_slice(&plain).map_err(|_| VaultError::Broken)
-    }
-
-    fn held(self) -> Result<Arc<DataKey>, VaultError> {
-        self.0.map_err(|missing| match missing {
-            NoKey::Destroyed => VaultError::Forgotten,
-            NoKey::Broken => VaultError::Broken,
-        })
-    }
+    key: Arc<Key>,
+    /// What it came out of: while that is there, nobody has to unwrap it again.
+    wrapped: Arc<Wrapped>,
+    checked: Instant,
 }
 
 /// Seals and opens personal data. Cloning shares the cache of keys.
 #[derive(Clone)]
 pub struct Vault {
     pool: PgPool,
-    master: VaultKey,
+    keyring: Arc<dyn Keyring>,
     keys: Arc<Cache<SubjectId, CachedKey>>,
+    secrets: Arc<OnceCell<Secrets>>,
 }
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Vault").finish_non_exhaustive()
+        f.debug_struct("Vault").field("key", self.keyring.current()).finish_non_exhaustive()
     }
 }
 
 impl Vault {
-    /// A vault in this database, under this master key.
-    pub fn new(pool: PgPool, master: VaultKey) -> Self {
-        Self { pool, master, keys: Arc::new(Cache::new(CACHED_KEYS)) }
+    /// A vault in this database, under these key-encryption keys.
+    pub fn new(pool: PgPool, keyring: impl Keyring + 'static) -> Self {
+        let (keys, secrets) = (Arc::new(Cache::new(CACHED_KEYS)), Arc::default());
+        Self { pool, keyring: Arc::new(keyring), keys, secrets }
     }
 
-    /// The fingerprint of an input with personal data in it, of these parts in this order. Without the master key nobody
-    /// can confirm a guess of the input by it; with the same one, equal inputs have equal fingerprints for ever.
-    pub fn fingerprint(&self, parts: &[&[u8]]) -> Fingerprint {
-        self.master.keyed(Fingerprint::of(parts))
+    /// The fingerprint of an input with personal data in it, of these parts in this order. Without the vault's secret
+    /// nobody can confirm a guess of the input by it; equal inputs have equal fingerprints for ever, whatever key the
+    /// secret is wrapped by.
+    ///
+    /// # Errors
+    /// When the secret has to be looked up and the database fails, or it does not open.
+    pub async fn fingerprint(&self, parts: &[&[u8]]) -> Result<Fingerprint, VaultError> {
+        let Fingerprint(plain) = Fingerprint::of(parts);
+        Ok(Fingerprint(self.secrets().await?.fingerprints.sign(&plain)))
     }
 
     /// Seals a value for a subject, who gets a key with the first one.
@@ -131,9 +103,7 @@ impl Vault {
             Some(key) => key,
             None => self.make_key(subject).await?,
         };
-        let plain = serde_json::to_vec(value).map_err(VaultError::Unserialisable)?;
-        let sealed = key.seal(plain, subject.uuid().as_bytes())?;
-        Ok(Sealed { subject, data: URL_SAFE_NO_PAD.encode(sealed) })
+        subject::seal(&key, subject, value)
     }
 
     /// Opens a sealed value.
@@ -151,7 +121,7 @@ impl Vault {
     /// their number.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails, or whoever keeps the keys.
     pub async fn keys(&self, subjects: &[SubjectId]) -> Result<HashMap<SubjectId, SubjectKey>, VaultError> {
         let cached = |subject: &SubjectId| Some((*subject, SubjectKey(Ok(self.cached(*subject)?))));
         let mut keys: HashMap<_, _> = subjects.iter().filter_map(cached).collect();
@@ -164,65 +134,104 @@ impl Vault {
             return Ok(keys);
         }
         let statement =
-            sqlx::query("SELECT subject_id, wrapped_key FROM vault_keys WHERE subject_id = ANY($1)")
+            sqlx::query("SELECT subject_id, wrapped_key, key_id FROM vault_keys WHERE subject_id = ANY($1)")
                 .bind(missing);
-        for row in in_time(statement.fetch_all(&self.pool)).await? {
-            let subject = SubjectId::new(row.try_get(0)?);
-            let key = match row.try_get::<Option<Vec<u8>>, _>(1)? {
-                None => Err(NoKey::Destroyed),
-                Some(wrapped) => self.unwrap_key(subject, wrapped).map_err(|_broken| NoKey::Broken),
-            };
-            keys.insert(subject, SubjectKey(key));
-        }
+        let rows = in_time(statement.fetch_all(&self.pool)).await?;
+        let found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let opened = stream::iter(found).map(|(subject, wrapped)| self.subject_key(subject, wrapped));
+        let opened: Vec<_> = opened.buffer_unordered(AT_ONCE).try_collect().await?;
+        keys.extend(opened);
         Ok(keys)
     }
 
-    /// Forgets a subject: destroys the key, for ever. Forgetting twice, or someone never seen, is no error.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn forget(&self, subject: SubjectId) -> Result<(), VaultError> {
-        let statement = sqlx::query(
-            "INSERT INTO vault_keys (subject_id, wrapped_key, destroyed_at) VALUES ($1, NULL, now()) \
-             ON CONFLICT (subject_id) DO UPDATE SET wrapped_key = NULL, destroyed_at = now() \
-             WHERE vault_keys.destroyed_at IS NULL",
-        )
-        .bind(subject.uuid());
-        in_time(statement.execute(&self.pool)).await?;
-        self.keys.remove(&subject);
-        Ok(())
+    async fn subject_key(
+        &self,
+        subject: SubjectId,
+        wrapped: Option<Wrapped>,
+    ) -> Result<(SubjectId, SubjectKey), VaultError> {
+        let key = match wrapped {
+            None => {
+                self.keys.remove(&subject);
+                Err(NoKey::Destroyed)
+            }
+            Some(wrapped) => match self.unwrap_key(subject, wrapped).await {
+                Ok(key) => Ok(key),
+                Err(VaultError::UnknownKey(key_id)) => Err(NoKey::Unknown(key_id)),
+                Err(VaultError::Broken) => Err(NoKey::Broken),
+                Err(error) => return Err(error),
+            },
+        };
+        Ok((subject, SubjectKey(key)))
     }
 
-    async fn find_key(&self, subject: SubjectId) -> Result<Option<Arc<DataKey>>, VaultError> {
+    async fn find_key(&self, subject: SubjectId) -> Result<Option<Arc<Key>>, VaultError> {
         self.keys(&[subject]).await?.remove(&subject).map(SubjectKey::held).transpose()
     }
 
-    fn cached(&self, subject: SubjectId) -> Option<Arc<DataKey>> {
+    fn cached(&self, subject: SubjectId) -> Option<Arc<Key>> {
         let cached = self.keys.get(&subject)?;
         (cached.checked.elapsed() < KEY_LIFETIME).then_some(cached.key)
     }
 
     /// Makes the subject's key; when another process was quicker, takes that one.
-    async fn make_key(&self, subject: SubjectId) -> Result<Arc<DataKey>, VaultError> {
-        let wrapped = DataKey::generate()?.wrap(self.master.key(), subject.uuid().as_bytes())?;
+    async fn make_key(&self, subject: SubjectId) -> Result<Arc<Key>, VaultError> {
+        let plain = PlainKey::generate()?;
+        let wrapped = in_time(self.keyring.wrap(&plain, subject.uuid().as_bytes())).await?;
         let statement = sqlx::query(
-            "INSERT INTO vault_keys (subject_id, wrapped_key) VALUES ($1, $2) ON CONFLICT (subject_id) DO NOTHING",
+            "INSERT INTO vault_keys (subject_id, wrapped_key, key_id) VALUES ($1, $2, $3) \
+             ON CONFLICT (subject_id) DO NOTHING",
         )
         .bind(subject.uuid())
-        .bind(&wrapped);
+        .bind(&wrapped.data)
+        .bind(name(wrapped.key_id.as_ref()));
         if in_time(statement.execute(&self.pool)).await?.rows_affected() == 1 {
-            return self.unwrap_key(subject, wrapped);
+            return Ok(self.remember(subject, &plain, wrapped.into())?);
         }
         self.find_key(subject).await?.ok_or(VaultError::Forgotten)
     }
 
-    fn unwrap_key(&self, subject: SubjectId, wrapped: Vec<u8>) -> Result<Arc<DataKey>, VaultError> {
-        let key = Arc::new(DataKey::unwrap(self.master.key(), wrapped, subject.uuid().as_bytes())?);
-        self.keys.insert(subject, CachedKey { key: Arc::clone(&key), checked: std::time::Instant::now() });
+    async fn unwrap_key(&self, subject: SubjectId, wrapped: Wrapped) -> Result<Arc<Key>, VaultError> {
+        if let Some(known) = self.keys.get(&subject).filter(|known| *known.wrapped == wrapped) {
+            self.keys.insert(subject, CachedKey { checked: Instant::now(), ..known.clone() });
+            return Ok(known.key);
+        }
+        let plain = in_time(self.keyring.unwrap(&wrapped, subject.uuid().as_bytes())).await?.key;
+        Ok(self.remember(subject, &plain, wrapped.into())?)
+    }
+
+    fn remember(
+        &self,
+        subject: SubjectId,
+        plain: &PlainKey,
+        wrapped: Arc<Wrapped>,
+    ) -> Result<Arc<Key>, cipher::Broken> {
+        let key = Arc::new(Key::new(plain)?);
+        self.keys.insert(subject, CachedKey { key: Arc::clone(&key), wrapped, checked: Instant::now() });
         Ok(key)
     }
 }
 
-async fn in_time<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, VaultError> {
-    Ok(tokio::time::timeout(TIMEOUT, query).await.map_err(|_elapsed| VaultError::TimedOut)??)
+/// The subject of a row and their key, unless it was destroyed.
+fn read(row: &PgRow) -> Result<(SubjectId, Option<Wrapped>), sqlx::Error> {
+    let (data, key_id): (Option<Vec<u8>>, String) = (row.try_get(1)?, row.try_get(2)?);
+    let key_id = named(key_id);
+    Ok((SubjectId::new(row.try_get(0)?), data.map(|data| Wrapped { key_id, data })))
+}
+
+/// The name of a key as it is stored.
+fn name(key_id: Option<&KeyId>) -> &str {
+    key_id.map_or("", KeyId::as_str)
+}
+
+/// The key of a stored name.
+fn named(name: String) -> Option<KeyId> {
+    (!name.is_empty()).then(|| KeyId::new(name))
+}
+
+/// What the database or whoever keeps the keys answers, if it does so in time.
+async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Result<T, VaultError>
+where
+    VaultError: From<E>,
+{
+    Ok(tokio::time::timeout(TIMEOUT, answer).await.map_err(|_elapsed| VaultError::TimedOut)??)
 }

@@ -93,6 +93,7 @@ pub(crate) async fn run(settings: &Settings, import: Import) -> Result<ExitCode,
     let What::OnlineRetail(options) = import.what;
     let (config, read) = (ShopConfig::load(settings)?, settings.optional(keys::READ_URL)?);
     let opened = config.connect(NAME, Arc::new(SystemClock), Arc::new(SystemIds));
+    opened.check_vault().await?;
     let file = options.file.clone();
     let identity = tokio::task::spawn_blocking(move || Identity::of(&file)).await??;
     let (checkpoint, done) = Checkpoint::take(opened.pool, identity.sha256).await?;

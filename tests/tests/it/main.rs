@@ -54,5 +54,6 @@ mod timers;
 mod together;
 mod transaction;
 mod up;
+mod vault;
 mod wake;
 mod witness;

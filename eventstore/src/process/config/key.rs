@@ -80,8 +80,10 @@ define! {
     LISTEN: SocketAddr;
     /// Where the process answers about its health and its metrics.
     OPS_LISTEN: SocketAddr;
-    /// The master key of the vault.
+    /// The key by which the vault wraps subjects' keys.
     VAULT_KEY: Secret<[u8; 32]>;
+    /// Other keys by which some may be wrapped: earlier ones, and one that is to come.
+    VAULT_OTHER_KEYS: Secret<Vec<[u8; 32]>>;
     /// The key that signs clients' tokens.
     TOKEN_KEY: Secret<Vec<u8>>;
     /// What signs webhooks.

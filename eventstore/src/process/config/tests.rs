@@ -84,3 +84,10 @@ fn a_value_may_be_in_a_file_of_its_own() {
     assert_eq!(told(with(Some("08"))), "DAYBOOK_VAULT_KEY is wrong: DAYBOOK_VAULT_KEY_FILE is given too");
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn several_keys_have_commas_between() {
+    let two = one("VAULT_OTHER_KEYS", &format!("{}, {}", "07".repeat(32), "08".repeat(32)));
+    assert_eq!(two.required(keys::VAULT_OTHER_KEYS), Ok(Secret::new(vec![[7; 32], [8; 32]])));
+    assert!(one("VAULT_OTHER_KEYS", "07,").required(keys::VAULT_OTHER_KEYS).is_err());
+}

@@ -150,6 +150,15 @@ impl Value for Secret<[u8; 32]> {
     }
 }
 
+impl Value for Secret<Vec<[u8; 32]>> {
+    fn parse(text: &str) -> Result<Self, String> {
+        let key = |digits: &str| hex(digits.trim()).and_then(|bytes| bytes.try_into().ok());
+        let all = text.split(',').map(key).collect::<Option<_>>();
+        all.map(Self::new)
+            .ok_or_else(|| "must be keys of 64 hexadecimal digits, with commas between".to_owned())
+    }
+}
+
 impl Value for Secret<Vec<u8>> {
     fn parse(text: &str) -> Result<Self, String> {
         let bytes = hex(text).filter(|bytes| bytes.len() >= TOKEN_KEY_BYTES);

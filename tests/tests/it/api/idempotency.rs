@@ -9,10 +9,10 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::front::{As, Front, code, token};
+use super::front::{As, Front, SOON, code, token};
 use super::reading::global;
 use crate::harness::shop::{TestShop, context};
-use crate::harness::unique;
+use crate::harness::{Process, unique};
 
 const CREATE: &str = "mutation ($currency: CurrencyCode!) {
     cartCreate(input: { currencyCode: $currency }) { cart { id } position replayed } }";
@@ -255,4 +255,35 @@ async fn of_inputs_that_many_give_at_once_under_one_key_one_is_done() {
     });
     let refunded = contend(apis, Some(&staff), refund, &amounts).await;
     assert_eq!(shop.payment(order_id).await.refundable().minor(), [600, 300, 0][refunded]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_with_personal_data_is_known_when_another_key_wraps() {
+    let front = Front::open().await;
+    let product = front.shop.product(1_000, 5).await;
+    let (cart_id, _) = front.shop.cart(&[product]).await;
+    let deliver = "mutation ($input: CartDeliverySetInput!) { cartDeliverySet(input: $input) {
+        position replayed userErrors { code } } }";
+    let said = |city: &str| {
+        json!({ "input": {
+            "cartId": global("Cart", &cart_id.to_string()),
+            "contact": { "name": "Ada Byron", "email": "ada@example.org" },
+            "address": { "address1": "12 St James's Square", "city": city, "countryCode": "GB" },
+        } })
+    };
+    let key = unique("deliver");
+    let who = As { key: Some(&key), ..As::default() };
+    let first = front.data_as(who, deliver, said("London")).await["cartDeliverySet"].take();
+    assert_eq!((&first["userErrors"], &first["replayed"]), (&json!([]), &json!(false)));
+
+    let (old, new) = ("07".repeat(32), "0c".repeat(32));
+    let mut settings: Vec<(&str, String)> = front.shop.settings();
+    settings.extend([("VAULT_KEY", new.clone()), ("VAULT_OTHER_KEYS", old)]);
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut rewrap = Process::start("daybook-replay", &["vault", "rewrap"], &settings);
+    assert!(rewrap.ended(SOON).await.success(), "{}", rewrap.output());
+    let front = front.anew(&[("VAULT_KEY", &new)]).await;
+    let again = front.data_as(who, deliver, said("London")).await["cartDeliverySet"].take();
+    assert_eq!((&again["position"], &again["replayed"]), (&first["position"], &json!(true)));
+    assert_eq!(front.error(who, deliver, said("Leeds")).await, "IDEMPOTENCY_KEY_PARAMETER_MISMATCH");
 }

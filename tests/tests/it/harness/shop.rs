@@ -22,7 +22,7 @@ use daybook_domain::{
     ShippingMethod, Sku,
 };
 use daybook_eventstore::process::{SystemClock, SystemIds};
-use daybook_eventstore::{CommandContext, EventStore, Fingerprint, Upcasters, Vault, VaultKey};
+use daybook_eventstore::{CommandContext, ConfiguredKeys, EventStore, Fingerprint, Upcasters, Vault};
 
 use super::{Database, Process, eventually};
 
@@ -53,7 +53,7 @@ pub(crate) struct Wanted {
 
 fn shop_on(events: &Database) -> Shop {
     let store = EventStore::new(events.pool.clone(), Arc::new(SystemIds), Upcasters::default());
-    let vault = Vault::new(events.pool.clone(), VaultKey::try_new(&[7; 32]).expect("a key"));
+    let vault = Vault::new(events.pool.clone(), ConfiguredKeys::try_new([7; 32], &[]).expect("a key"));
     let locations = parse_locations(LOCATIONS).expect("locations");
     Shop::new(&store, vault, Arc::new(SystemClock), Arc::new(SystemIds), locations)
 }
