@@ -1,5 +1,5 @@
-//! The worker: runs the processes that span aggregates, fires timers, and delivers the simulated gateway's
-//! webhooks. Many workers may run; one leads the processes at a time, and two for a moment do no harm.
+//! The worker: runs the processes that span aggregates, fires timers, delivers the simulated gateway's webhooks, and
+//! when it starts sees to it that forgotten people stay so. Many workers may run; one leads the processes at a time, and two for a moment do no harm.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use crate::settlement::Settlement;
 use crate::shop::Shop;
 use crate::shop_config::ShopConfig;
 use crate::timers::Timers;
+use crate::use_cases::{self, ForgottenAgain};
 
 /// The stream that the relay writes when nothing else is configured.
 const STREAM: &str = "DAYBOOK";
@@ -27,6 +28,8 @@ const STREAM: &str = "DAYBOOK";
 const LEAST_POOL: u32 = 6;
 /// How long a call to the payment gateway may take.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(10);
+/// The pause before it is looked again whether forgotten people are back.
+const LATER: Duration = Duration::from_secs(10);
 /// The pause before the processes are started again after one of them failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -99,13 +102,43 @@ pub async fn work(config: WorkerConfig, context: Context) -> Result<(), Failure>
     let source = FeedSource { reader: reader.clone(), wake, stream, upcasters: upcasters.clone() };
     let stop = context.shutdown.clone();
     // Timers fire in every worker, also in those that do not follow the log.
+    let forgotten = forget_again(open.shop.clone(), &stop);
     let (of_timers, memory) = (processes(open.shop.clone()), open.shop);
     let fired = timers.run(|timer| fire(&of_timers, &reader, &upcasters, timer), stop.clone());
     let delivered = simulated.deliver(stop.clone());
     // What was remembered in an earlier term may have been overtaken since.
     let led = lead(&events, || processes(memory.hearing()), &runner, &source, &stop);
-    tokio::join!(fired, delivered, led);
+    tokio::join!(forgotten, fired, delivered, led);
     Ok(())
+}
+
+/// Sees to it that nobody whom the log says was forgotten is back with a restored vault: what comes back, comes before a start.
+async fn forget_again(memory: Shop, stop: &CancellationToken) {
+    let again = async {
+        loop {
+            match use_cases::forget_again(&memory, |_, _| ()).await {
+                Ok(ForgottenAgain { came_back: 0, .. }) => return,
+                Ok(ForgottenAgain { came_back, .. }) => {
+                    tracing::error!(
+                        came_back,
+                        "people were back who had been forgotten, and are forgotten again"
+                    );
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot tell yet whether forgotten people are back"
+                    );
+                    tokio::time::sleep(LATER).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = again => {}
+        () = stop.cancelled() => {}
+    }
 }
 
 async fn connect(

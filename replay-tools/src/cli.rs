@@ -9,6 +9,7 @@ use daybook_eventstore::process::{Failure, telemetry};
 use crate::dossier::{self, DossierOf};
 #[cfg(feature = "parquet")]
 use crate::export::{self, Export};
+use crate::forget::{self, Forget};
 use crate::import::{self, Import};
 use crate::look::{self, Look};
 use crate::migrate;
@@ -56,6 +57,8 @@ enum Task {
     /// Write the log as Parquet, or add what is new to what was written
     #[cfg(feature = "parquet")]
     Export(Export),
+    /// Forget people: what was sealed for them can never be read again, anywhere
+    Forget(Forget),
     /// The keys by which people's keys are wrapped
     #[command(subcommand)]
     Vault(VaultTask),
@@ -104,6 +107,7 @@ async fn run(task: Task) -> Result<ExitCode, Failure> {
         #[cfg(feature = "parquet")]
         Task::Export(what) => export::run(&settings, what).await,
         Task::Import(what) => import::run(&settings, what).await,
+        Task::Forget(whom) => forget::run(&settings, whom).await,
         Task::Vault(asked) => vault::run(&settings, asked).await,
         Task::Look(asked) => look::run(&settings, asked).await,
         Task::ReadModels(asked) => read_models::run(&settings, asked).await,

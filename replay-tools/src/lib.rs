@@ -6,6 +6,7 @@ mod cli;
 mod dossier;
 #[cfg(feature = "parquet")]
 mod export;
+mod forget;
 mod import;
 mod look;
 mod migrate;

@@ -27,7 +27,7 @@ pub use notice::take_notice;
 pub use order::{Cancelling, Dispatching, cancel_order, dispatch_shipment};
 pub use outcome::{Done, Scope};
 pub use payment::{capture_payment, refund_payment};
-pub use person::forget_person;
+pub use person::{ForgottenAgain, forget_again, forget_person};
 pub use pricing::VariantRef;
 pub use product::{NewProduct, NewVariant, add_variant, change_product, create_product};
 pub use shipment::{pack_shipment, report_carrier};

@@ -1,4 +1,5 @@
-//! The keys to people's keys: what is wrapped by one is wrapped by another, and nothing else changes.
+//! The keys to people's keys: what is wrapped by one is wrapped by another, and nothing else changes. And what an operator
+//! does to forget people, and to forget them again.
 
 use std::fmt::Write as _;
 use std::future::pending;
@@ -305,4 +306,77 @@ async fn keys_may_be_kept_elsewhere_and_be_out_of_reach() {
     assert_eq!(one.open::<String>(&sealed).await.expect("it has the key in memory"), "something");
     one.forget(person).await.expect("nobody is needed for it");
     assert!(matches!(other.open::<String>(&sealed).await, Err(VaultError::Forgotten)));
+}
+
+/// Who was forgotten, by whom, as the log has it.
+async fn forgotten(shop: &TestShop) -> Vec<(String, String)> {
+    sqlx::query_as(
+        "SELECT aggregate_id, metadata::jsonb ->> 'actor' FROM events WHERE event_type = 'PersonForgotten'
+         ORDER BY position",
+    )
+    .fetch_all(&shop.events.pool)
+    .await
+    .expect("the events")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_forgets_people_and_again_when_a_backup_has_brought_them_back() {
+    let shop = TestShop::open().await;
+    let ask = async |arguments: &[&str]| replay(&shop, (&OLD, &[]), arguments).await;
+    let people = seal(&[&shop.shop.vault], 4).await;
+    let names: Vec<String> = people.iter().map(|(person, _)| person.to_string()).collect();
+    // A backup of the vault, with which three of them come back, one of whom it never knew.
+    let backup = "CREATE TABLE backup AS SELECT * FROM vault_keys WHERE subject_id <> $1";
+    let backup = backup.replace("$1", &format!("'{}'", names[2]));
+    shop.events.pool.execute(backup.as_str()).await.expect("a backup");
+
+    let stranger = SubjectId::generate(&SystemIds).to_string();
+    let (code, said) = ask(&["forget", &stranger]).await;
+    assert!(code == 4 && said.contains(&format!("nothing was ever sealed for {stranger}")), "{code}: {said}");
+    assert_eq!(ask(&["forget", "ada"]).await.0, 2);
+    assert_eq!(ask(&["forget"]).await.0, 2);
+    assert_eq!(forgotten(&shop).await, []);
+    let (code, said) = ask(&["forget", &names[0], &names[1], &names[2]]).await;
+    assert!(code == 0 && said.lines().count() == 3 && said.contains("is destroyed"), "{code}: {said}");
+    let (code, said) = ask(&["forget", &names[0]]).await;
+    assert_eq!((code, said), (0, format!("{} had been forgotten already\n", names[0])));
+    let on_record: Vec<_> =
+        names[..3].iter().map(|id| (id.clone(), "operator:daybook-replay".to_owned())).collect();
+    assert_eq!(forgotten(&shop).await, on_record);
+    let everyone = "3 people were forgotten; 0 of them were not so in the vault, and are again\n";
+    assert_eq!(ask(&["forget", "--again"]).await, (0, everyone.to_owned()));
+
+    // What an operator keeps beside the database.
+    let (code, list) = ask(&["tail", "--from", "1", "--type", "PersonForgotten", "--json"]).await;
+    let list = list.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let list: Vec<_> = list.map(|event| event["fields"]["subject_id"].as_str().map(str::to_owned)).collect();
+    assert_eq!((code, list), (0, names[..3].iter().cloned().map(Some).collect()));
+
+    let restore = "TRUNCATE vault_keys; INSERT INTO vault_keys SELECT * FROM backup";
+    sqlx::raw_sql(restore).execute(&shop.events.pool).await.expect("it is restored");
+    let elsewhere = || shop.elsewhere().vault;
+    assert_eq!(elsewhere().open::<String>(&people[0].1).await.expect("she is back"), names[0]);
+    let again = "3 people were forgotten; 3 of them were not so in the vault, and are again\n";
+    assert_eq!(ask(&["forget", "--again"]).await, (0, again.to_owned()));
+    for (_, sealed) in &people[..3] {
+        assert!(matches!(elsewhere().open::<String>(sealed).await, Err(VaultError::Forgotten)));
+    }
+    let anew = elsewhere().seal(people[2].0, &"something").await;
+    assert!(
+        matches!(anew, Err(VaultError::Forgotten)),
+        "nothing new is sealed for who was not in the backup"
+    );
+    assert_eq!(elsewhere().open::<String>(&people[3].1).await.expect("nobody forgot him"), names[3]);
+    assert_eq!(forgotten(&shop).await, on_record, "it is on record already");
+
+    // Nobody has to think of it: a worker does when it starts.
+    sqlx::raw_sql(restore).execute(&shop.events.pool).await.expect("it is restored");
+    let worker = shop.worker(&[]);
+    eventually(SOON, "they are gone again", || async {
+        matches!(elsewhere().open::<String>(&people[1].1).await, Err(VaultError::Forgotten)).then_some(())
+    })
+    .await;
+    let line = "people were back who had been forgotten";
+    eventually(SOON, "the worker tells of it", || async { worker.output().contains(line).then_some(()) })
+        .await;
 }
