@@ -18,6 +18,7 @@ mod faults;
 mod feed;
 mod filling;
 mod filtered;
+mod forgetting;
 mod gateway;
 mod giving_back;
 mod harness;

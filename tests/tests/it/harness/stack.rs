@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_api::{Claims, Role};
+use daybook_domain::CustomerId;
 use daybook_eventstore::process::SystemClock;
 use daybook_eventstore::{FeedSource, Upcasters, Wake};
 use daybook_projections::read::hot;
@@ -120,6 +121,11 @@ impl Stack {
         running.map(|(_, process)| process.output()).expect("it runs")
     }
 
+    /// What all processes wrote until now.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = ((&'static str, &'static str), String)> {
+        self.running.iter().map(|(which, process)| (PROCESSES[*which], process.output()))
+    }
+
     /// Has the operator's command line do this.
     pub(crate) async fn operate(&self, arguments: &[&str]) {
         let settings: Vec<(&str, &str)> = self.settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
@@ -203,6 +209,11 @@ impl Stack {
     /// A client without a token: a shopper.
     pub(crate) fn shopper(&self) -> Client {
         Client { http: reqwest::Client::new(), url: format!("{}/graphql", self.api), token: None }
+    }
+
+    /// A client that is this customer.
+    pub(crate) fn customer(&self, id: CustomerId) -> Client {
+        Client { token: Some(token(&id.to_string(), Role::Customer)), ..self.shopper() }
     }
 
     /// A client that is one of the shop's people.
