@@ -105,9 +105,13 @@ impl Vault {
         let was: Vec<&[u8]> = both.iter().map(|one| one.was.data.as_slice()).collect();
         let now: Vec<&[u8]> = both.iter().map(|one| one.now.data.as_slice()).collect();
         let names: Vec<&str> = both.iter().map(|one| name(one.now.key_id.as_ref())).collect();
+        // Locked in order, as whoever forgets many does: neither ever waits for what the other one has.
         let statement = sqlx::query(
-            "UPDATE vault_keys SET wrapped_key = next.now, key_id = next.key_id \
+            "WITH locked AS ( \
+                 SELECT subject_id FROM vault_keys WHERE subject_id = ANY($1) ORDER BY subject_id FOR UPDATE) \
+             UPDATE vault_keys SET wrapped_key = next.now, key_id = next.key_id \
              FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS next (subject_id, was, now, key_id) \
+             JOIN locked USING (subject_id) \
              WHERE vault_keys.subject_id = next.subject_id AND vault_keys.wrapped_key = next.was",
         )
         .bind(subjects)

@@ -64,8 +64,8 @@ async fn seal(vaults: &[&Vault], count: usize) -> SealedFor {
     people.buffer_unordered(16).collect().await
 }
 
-/// Waits until a vault opens all of it.
-async fn opens(vault: &Vault, all: &SealedFor) {
+/// Checks that a vault opens all of it.
+async fn opens(vault: &Vault, all: &[(SubjectId, Sealed)]) {
     for some in all.chunks(500) {
         let people: Vec<SubjectId> = some.iter().map(|(person, _)| *person).collect();
         let mut keys = vault.keys(&people).await.expect("the keys");
@@ -193,7 +193,10 @@ async fn a_process_that_finds_its_database_later_is_ready_only_if_its_keys_open_
     let workers = [shop.worker(&told), shop.worker(&[&told[..], &[("VAULT_KEY", &wrong)]].concat())];
     let addresses = join_all(workers.iter().map(operators_address)).await;
     for address in &addresses {
-        assert_eq!(ask(address, "/readyz").await.0, 503);
+        eventually(SOON, "it misses something", || async {
+            (ask(address, "/readyz").await.0 == 503).then_some(())
+        })
+        .await;
     }
     proxy.mend();
     for (address, wanted) in addresses.iter().zip([r#""up":true"#, "none of the keys that are configured"]) {
@@ -306,6 +309,45 @@ async fn keys_may_be_kept_elsewhere_and_be_out_of_reach() {
     assert_eq!(one.open::<String>(&sealed).await.expect("it has the key in memory"), "something");
     one.forget(person).await.expect("nobody is needed for it");
     assert!(matches!(other.open::<String>(&sealed).await, Err(VaultError::Forgotten)));
+}
+
+/// Keys whose keeper takes so long to wrap that somebody is forgotten meanwhile.
+struct Slow {
+    keys: ConfiguredKeys,
+    forgets: Vault,
+    whom: SubjectId,
+}
+
+#[async_trait]
+impl Keyring for Slow {
+    fn current(&self) -> &KeyId {
+        self.keys.current()
+    }
+
+    async fn wrap(&self, key: &PlainKey, context: &[u8]) -> Result<Wrapped, KeyringError> {
+        self.forgets.forget(self.whom).await.expect("they are forgotten");
+        self.keys.wrap(key, context).await
+    }
+
+    async fn unwrap(&self, wrapped: &Wrapped, context: &[u8]) -> Result<Unwrapped, KeyringError> {
+        self.keys.unwrap(wrapped, context).await
+    }
+}
+
+#[tokio::test]
+async fn who_is_forgotten_while_keys_are_wrapped_anew_stays_forgotten() {
+    let database = Database::events().await;
+    let before = vault(&database.pool, OLD, &[]);
+    let people = seal(&[&before], 2).await;
+    let keys = ConfiguredKeys::try_new(NEW, &[OLD]).expect("keys");
+    let (whom, sealed) = &people[0];
+    let slow = Vault::new(database.pool.clone(), Slow { keys, forgets: before, whom: *whom });
+    let rewrapped = slow.rewrap(None).await.expect("they are rewrapped").expect("some");
+    assert_eq!((rewrapped.seen, rewrapped.done, rewrapped.damaged), (2, 1, 0));
+    assert_eq!(slow.rewrap(Some(rewrapped.last)).await.expect("it is looked"), None);
+    let after = vault(&database.pool, NEW, &[]);
+    assert!(matches!(after.open::<String>(sealed).await, Err(VaultError::Forgotten)));
+    opens(&after, &people[1..]).await;
 }
 
 /// Who was forgotten, by whom, as the log has it.
