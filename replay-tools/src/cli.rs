@@ -17,8 +17,8 @@ use crate::partitions::{self, Partitions};
 use crate::proof::{self, Proof};
 use crate::read_models::{self, ReadModels};
 use crate::run::{self, Run};
-use crate::witness::{self, Witness};
 use crate::vault::{self, VaultTask};
+use crate::witness::{self, Witness};
 
 /// What the program exits with when its configuration is wrong.
 const EXIT_CONFIG: u8 = 2;

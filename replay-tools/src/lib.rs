@@ -15,7 +15,7 @@ mod proof;
 mod read_models;
 mod run;
 mod stop;
-mod witness;
 mod vault;
+mod witness;
 
 pub use cli::main;

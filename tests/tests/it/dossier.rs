@@ -36,7 +36,8 @@ impl Told {
         let there = "SELECT EXISTS (SELECT FROM projections WHERE name = 'audit' AND status = 'live' AND position >= $1)
              AND EXISTS (SELECT FROM notary_checkpoints WHERE size >= $1)";
         eventually(SOON, "all of it is in the index, and signed", || async {
-            let there: Result<bool, _> = sqlx::query_scalar(there).bind(head).fetch_one(&importing.read.pool).await;
+            let there: Result<bool, _> =
+                sqlx::query_scalar(there).bind(head).fetch_one(&importing.read.pool).await;
             there.expect("an answer").then_some(())
         })
         .await;

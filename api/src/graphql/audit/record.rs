@@ -9,7 +9,7 @@ use daybook_commands::Shop;
 use daybook_commands::use_cases::{UseCaseError, record_inspection};
 use daybook_domain::inspection::Inspected;
 use daybook_domain::{CommandId, InspectionId};
-use daybook_eventstore::CommandContext;
+use daybook_eventstore::{CommandContext, Fingerprint};
 use futures::future::try_join_all;
 use uuid::Uuid;
 
@@ -57,7 +57,7 @@ impl Looks {
         let context = CommandContext {
             command_id: CommandId::generate(&*shop.ids),
             // The command is never given twice.
-            fingerprint: shop.vault.fingerprint(&[id.uuid().as_bytes()]),
+            fingerprint: Fingerprint::of(&[id.uuid().as_bytes()]),
             actor: who.actor.clone(),
             correlation_id: who.correlation_id,
             causation_id: None,
