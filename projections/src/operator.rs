@@ -11,8 +11,8 @@ use crate::runtime::Context;
 use crate::runtime::admin::Admin;
 use crate::servers::Servers;
 
-/// A few at once: following, writing, and looking at the register.
-const POOL: u32 = 6;
+/// A few at once: following two versions, writing, comparing, and looking at the register.
+const POOL: u32 = 8;
 
 /// The operator's hand on the read models of these settings; the servers see it as `name`. It follows the log itself,
 /// never the stream.

@@ -80,6 +80,18 @@ pub enum RuntimeError {
         /// The revision of this program's.
         ours: i32,
     },
+    /// The versions stand in different logs, are kept on different servers, or do not come together.
+    #[error("version {other} of {name} cannot be compared with the live version {live}: {why}")]
+    Incomparable {
+        /// The read model.
+        name: String,
+        /// The live version.
+        live: i32,
+        /// The other version.
+        other: i32,
+        /// Why not.
+        why: String,
+    },
     /// The version has not caught up with the live one.
     #[error("version {version} of {name} is at {position}, behind the live version at {live}")]
     Behind {

@@ -24,15 +24,17 @@ use serde_json::{Map, Value, json};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::error::TargetError;
+use super::compare::{Comparing, Comparison, compare_paged};
+use super::error::{RuntimeError, TargetError};
 use super::fold::{Folded, Keyed, Stored, by_key, fold_keys};
 use super::model::ReadModel;
+use super::request::{found, is_absent, within};
 use super::target::{Applied, Batch, Purpose, Target};
 use super::versions::{Status, Version};
 use super::{parked, versions};
 
 /// The id of the checkpoint's document; rows' keys are ids of aggregates.
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 /// More indexes than a server has.
 const ALL: usize = 10_000;
 /// Up to how many hits are counted and can be walked through; the server's own default is 1,000.
@@ -47,8 +49,6 @@ const BEHIND: Position = 10_000;
 const LOOK: Duration = Duration::from_millis(10);
 /// How long a task may take.
 const TASK: Duration = Duration::from_secs(30);
-/// How long one request may take.
-const REQUEST: Duration = Duration::from_secs(5);
 
 /// A read model that can be kept in a search engine.
 pub trait Indexed: ReadModel {
@@ -64,20 +64,26 @@ pub trait Indexed: ReadModel {
 
 /// The checkpoint's document.
 #[derive(Debug, Serialize, Deserialize)]
-struct Marker {
+pub(super) struct Marker {
     id: String,
-    version: i32,
+    pub(super) version: i32,
     epoch: Uuid,
     position: Position,
     hash: [u8; 32],
 }
 
+impl From<Marker> for Checkpoint {
+    fn from(Marker { epoch, position, hash, .. }: Marker) -> Self {
+        Self { epoch, position, hash: EventHash(hash) }
+    }
+}
+
 /// A document, as far as it is read back to be folded on.
 #[derive(Debug, Deserialize)]
-struct Kept {
-    id: String,
-    position: Position,
-    row: String,
+pub(super) struct Kept {
+    pub(super) id: String,
+    pub(super) position: Position,
+    pub(super) row: String,
 }
 
 /// How far a follower is beyond the checkpoint in the index, with nothing to be written in between.
@@ -97,7 +103,7 @@ struct Place {
 /// A read model's indexes. Its versions and parked events are registered in the read database.
 pub(crate) struct MeiliTarget<M> {
     name: &'static str,
-    client: Client,
+    pub(super) client: Client,
     /// The index that readers ask; what all names of this read model's indexes begin with.
     live: String,
     register: PgPool,
@@ -125,7 +131,7 @@ impl<M: Indexed> MeiliTarget<M> {
 
     /// The index that holds a version, and where the version stands. Swaps move versions between indexes, so the
     /// marker in the index tells, not its name.
-    async fn locate(&self, version: i32) -> Result<Option<(String, Checkpoint)>, TargetError> {
+    pub(super) async fn locate(&self, version: i32) -> Result<Option<(String, Checkpoint)>, TargetError> {
         let own = self.own(version);
         for uid in [self.live.clone(), own] {
             if let Some(at) = self.marker(&uid, version).await? {
@@ -150,12 +156,7 @@ impl<M: Indexed> MeiliTarget<M> {
     async fn marker(&self, uid: &str, version: i32) -> Result<Option<Checkpoint>, TargetError> {
         let index = self.client.index(uid);
         let marker: Option<Marker> = found(within(index.get_document(CHECKPOINT)).await)?;
-        let marker = marker.filter(|marker| marker.version == version);
-        Ok(marker.map(|Marker { epoch, position, hash, .. }| Checkpoint {
-            epoch,
-            position,
-            hash: EventHash(hash),
-        }))
+        Ok(marker.filter(|marker| marker.version == version).map(Checkpoint::from))
     }
 
     /// Where the batch is to be written: only an index that stands where the batch begins.
@@ -373,23 +374,12 @@ impl<M: Indexed> Target for MeiliTarget<M> {
         tx.commit().await?;
         Ok(Applied { keys: folded.len(), parked: parked.len() })
     }
-}
 
-async fn within<T>(request: impl Future<Output = Result<T, Error>>) -> Result<T, TargetError> {
-    Ok(tokio::time::timeout(REQUEST, request).await.map_err(|_| TargetError::TimedOut)??)
-}
-
-/// Nothing instead of an error when the index or the document is not there.
-fn found<T>(result: Result<T, TargetError>) -> Result<Option<T>, TargetError> {
-    match result {
-        Ok(found) => Ok(Some(found)),
-        Err(TargetError::Search(error)) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
+    async fn compare(
+        &self,
+        versions: [&Version; 2],
+        comparing: &Comparing<'_>,
+    ) -> Result<Comparison, RuntimeError> {
+        compare_paged::<M, Self>(self, comparing, versions).await
     }
-}
-
-/// Whether it says that an index or a document is not there.
-pub(crate) fn is_absent(error: &Error) -> bool {
-    let Error::Meilisearch(error) = error else { return false };
-    matches!(error.error_code, ErrorCode::IndexNotFound | ErrorCode::DocumentNotFound)
 }

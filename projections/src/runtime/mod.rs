@@ -2,6 +2,7 @@
 //! versions beside each other, switched atomically; poison parked by key. A read model sees none of it.
 
 pub mod admin;
+mod compare;
 mod condition;
 mod envelope;
 mod error;
@@ -17,6 +18,7 @@ mod postgres;
 mod projector;
 mod recent;
 pub(crate) mod redis;
+mod request;
 mod rows;
 mod switch;
 mod table;
@@ -27,6 +29,7 @@ pub(crate) mod testing;
 mod tests;
 mod versions;
 
+pub use compare::{Comparison, Depth, Difference, Side, Tally};
 pub use envelope::Envelope;
 pub use error::{RuntimeError, TargetError};
 pub use follow::Context;
@@ -37,8 +40,9 @@ pub use table::{Column, Table};
 pub use versions::{Status, Version};
 
 pub(crate) use envelope::decode;
-pub(crate) use meili::{MeiliTarget, is_absent};
+pub(crate) use meili::MeiliTarget;
 pub(crate) use metrics::{Lags, Meter};
 pub(crate) use postgres::PostgresTarget;
 pub(crate) use redis::RedisTarget;
+pub(crate) use request::is_absent;
 pub(crate) use target::{Applied, Target};

@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use daybook_eventstore::{Checkpoint, Position, begin_tx};
 use sqlx::{Acquire, PgConnection, PgPool};
 
-use super::error::TargetError;
+use super::compare::{Comparing, Comparison, compare_in_postgres};
+use super::error::{RuntimeError, TargetError};
 use super::fold::{Folded, Keyed, by_key, fold_key};
 use super::live::{self, Tenure, Tenures};
 use super::model::Tabled;
 use super::rows::{Changes, load};
 use super::table::Compression;
 use super::target::{Applied, Batch, Purpose, Target};
+use super::versions::Version;
 use super::{parked, versions};
 
 /// A read model's tables in the read database.
@@ -145,7 +147,7 @@ fn gone(error: TargetError) -> TargetError {
 }
 
 /// Whether the database refused what was written (SQLSTATE classes 22 and 23), rather than failed.
-fn is_about_data(error: &sqlx::Error) -> bool {
+pub(super) fn is_about_data(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
@@ -233,5 +235,13 @@ impl<M: Tabled> Target for PostgresTarget<M> {
         };
         self.tenures.put(version, tenure);
         Ok(applied)
+    }
+
+    async fn compare(
+        &self,
+        versions: [&Version; 2],
+        within: &Comparing<'_>,
+    ) -> Result<Comparison, RuntimeError> {
+        compare_in_postgres::<M>(&self.pool, within, versions).await
     }
 }

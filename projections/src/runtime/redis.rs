@@ -14,11 +14,16 @@ use fred::interfaces::{HashesInterface, KeysInterface, LuaInterface};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::error::TargetError;
+use super::compare::{Comparing, Comparison, compare_paged};
+use super::error::{RuntimeError, TargetError};
 use super::fold::{Folded, Keyed, Parked, Stored, by_key, fold_keys};
 use super::model::ReadModel;
 use super::target::{Applied, Batch, Purpose, Target};
+use super::versions::Version;
 use super::{parked, versions};
+
+/// The fields of a version's hash that are no rows: where it stands.
+pub(super) const CHECKPOINT: [&str; 3] = ["!epoch", "!position", "!hash"];
 
 /// Moves the checkpoint and writes the rows, both or neither.
 /// Keys: the version. Arguments: the position and hash it must be at; epoch, position and hash it will be at; then
@@ -73,7 +78,7 @@ impl Keys {
         format!("{}:live", self.0)
     }
 
-    fn version(&self, version: impl std::fmt::Display) -> String {
+    pub(super) fn version(&self, version: impl std::fmt::Display) -> String {
         format!("{}@{version}", self.0)
     }
 }
@@ -81,8 +86,8 @@ impl Keys {
 /// A read model's hashes in Redis. Its versions and parked events are registered in the read database.
 pub(crate) struct RedisTarget<M> {
     name: &'static str,
-    redis: Client,
-    keys: Keys,
+    pub(super) redis: Client,
+    pub(super) keys: Keys,
     register: PgPool,
     /// The versions of which no key stands still, as far as their followers here know.
     sound: Mutex<HashSet<i32>>,
@@ -204,13 +209,9 @@ impl<M: ReadModel> Target for RedisTarget<M> {
     }
 
     async fn checkpoint(&self, version: i32) -> Result<Option<Checkpoint>, TargetError> {
-        let fields = vec!["!epoch", "!position", "!hash"];
+        let fields = CHECKPOINT.to_vec();
         let at: Vec<Option<String>> = self.redis.hmget(self.keys.version(version), fields).await?;
-        let [Some(epoch), Some(position), Some(hash)] = at.as_slice() else { return Ok(None) };
-        let parsed = (Uuid::parse_str(epoch), position.parse(), unhex(hash));
-        // What is not a checkpoint was not written by us, and is built over.
-        let (Ok(epoch), Ok(position), Some(hash)) = parsed else { return Ok(None) };
-        Ok(Some(Checkpoint { epoch, position, hash }))
+        Ok(read_checkpoint(&at))
     }
 
     async fn note(&self, version: i32, at: &Checkpoint) -> Result<(), TargetError> {
@@ -244,6 +245,14 @@ impl<M: ReadModel> Target for RedisTarget<M> {
         }
         Ok(Applied { keys: folded.len(), parked: parked.len() })
     }
+
+    async fn compare(
+        &self,
+        versions: [&Version; 2],
+        within: &Comparing<'_>,
+    ) -> Result<Comparison, RuntimeError> {
+        compare_paged::<M, Self>(self, within, versions).await
+    }
 }
 
 /// A row as Redis keeps it: its position, a space, and its JSON.
@@ -255,6 +264,13 @@ fn encode(position: Position, row: &impl serde::Serialize) -> Result<String, ser
 pub(crate) fn decode(text: &str) -> Option<Stored> {
     let (position, doc) = text.split_once(' ')?;
     Some(Stored { position: position.parse().ok()?, doc: doc.to_owned() })
+}
+
+/// Reads a checkpoint from its fields; what is not one was not written by us, and is built over.
+pub(super) fn read_checkpoint(fields: &[Option<String>]) -> Option<Checkpoint> {
+    let [Some(epoch), Some(position), Some(hash)] = fields else { return None };
+    let (epoch, position) = (Uuid::parse_str(epoch).ok()?, position.parse().ok()?);
+    Some(Checkpoint { epoch, position, hash: unhex(hash)? })
 }
 
 fn hex(hash: EventHash) -> String {

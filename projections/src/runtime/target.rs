@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use daybook_eventstore::{Checkpoint, Position, RecordedEvent, Upcasters};
 use sqlx::PgConnection;
 
-use super::error::TargetError;
+use super::compare::{Comparing, Comparison};
+use super::error::{RuntimeError, TargetError};
+use super::versions::Version;
 
 /// How many rows of a batch were touched, and how many of its events were parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,4 +108,11 @@ pub(crate) trait Target: Send + Sync {
 
     /// Applies a batch and moves the checkpoint, both or neither, and only when the checkpoint is at `batch.from`.
     async fn apply(&self, version: i32, batch: Batch) -> Result<Applied, TargetError>;
+
+    /// Compares two of its versions, the live one and another, at one position; both may go on meanwhile.
+    async fn compare(
+        &self,
+        versions: [&Version; 2],
+        within: &Comparing<'_>,
+    ) -> Result<Comparison, RuntimeError>;
 }

@@ -1,6 +1,7 @@
 //! Search in Meilisearch: against a real server where the machine has one, and what a server cannot be told to do wrong
 //! against a stand-in.
 
+mod compare;
 pub(crate) mod stand_in;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

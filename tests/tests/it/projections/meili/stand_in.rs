@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
@@ -153,6 +153,23 @@ async fn document(State(server): State<Shared>, Path((uid, id)): Path<(String, S
     found.map_or_else(|| error("document_not_found"), |document| (StatusCode::OK, Json(document)))
 }
 
+/// Some documents, in any order that stays the same.
+async fn documents(
+    State(server): State<Shared>,
+    Path(uid): Path<String>,
+    Query(asked): Query<BTreeMap<String, String>>,
+) -> Answer {
+    let server = server.lock().expect("the server");
+    let Some(index) = server.indexes.get(&uid) else { return error("index_not_found") };
+    let number = |name: &str| asked[name].parse::<usize>().expect("a number");
+    let (offset, limit) = (number("offset"), number("limit"));
+    let results: Vec<_> = index.values().skip(offset).take(limit).collect();
+    (
+        StatusCode::OK,
+        Json(json!({"total": index.len(), "results": results, "limit": limit, "offset": offset})),
+    )
+}
+
 async fn fetch(State(server): State<Shared>, Path(uid): Path<String>, Json(body): Json<Value>) -> Answer {
     let server = server.lock().expect("the server");
     let Some(index) = server.indexes.get(&uid) else { return error("index_not_found") };
@@ -202,7 +219,7 @@ pub(crate) async fn serve(listener: TcpListener, server: Shared, stop: Cancellat
         .route("/indexes", get(indexes).post(create))
         .route("/indexes/{uid}", get(index).delete(delete))
         .route("/indexes/{uid}/settings", patch(settings))
-        .route("/indexes/{uid}/documents", post(add))
+        .route("/indexes/{uid}/documents", get(documents).post(add))
         .route("/indexes/{uid}/documents/fetch", post(fetch))
         .route("/indexes/{uid}/documents/{id}", get(document))
         .route("/indexes/{uid}/search", post(search))

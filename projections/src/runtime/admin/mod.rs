@@ -1,4 +1,6 @@
-//! What an operator can ask of the read models while they are live: build beside, switch, go back, drop, retry.
+//! What an operator can ask of the read models while they are live: build beside, compare, switch, go back, drop, retry.
+
+mod beside;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -152,35 +154,49 @@ impl Admin {
         version: i32,
         mut tell: impl FnMut(Progress),
     ) -> Result<(), RuntimeError> {
-        let (name, target) = self.find(name)?;
-        let lags = Lags::default();
-        let follower = Follower { context: self.context.clone(), target, name, version, lags };
         let watching = async {
             loop {
-                let versions = versions::list(&self.context.read, name).await?;
-                let row = versions.into_iter().find(|row| row.version == version);
-                let row =
-                    row.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such" })?;
-                let head = self.context.log.reader.head().await?.position;
-                tell(Progress { version, position: row.checkpoint.position, head });
+                let row = self.look(name, version, &mut tell).await?;
                 if row.status == Status::Live {
                     return Ok(());
                 }
                 tokio::time::sleep(LOOK).await;
             }
         };
-        let following = async {
-            loop {
-                match follower.run().await? {
-                    Ended::Fenced => tokio::time::sleep(LOOK).await,
-                    Ended::Diverged => {
-                        return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "undiverged" });
-                    }
-                    Ended::Gone => return Err(TargetError::Gone.into()),
-                }
-            }
+        tokio::select! { done = watching => done, failed = self.follow(name, version) => Err(failed) }
+    }
+
+    /// One version; tells how far it is.
+    async fn look(
+        &self,
+        name: &str,
+        version: i32,
+        tell: &mut impl FnMut(Progress),
+    ) -> Result<Version, RuntimeError> {
+        let row = self.versions(name).await?.into_iter().find(|row| row.version == version);
+        let row = row.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such" })?;
+        tell(Progress { version, position: row.checkpoint.position, head: self.head().await? });
+        Ok(row)
+    }
+
+    /// Follows the version whenever no projector does; ends only by failing.
+    async fn follow(&self, name: &str, version: i32) -> RuntimeError {
+        let (name, target) = match self.find(name) {
+            Ok(found) => found,
+            Err(failed) => return failed,
         };
-        tokio::select! { done = watching => done, failed = following => failed }
+        let lags = Lags::default();
+        let follower = Follower { context: self.context.clone(), target, name, version, lags };
+        loop {
+            match follower.run().await {
+                Ok(Ended::Fenced) => tokio::time::sleep(LOOK).await,
+                Ok(Ended::Diverged) => {
+                    return RuntimeError::NoVersion { name: name.to_owned(), what: "undiverged" };
+                }
+                Ok(Ended::Gone) => return TargetError::Gone.into(),
+                Err(failed) => return failed,
+            }
+        }
     }
 
     async fn retry_version(&self, name: &str, version: i32) -> Result<usize, RuntimeError> {
