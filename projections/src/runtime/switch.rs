@@ -98,6 +98,20 @@ pub(crate) async fn switch(
     Ok(())
 }
 
+/// Has a version that readers do not see followed no more.
+pub(crate) async fn retire(pool: &PgPool, name: &str, version: i32) -> Result<(), RuntimeError> {
+    let mut tx = begin_tx(pool).await?;
+    alone(&mut tx, name).await?;
+    let found = versions::lock(&mut tx, name, version).await?;
+    if found.is_none_or(|row| row.status == Status::Live) {
+        return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "such retired or building" });
+    }
+    versions::set_status(&mut tx, (name, version), Status::Retired, false).await?;
+    versions::announce(&mut tx, name).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Takes a version away that readers do not see.
 pub(crate) async fn discard(
     pool: &PgPool,

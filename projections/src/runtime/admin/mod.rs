@@ -10,6 +10,7 @@ use daybook_eventstore::{Position, RecordedEvent};
 
 use super::error::{RuntimeError, TargetError};
 use super::follow::{Context, Ended, Follower};
+use super::lock::VersionLock;
 use super::metrics::Lags;
 use super::target::{Batch, Purpose, Target};
 use super::versions::{self, Status, Version};
@@ -18,6 +19,8 @@ use crate::registry::{self, Targets};
 
 /// How often progress is told.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long who follows a version that is taken away has to end.
+const STEP_DOWN: Duration = Duration::from_secs(5);
 /// How many parked events are applied at once.
 const PAGE: i64 = 1_000;
 /// How often a retry starts over because the projector moved on meanwhile.
@@ -122,6 +125,10 @@ impl Admin {
     /// When it is the live one, or there is none.
     pub async fn drop_version(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
         let (name, target) = self.find(name)?;
+        switch::retire(&self.context.read, name, version).await?;
+        // Somebody who has not heard of that might go on writing what is taken away.
+        let followed = VersionLock::acquire(&self.context.read, name, version, || {});
+        let _alone = tokio::time::timeout(STEP_DOWN, followed).await;
         switch::discard(&self.context.read, target.as_ref(), name, version).await
     }
 

@@ -8,11 +8,12 @@ use daybook_domain::order::OrderEvent;
 use daybook_eventstore::Position;
 use daybook_eventstore::process::SystemIds;
 use daybook_projections::runtime::{Comparison, Depth, RuntimeError, Status, Version};
-use fred::interfaces::HashesInterface;
+use fred::interfaces::{HashesInterface, KeysInterface};
 use sqlx::{Connection, Executor, PgConnection};
 
 use super::models::{pounds, receive, sell, take_cart};
-use super::shop::{Shop, cancelled};
+use super::shop::{SOON, Shop, cancelled};
+use crate::harness::eventually;
 
 pub(super) const SUMS: Depth = Depth { rows: false, show: 10 };
 pub(super) const ROWS: Depth = Depth { rows: true, show: 10 };
@@ -390,6 +391,51 @@ async fn a_comparison_needs_no_projector_and_brings_the_live_version_up_to_date(
     let compared = compare(&shop, "carts-hot", version, SUMS).await;
     assert!(compared.is_equal(), "{compared:?}");
     assert_eq!((compared.position, compared.tables[0].rows), (head, [2; 2]));
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_version_that_is_taken_away_while_it_is_followed() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("stock-hot");
+    let head = receive(&shop, VariantId::generate(&SystemIds), "LON", 3).await;
+    shop.live_at("stock-hot", head).await;
+    let writing = async {
+        loop {
+            receive(&shop, VariantId::generate(&SystemIds), "LON", 3).await;
+        }
+    };
+    let building = async {
+        for _ in 0..3 {
+            let version = shop.admin.build("stock-hot", false).await.expect("a version");
+            eventually(SOON, "the projector builds it", || async {
+                let versions = shop.admin.versions("stock-hot").await.expect("the register");
+                versions.iter().any(|row| row.version == version && row.checkpoint.position > 0).then_some(())
+            })
+            .await;
+            shop.admin.drop_version("stock-hot", version).await.expect("it goes");
+        }
+    };
+    // So that there is time to write it again before it is struck off.
+    run(
+        &shop,
+        "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+             $$BEGIN PERFORM pg_sleep(0.3); RETURN OLD; END$$;
+         CREATE TRIGGER slowly BEFORE DELETE ON projections FOR EACH ROW EXECUTE FUNCTION slowly()",
+    )
+    .await;
+    tokio::select! {
+        () = building => {}
+        () = writing => {}
+    }
+    let versions = shop.admin.versions("stock-hot").await.expect("the register");
+    assert_eq!(versions.iter().map(|row| (row.version, row.status)).collect::<Vec<_>>(), [(1, Status::Live)]);
+    // Whatever still followed one would write it anew with what happens next.
+    let head = receive(&shop, VariantId::generate(&SystemIds), "LON", 3).await;
+    shop.live_at("stock-hot", head).await;
+    let hashes: Vec<String> =
+        (2..5).map(|version| format!("{{{}stock-hot}}@{version}", shop.prefix)).collect();
+    let left: i64 = shop.redis.exists(hashes).await.expect("Redis answers");
+    assert_eq!(left, 0);
 }
 
 #[tokio::test]
