@@ -73,8 +73,8 @@ enum Task {
 }
 
 /// Runs the program: 0 when it did what was asked, 2 when the arguments or the configuration are wrong, 1 when it
-/// failed, 3 when something is not what was signed, 4 when there is nothing of what was asked for, and 5 when something
-/// is farther behind than it may be.
+/// failed, 3 when something is not what was signed or a read model is not its own rebuild, 4 when there is nothing of what
+/// was asked for, and 5 when something is farther behind than it may be.
 pub fn main() -> ExitCode {
     let task = match Arguments::parse().asked {
         // These are processes like any other.

@@ -30,11 +30,21 @@ pub(crate) struct Diff {
 
 /// A part of the state that is another one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Change {
+pub(crate) struct Change {
     /// Where in the state it is: names and indices with slashes between (RFC 6901).
-    path: String,
-    before: Value,
-    after: Value,
+    pub(crate) path: String,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+}
+
+impl Change {
+    /// How it is shown.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let values = [('-', &self.before), ('+', &self.after)];
+        let values = values.into_iter().filter(|(_, value)| !value.is_null());
+        let values = values.map(|(sign, value)| format!("  {sign} {value}"));
+        std::iter::once(self.path.clone()).chain(values).collect()
+    }
 }
 
 pub(super) async fn run(log: &Log, asked: Diff) -> Result<ExitCode, Failure> {
@@ -64,11 +74,8 @@ pub(super) async fn run(log: &Log, asked: Diff) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     say(&format!("{name} {id} from {before} to {after}"))?;
-    for Change { path, before, after } in &changes {
-        say(path)?;
-        for (sign, value) in [('-', before), ('+', after)].into_iter().filter(|(_, value)| !value.is_null()) {
-            say(&format!("  {sign} {value}"))?;
-        }
+    for line in changes.iter().flat_map(Change::lines) {
+        say(&line)?;
     }
     say("")?;
     for event in between {
@@ -78,7 +85,7 @@ pub(super) async fn run(log: &Log, asked: Diff) -> Result<ExitCode, Failure> {
 }
 
 /// Where two states differ, as deep in them as can be told.
-fn changes(before: &Value, after: &Value) -> Vec<Change> {
+pub(crate) fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     compare(String::new(), before, after, &mut found);
     found

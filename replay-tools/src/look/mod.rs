@@ -19,6 +19,8 @@ use daybook_eventstore::process::{Failure, pool_for_scans};
 use daybook_eventstore::{LogReader, Upcasters};
 use sqlx::PgPool;
 
+pub(crate) use diff::{Change, changes};
+
 /// What the program exits with when there is nothing of what was asked for.
 const EXIT_NOTHING: u8 = 4;
 /// How many connections it takes to the database.

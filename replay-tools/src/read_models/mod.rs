@@ -1,12 +1,14 @@
 //! What operators ask of the read models while readers use them: one module for each subcommand. Nothing here writes a
 //! read model; its runtime does.
 
+mod compare;
 mod drop;
 mod lag;
 mod parked;
 mod rebuild;
 mod rollback;
 mod switch;
+mod verdict;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,7 +24,9 @@ use crate::bar::Bar;
 /// What can be asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReadModels {
-    /// Build the next version of a read model beside the live one, and make it live once it has caught up
+    /// Compare a read model with its own rebuild from the first event
+    Compare(compare::Compare),
+    /// Build the next version of a read model beside the live one, and compare the two
     Rebuild(rebuild::Rebuild),
     /// Make a version of a read model the live one
     Switch(switch::Switch),
@@ -42,7 +46,8 @@ pub(crate) async fn run(settings: &Settings, asked: ReadModels) -> Result<ExitCo
     let admin = operator::open(settings, "daybook-replay", Arc::new(SystemClock))?;
     let done = match asked {
         ReadModels::Lag(asked) => return lag::run(settings, &admin, asked).await,
-        ReadModels::Rebuild(rebuild) => rebuild::run(&admin, rebuild).await,
+        ReadModels::Compare(asked) => return compare::run(&admin, asked).await,
+        ReadModels::Rebuild(asked) => return rebuild::run(&admin, asked).await,
         ReadModels::Switch(switch) => switch::run(&admin, switch).await,
         ReadModels::Rollback(rollback) => rollback::run(&admin, rollback).await,
         ReadModels::Drop(drop) => drop::run(&admin, drop).await,

@@ -231,7 +231,7 @@ impl OpenShop {
         self.all_have_read().await;
         for (name, times) in models {
             for version in 1..=*times {
-                self.stack.operate(&["rebuild", name]).await;
+                self.stack.operate(&["rebuild", name, "--switch"]).await;
                 self.all_have_read().await;
                 self.stack.operate(&["drop", name, &version.to_string()]).await;
                 self.all_have_read().await;
