@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use daybook_domain::IdSource;
+use daybook_domain::order::OrderStatus;
 use daybook_eventstore::process::SystemIds;
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -30,12 +31,14 @@ const UNITS: u64 = 1_000;
 /// The largest page.
 const PAGE: usize = 100;
 
-const ORDERS: &str = "query($first: Int, $after: String) { list: orders(first: $first, after: $after) {
+const ORDERS: &str = "query($first: Int, $after: String, $at: Position) {
+    list: orders(first: $first, after: $after, afterPosition: $at) {
     totalCount pageInfo { hasNextPage endCursor } nodes { id status } } }";
-const LISTED: &str = "query($first: Int, $after: String) { list: products(first: $first, after: $after) {
+const LISTED: &str = "query($first: Int, $after: String, $at: Position) {
+    list: products(first: $first, after: $after, afterPosition: $at) {
     totalCount pageInfo { hasNextPage endCursor } nodes { id } } }";
-const FOUND: &str = "query($first: Int, $after: String) {
-    list: search(query: \"lantern\", first: $first, after: $after) {
+const FOUND: &str = "query($first: Int, $after: String, $at: Position) {
+    list: search(query: \"lantern\", first: $first, after: $after, afterPosition: $at) {
         totalCount pageInfo { hasNextPage endCursor } nodes { id } } }";
 const FOR_SALE: &str = "query($still: ID!, $sold: ID!, $received: ID!) {
     still: product(id: $still) { variants { quantityAvailable } }
@@ -48,7 +51,7 @@ const TAKE_CART: &str = "mutation { cartCreate(input: { currencyCode: GBP }) { c
 const ADD: &str = "mutation($id: ID!, $variant: ID!) {
     cartLinesAdd(cartId: $id, lines: [{ merchandiseId: $variant }]) { position userErrors { code } } }";
 const CREATE: &str = "mutation($sku: String!) { productCreate(input: { title: \"A new lantern\", published: true,
-    variants: [{ sku: $sku, prices: [{ amount: \"3.00\", currencyCode: GBP }] }] }) { userErrors { code } } }";
+    variants: [{ sku: $sku, prices: [{ amount: \"3.00\", currencyCode: GBP }] }] }) { product { id } position userErrors { code } } }";
 const RECEIVE: &str = "mutation($variant: ID!) { stockReceive(input: {
     item: { variantId: $variant, location: \"LON\" }, quantity: 1 }) { userErrors { code } } }";
 
@@ -82,16 +85,36 @@ impl Count {
     }
 }
 
+/// What was acknowledged of something there is ever more of: where the log was then, and the ids of all.
+#[derive(Debug, Default)]
+struct Acknowledged(Mutex<(Value, Vec<String>)>);
+
+impl Acknowledged {
+    fn add(&self, position: Value, id: String) {
+        let mut known = self.0.lock().expect("what is known");
+        known.0 = position;
+        known.1.push(id);
+    }
+
+    fn get(&self) -> (Value, Vec<String>) {
+        self.0.lock().expect("what is known").clone()
+    }
+}
+
 /// What a list has shown, by id, with its status: all of it must go on being there.
 #[derive(Debug, Default)]
 struct Seen(BTreeMap<String, String>);
 
 impl Seen {
-    fn check(&mut self, (nodes, total): &(Vec<Value>, u64), most: u64) {
+    /// Checks what is shown now: what was acknowledged before it was asked for is in it, and so is what was seen before.
+    fn check(&mut self, (nodes, total): &(Vec<Value>, u64), most: u64, acknowledged: &[String]) {
         let text = |node: &Value, field: &str| node[field].as_str().unwrap_or_default().to_owned();
         let shown: BTreeMap<_, _> =
             nodes.iter().map(|node| (text(node, "id"), text(node, "status"))).collect();
         assert_eq!(shown.len(), nodes.len(), "a double: {nodes:?}");
+        for id in acknowledged {
+            assert!(shown.contains_key(id), "a gap: {id}, acknowledged with {} others", acknowledged.len());
+        }
         let least = self.0.len() as u64;
         for (id, status) in &self.0 {
             let now = shown.get(id).unwrap_or_else(|| panic!("a gap: {id}, seen with {least} others"));
@@ -116,6 +139,8 @@ struct OpenShop {
     products: Count,
     received: Count,
     in_cart: Count,
+    acknowledged_orders: Acknowledged,
+    acknowledged_products: Acknowledged,
     /// How much each reader has read.
     reads: [AtomicU64; 5],
     closing: AtomicBool,
@@ -139,6 +164,8 @@ impl OpenShop {
             products: Count::new(PRODUCTS.0),
             received: Count::new(0),
             in_cart: Count::new(0),
+            acknowledged_orders: Acknowledged::default(),
+            acknowledged_products: Acknowledged::default(),
             reads: Default::default(),
             closing: AtomicBool::new(false),
         }
@@ -149,11 +176,18 @@ impl OpenShop {
     }
 
     /// Reads a list again and again, page by page.
-    async fn read_list(&self, reader: usize, client: Client, (query, size): (&str, usize), count: &Count) {
+    async fn read_list(
+        &self,
+        reader: usize,
+        client: Client,
+        (query, size): (&str, usize),
+        (count, acknowledged): (&Count, &Acknowledged),
+    ) {
         let mut seen = Seen::default();
         loop {
-            let shown = walk(&client, query, size).await.expect("no errors");
-            seen.check(&shown, count.begun());
+            let (at, known) = acknowledged.get();
+            let shown = walk(&client, query, size, &at).await.expect("no errors");
+            seen.check(&shown, count.begun(), &known);
             self.reads[reader].fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -195,10 +229,12 @@ impl OpenShop {
 
     async fn read(&self) {
         let (shopper, staff) = (self.stack.shopper(), self.stack.staff());
+        let orders = (&self.orders, &self.acknowledged_orders);
+        let products = (&self.products, &self.acknowledged_products);
         tokio::join!(
-            self.read_list(0, staff, (ORDERS, 10), &self.orders),
-            self.read_list(1, shopper.clone(), (LISTED, 10), &self.products),
-            self.read_list(2, shopper, (FOUND, PAGE), &self.products),
+            self.read_list(0, staff, (ORDERS, 10), orders),
+            self.read_list(1, shopper.clone(), (LISTED, 10), products),
+            self.read_list(2, shopper, (FOUND, PAGE), products),
             self.read_stock(3),
             self.read_cart(4),
         );
@@ -208,7 +244,11 @@ impl OpenShop {
     async fn write(&self) {
         let (shopper, staff) = (self.stack.shopper(), self.stack.staff());
         while !self.closing.load(Ordering::SeqCst) {
-            self.orders.add(check_out(&shopper, self.items[1], "card_approve")).await;
+            let order = self.orders.add(check_out(&shopper, self.items[1], "card_approve")).await;
+            // The worker places it.
+            self.stack.shop.order_is(order, OrderStatus::Confirmed).await;
+            let head = self.stack.shop.shop.store.reader().head().await.expect("the log").position;
+            self.acknowledged_orders.add(json!(head.to_string()), global("Order", &order.to_string()));
             let (variant, sku) = (self.variant(2), key());
             let add = json!({ "id": self.cart, "variant": variant });
             let added = self.in_cart.add(shopper.insist(ADD, &add, &key())).await;
@@ -222,6 +262,8 @@ impl OpenShop {
                 let create = json!({ "sku": sku });
                 let created = self.products.add(staff.insist(CREATE, &create, &key())).await;
                 assert_eq!(created["userErrors"], json!([]));
+                let id = created["product"]["id"].as_str().expect("an id").to_owned();
+                self.acknowledged_products.add(created["position"].clone(), id);
             }
         }
     }
@@ -262,7 +304,7 @@ impl OpenShop {
         ];
         for (query, client, count) in lists {
             eventually(SOON, query, || async {
-                let (nodes, total) = walk(&client, query, PAGE).await.ok()?;
+                let (nodes, total) = walk(&client, query, PAGE, &Value::Null).await.ok()?;
                 (nodes.len() as u64 == count.done() && total == count.done()).then_some(())
             })
             .await;
@@ -281,11 +323,13 @@ async fn data(client: &Client, query: &str, variables: &Value) -> Result<Value, 
     if answer["errors"].is_null() { Ok(answer["data"].take()) } else { Err(answer) }
 }
 
-/// All nodes of a list, page by page, and how many it says there are; what is wrong when there are none to be had.
-async fn walk(client: &Client, query: &str, size: usize) -> Result<(Vec<Value>, u64), Value> {
+/// All nodes of a list, page by page, at a position or later, and how many it says there are; what is wrong when there are
+/// none to be had.
+async fn walk(client: &Client, query: &str, size: usize, at: &Value) -> Result<(Vec<Value>, u64), Value> {
     let (mut all, mut after) = (Vec::new(), Value::Null);
     loop {
-        let mut page = data(client, query, &json!({ "first": size, "after": after })).await?["list"].take();
+        let mut page =
+            data(client, query, &json!({ "first": size, "after": after, "at": at })).await?["list"].take();
         let nodes = page["nodes"].as_array().expect("nodes");
         if nodes.is_empty() && !after.is_null() {
             return Err(json!("an empty page"));
