@@ -44,6 +44,7 @@ impl Inspection {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "as every aggregate takes its events")]
     fn evolve(&mut self, event: InspectionEvent) {
         match event {
             InspectionEvent::Made { .. } => self.recorded = true,

@@ -112,10 +112,10 @@ impl Ledger {
             | PaymentEvent::Conflicted { got: amount, .. }
             | PaymentEvent::ExtraAuthorised { amount, .. } => self.post(position, hold(*amount)),
             PaymentEvent::Voided { amount, .. } | PaymentEvent::ExtraVoided { amount, .. } => {
-                self.post(position, self.let_go(*amount)?)
+                self.post(position, self.let_go(*amount))
             }
             PaymentEvent::Captured { amount, .. } => {
-                let mut postings = self.let_go(*amount)?;
+                let mut postings = self.let_go(*amount);
                 postings.extend([
                     Posting::debit(Account::Gateway, *amount),
                     Posting::credit(Account::Customer, *amount),
@@ -141,10 +141,10 @@ impl Ledger {
     }
 
     /// The hold on this much ends, as far as so much is held.
-    fn let_go(&self, amount: Money) -> Result<Vec<Posting>, MoneyError> {
+    fn let_go(&self, amount: Money) -> Vec<Posting> {
         let held = self.balance(Account::Held, amount.currency());
         let ends = if held.minor() < amount.minor() { held } else { amount };
-        Ok(hold(ends).into_iter().map(Posting::reversed).collect())
+        hold(ends).into_iter().map(Posting::reversed).collect()
     }
 
     /// This much goes back: first what the customer has paid too much, and the rest of what was sold.

@@ -15,7 +15,7 @@ use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::inventory::InventoryEvent;
 use daybook_domain::order::OrderEvent;
 use daybook_domain::person::PersonEvent;
-use daybook_domain::{OrderId, Timestamp};
+use daybook_domain::{CustomerId, OrderId, Timestamp};
 use daybook_eventstore::{Position, RecordedEvent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -103,7 +103,7 @@ fn order_of(event: &Envelope) -> Option<Uuid> {
 fn customer_of(event: &Envelope) -> Option<Uuid> {
     match &event.event {
         DomainEvent::Cart(CartEvent::Created { customer_id, .. })
-        | DomainEvent::Order(OrderEvent::Placed { customer_id, .. }) => customer_id.map(|id| id.uuid()),
+        | DomainEvent::Order(OrderEvent::Placed { customer_id, .. }) => customer_id.map(CustomerId::uuid),
         DomainEvent::Person(PersonEvent::Forgotten { subject_id }) => Some(subject_id.uuid()),
         DomainEvent::Cart(_)
         | DomainEvent::Order(_)

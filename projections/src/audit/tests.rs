@@ -52,7 +52,7 @@ fn whatever_names_an_order_or_a_customer_is_found_by_it() {
 fn a_span_knows_its_earliest_and_latest_event_in_whatever_order_they_were_recorded() {
     let events = every_event();
     let [first, second, third] = [&events[1], &events[0], &events[2]];
-    let span = [first, second, third].into_iter().try_fold(None, |span, event| Audit::fold(span, event));
+    let span = [first, second, third].into_iter().try_fold(None, Audit::fold);
     let expected = Span { first: moment(1), last: moment(3), events: 3 };
     assert_eq!(span, Ok(Some(expected)));
 }

@@ -55,6 +55,7 @@ impl OrderDossier {
 
     /// Its events, in the log's order.
     #[graphql(complexity = "cost(first, child_complexity)")]
+    #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
     async fn events(
         &self,
         first: Option<i32>,
@@ -78,11 +79,13 @@ impl OrderDossier {
     }
 
     /// What every account comes to. Together they are nothing.
+    #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
     async fn balances(&self) -> Result<Vec<LedgerBalance>, ApiError> {
         self.ledger.balances().map(LedgerBalance::of).collect::<Result<_, _>>().map_err(ApiError::internal)
     }
 
     /// Whether every entry's debits are its credits, and all of them together, counted anew.
+    #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
     async fn is_balanced(&self) -> Result<bool, ApiError> {
         self.ledger.is_balanced().map_err(ApiError::internal)
     }
