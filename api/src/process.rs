@@ -9,7 +9,7 @@ use daybook_commands::gateway::simulated::SimulatedBooks;
 use daybook_commands::{OpenShop, ShopConfig};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Secret, ServiceUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Cores, Failure, Need, ops};
-use daybook_eventstore::{EventStream, FeedSource, Live, Wake};
+use daybook_eventstore::{EventStream, FeedSource, Live, LogReader, Wake};
 use daybook_projections::orders;
 use daybook_projections::read::{Hot, ReadDb, ReplicaWatch, hot};
 use daybook_projections::search::{self, SearchEngine};
@@ -29,6 +29,8 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080
 const STREAM: &str = "DAYBOOK";
 /// How many connections to the read models' replica.
 const READ_POOL: u32 = 12;
+/// How many connections to the event store for what auditors read of it: no command waits for them.
+const EVIDENCE_POOL: u32 = 4;
 /// How long a read may take.
 const READ_LIMIT: Duration = Duration::from_secs(5);
 
@@ -93,10 +95,12 @@ async fn serve(config: Config, context: Context) -> Result<(), Failure> {
         None => None,
     };
     let copies = hot_copies(&config, &context)?;
+    let (events, archives) = (config.shop.events.clone(), config.shop.archives.clone());
     let open = config.shop.open(&context).await?;
     let live = Arc::new(live(&open, stream, &context));
-    let log = open.store.reader();
-    let tree = LogTree::new(pool.clone(), log.clone(), config.tokens.clone());
+    let tree = LogTree::new(pool.clone(), open.store.reader(), config.tokens.clone());
+    let log = LogReader::new(process::pool_for_queries(&events, EVIDENCE_POOL, context.name));
+    let log = log.with_archives(archives);
     let extent = Extent::new(open.store.reader(), Arc::clone(&live));
     let reads = Reads::new(db, watch, copies, extent);
     let webhooks = Webhooks::new(open.shop.clone(), config.webhook_secret);

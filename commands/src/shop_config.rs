@@ -26,7 +26,8 @@ pub struct ShopConfig {
     cache: Option<i64>,
     vault: ConfiguredKeys,
     locations: Vec<Location>,
-    archives: Option<Archives>,
+    /// Where events are that have left the database.
+    pub archives: Option<Archives>,
 }
 
 /// The shop, and the database it rests on.

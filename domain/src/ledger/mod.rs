@@ -10,12 +10,14 @@ mod tests;
 pub use account::Account;
 pub use entry::{Balance, Entry, Posting};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cqrs_es::Aggregate as _;
 
 use crate::catalogue::DomainEvent;
-use crate::kernel::{Currency, Money, MoneyError};
+use crate::kernel::{Currency, Money, MoneyError, RefundId};
 use crate::order::OrderEvent;
-use crate::payment::PaymentEvent;
+use crate::payment::{Payment, PaymentEvent, Progress};
 use crate::pricing::Quote;
 
 /// An order's books, up to the last event they were told of.
@@ -26,6 +28,9 @@ pub struct Ledger {
     balances: BTreeMap<(Account, Currency), Money>,
     /// What was sold, to be taken back when the order comes to nothing.
     sold: Option<Quote>,
+    payment: Payment,
+    /// What each refund that went back was entered as.
+    refunds: BTreeMap<RefundId, Vec<Posting>>,
 }
 
 impl Ledger {
@@ -92,7 +97,13 @@ impl Ledger {
             }
             OrderEvent::Cancelled { .. } => match self.sold.take() {
                 Some(quote) => {
-                    let back = sale(&quote)?.into_iter().map(Posting::reversed).collect();
+                    let mut back: Vec<_> = sale(&quote)?.into_iter().map(Posting::reversed).collect();
+                    // What went back already was of a sale that stood then, and now of what was paid too much.
+                    let refunds = self.balance(Account::Refunds, quote.total.currency());
+                    back.extend([
+                        Posting::debit(Account::Customer, refunds),
+                        Posting::credit(Account::Refunds, refunds),
+                    ]);
                     self.post(position, back)
                 }
                 None => Ok(()),
@@ -106,45 +117,35 @@ impl Ledger {
         }
     }
 
+    /// The payment's own rules say what is held and what was taken, so the books never have another mind.
     fn payment(&mut self, position: i64, event: &PaymentEvent) -> Result<(), MoneyError> {
-        match event {
-            PaymentEvent::Authorised { amount, .. }
-            | PaymentEvent::Conflicted { got: amount, .. }
-            | PaymentEvent::ExtraAuthorised { amount, .. } => self.post(position, hold(*amount)),
-            PaymentEvent::Voided { amount, .. } | PaymentEvent::ExtraVoided { amount, .. } => {
-                self.post(position, self.let_go(*amount))
-            }
-            PaymentEvent::Captured { amount, .. } => {
-                let mut postings = self.let_go(*amount);
-                postings.extend([
-                    Posting::debit(Account::Gateway, *amount),
-                    Posting::credit(Account::Customer, *amount),
-                ]);
-                self.post(position, postings)
-            }
-            PaymentEvent::Refunded { amount, .. } => self.post(position, self.pay_back(*amount)?),
-            PaymentEvent::AuthorisationRequested { .. }
-            | PaymentEvent::ActionRequired { .. }
-            | PaymentEvent::Declined { .. }
-            | PaymentEvent::Expired { .. }
-            | PaymentEvent::CaptureRequested { .. }
-            | PaymentEvent::CaptureFailed { .. }
-            | PaymentEvent::CaptureFellShort { .. }
-            | PaymentEvent::CancellationRequested { .. }
-            | PaymentEvent::VoidRequested { .. }
-            | PaymentEvent::VoidFailed { .. }
-            | PaymentEvent::RefundRequested { .. }
-            | PaymentEvent::RefundFailed { .. }
-            | PaymentEvent::ExtraVoidRequested { .. }
-            | PaymentEvent::ExtraVoidFailed { .. } => Ok(()),
+        let before = self.payment.clone();
+        self.payment.apply(event.clone());
+        let mut postings = held(&before, &self.payment)?;
+        let (was, is) = (before.captured(), self.payment.captured());
+        if was != is {
+            // Of a payment that nobody asked for there is no currency.
+            let taken =
+                Money::new(is.minor(), is.currency()).checked_sub(Money::new(was.minor(), is.currency()))?;
+            postings
+                .extend([Posting::debit(Account::Gateway, taken), Posting::credit(Account::Customer, taken)]);
         }
-    }
-
-    /// The hold on this much ends, as far as so much is held.
-    fn let_go(&self, amount: Money) -> Vec<Posting> {
-        let held = self.balance(Account::Held, amount.currency());
-        let ends = if held.minor() < amount.minor() { held } else { amount };
-        hold(ends).into_iter().map(Posting::reversed).collect()
+        match event {
+            PaymentEvent::Refunded { refund_id, amount, .. }
+                if before.refunded() != self.payment.refunded() =>
+            {
+                let back = self.pay_back(*amount)?;
+                postings.extend(&back);
+                self.refunds.insert(*refund_id, back);
+            }
+            // The gateway took its word back.
+            PaymentEvent::RefundFailed { refund_id, .. } => {
+                let back = self.refunds.remove(refund_id).unwrap_or_default();
+                postings.extend(back.into_iter().map(Posting::reversed));
+            }
+            _ => {}
+        }
+        self.post(position, postings)
     }
 
     /// This much goes back: first what the customer has paid too much, and the rest of what was sold.
@@ -190,7 +191,35 @@ fn sale(quote: &Quote) -> Result<Vec<Posting>, MoneyError> {
     ])
 }
 
-/// The gateway holds this much for the shop, of what the customer has promised.
-fn hold(amount: Money) -> Vec<Posting> {
-    vec![Posting::debit(Account::Held, amount), Posting::credit(Account::Promised, amount)]
+/// What the gateway holds more, or less, than before, against what the customer has promised.
+fn held(before: &Payment, after: &Payment) -> Result<Vec<Posting>, MoneyError> {
+    let (was, is) = (holds(before), holds(after));
+    let mut postings = Vec::new();
+    for currency in was.keys().chain(is.keys()).collect::<BTreeSet<_>>() {
+        let held = |holds: &BTreeMap<Currency, Money>| {
+            holds.get(currency).copied().unwrap_or(Money::zero(*currency))
+        };
+        let more = held(&is).checked_sub(held(&was))?;
+        let hold = [Posting::debit(Account::Held, more), Posting::credit(Account::Promised, more)];
+        let less = Money::zero(*currency).checked_sub(more)?;
+        let end = [Posting::credit(Account::Held, less), Posting::debit(Account::Promised, less)];
+        postings.extend(if more.is_negative() { end } else { hold });
+    }
+    Ok(postings)
+}
+
+/// What the gateway holds and has neither taken nor let go, second holds included.
+fn holds(payment: &Payment) -> BTreeMap<Currency, Money> {
+    let done = |(amount, progress): (Money, Progress)| (progress == Progress::Done).then_some(amount);
+    let captures = payment.captures().iter().filter_map(|one| done((one.amount, one.progress)));
+    let voids = payment.voids().iter().filter_map(|one| done((one.amount, one.progress)));
+    let authorised = payment.authorised();
+    let gone = captures.chain(voids).filter(|amount| amount.currency() == authorised.currency());
+    let left = gone.fold(authorised.minor(), |left, amount| left.saturating_sub(amount.minor())).max(0);
+    let mut holds = BTreeMap::from([(authorised.currency(), Money::new(left, authorised.currency()))]);
+    for extra in payment.extras().iter().filter(|extra| extra.progress != Progress::Done) {
+        let held = holds.entry(extra.amount.currency()).or_insert(Money::zero(extra.amount.currency()));
+        *held = Money::new(held.minor().saturating_add(extra.amount.minor()), held.currency());
+    }
+    holds
 }

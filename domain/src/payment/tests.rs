@@ -9,7 +9,9 @@ use super::{
     Authorisation, MAX_GATEWAY_TEXT, MAX_PAYMENT_TOKEN, Payment, PaymentCommand as Command,
     PaymentEvent as Event, PaymentRefusal as Refused, PaymentStatus as Status, Progress, samples,
 };
+use crate::catalogue::DomainEvent;
 use crate::kernel::{Currency, Money, OrderId, PaymentId, RefundId, Refusal, sample};
+use crate::ledger::{Account, Ledger};
 
 const REFERENCE: &str = "sim_0001";
 
@@ -762,16 +764,39 @@ fn check_invariants(payment: &Payment) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The order's books say of the payment what it says of itself.
+fn check_books(payment: &Payment, happened: &[Event]) -> Result<(), TestCaseError> {
+    let events: Vec<_> = happened.iter().cloned().map(DomainEvent::Payment).collect();
+    let ledger = Ledger::of((1..).zip(&events)).expect("sums that fit");
+    prop_assert!(ledger.is_balanced().expect("sums that fit"));
+    let balance = |account: Account| {
+        let found = ledger.balances().find(|balance| balance.account == account);
+        found.map_or(0, |balance| balance.amount.minor())
+    };
+    let done =
+        |(amount, progress): (Money, Progress)| if progress == Progress::Done { amount.minor() } else { 0 };
+    let captures: i64 = payment.captures().iter().map(|one| done((one.amount, one.progress))).sum();
+    let voids: i64 = payment.voids().iter().map(|one| done((one.amount, one.progress))).sum();
+    let extras = payment.extras().iter().filter(|one| one.progress != Progress::Done);
+    let extras: i64 = extras.map(|one| one.amount.minor()).sum();
+    prop_assert_eq!(balance(Account::Held), payment.authorised().minor() - captures - voids + extras);
+    prop_assert_eq!(balance(Account::Gateway), payment.captured().minor() - payment.refunded().minor());
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn money_adds_up_whatever_is_asked_and_answered(
         steps in prop::collection::vec((any_command(), prop::bool::weighted(0.9)), 1..80),
     ) {
         let (mut payment, mut replayed) = (given([request()]), given([request()]));
+        let mut happened = Payment::default().decide(request()).expect("granted");
         for (command, honest) in steps {
             let command = rightly(command, &payment, honest);
             let Ok(events) = ask(&mut payment, command.clone()) else { continue };
             check_invariants(&payment)?;
+            happened.extend(events.iter().cloned());
+            check_books(&payment, &happened)?;
             // Whatever was granted is harmless when it is told again, except that a void has no id.
             if !matches!(command, Command::RecordVoided { .. } | Command::RecordVoidFailed { .. }) {
                 prop_assert_eq!(payment.decide(command), Ok(vec![]));

@@ -116,11 +116,16 @@ impl Note {
         }
     }
 
-    /// The same text with the signatures of these keys alone.
+    /// The same text with the signatures of these keys alone, one of each.
     #[must_use]
-    pub fn signed_by(mut self, keys: &[VerifyingKey]) -> Self {
-        self.signatures.retain(|signature| keys.iter().any(|key| signature.is_of(key)));
-        self
+    pub fn signed_by<'a>(self, keys: impl IntoIterator<Item = &'a VerifyingKey>) -> Self {
+        let mut kept = Self { signatures: Vec::new(), text: self.text };
+        for key in keys {
+            if let Some(signature) = self.signatures.iter().find(|signature| signature.is_of(key)) {
+                kept.add(signature.clone());
+            }
+        }
+        kept
     }
 }
 

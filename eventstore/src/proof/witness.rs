@@ -120,9 +120,17 @@ impl Witness {
         }
     }
 
-    /// The checkpoint with the log's signature, and last the witness's own, of this moment.
+    /// The checkpoint with the log's signature alone, that of each of its keys once.
+    pub fn as_shown(&self, checkpoint: Note) -> Note {
+        // A head begins with it.
+        let origin = checkpoint.text().lines().next().unwrap_or_default().to_owned();
+        checkpoint.signed_by(self.logs.iter().filter(|key| key.name() == origin))
+    }
+
+    /// The checkpoint with the log's signature, and last the witness's own, of this moment. Whatever else was signed there,
+    /// nobody has looked at.
     pub fn cosign(&self, checkpoint: Note, at: Timestamp) -> Note {
-        let mut note = checkpoint.signed_by(&self.logs);
+        let mut note = self.as_shown(checkpoint);
         note.sign(&self.key, at);
         note
     }
@@ -139,7 +147,7 @@ pub fn cosignature(
 ) -> Result<(NoteSignature, Timestamp), NoteError> {
     let mut lines = answer.split_terminator('\n').filter_map(|line| line.parse::<NoteSignature>().ok());
     let signature = lines.find(|signature| signature.is_of(witness)).ok_or(NoteError::Unsigned)?;
-    let mut note = checkpoint.clone().signed_by(&[]);
+    let mut note = checkpoint.clone().signed_by([]);
     note.add(signature.clone());
     let at = note.verify(witness)?.filter(|at| at.timestamp() > 0).ok_or(NoteError::False)?;
     Ok((signature, at))
@@ -273,6 +281,14 @@ mod tests {
         let kept = witness().cosign(both, moment());
         assert_eq!(kept.verify(stranger.verifying()), Err(NoteError::Unsigned));
         assert_eq!(kept.verify(witness().key()), Ok(Some(moment())));
+        // And a line that stands there many times is kept once.
+        let mut many = note(&head, &log()).to_string();
+        for _ in 0..90 {
+            many.push_str(&format!("{}\n", note(&head, &log()).signatures()[0]));
+        }
+        let many: Note = many.parse().expect("a note");
+        assert_eq!(judged(&asked(many.clone()), None), Ok(()));
+        assert_eq!(witness().cosign(many, moment()).signatures().len(), 2);
         // A false line of the log's own key is, even beside a right one.
         let right = note(&head, &log()).to_string();
         let false_line = note(&super::tests::head(6, 0), &log()).signatures()[0].to_string();

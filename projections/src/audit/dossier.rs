@@ -5,21 +5,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use daybook_domain::OrderId;
+use daybook_domain::catalogue::DomainEvent;
 use daybook_domain::ledger::Ledger;
 use daybook_eventstore::{LogReader, Position, RecordedEvent, StoreError, Upcasters};
 
-use super::query;
+use super::query::{self, Extent};
 use crate::read::{ReadDb, ReadError};
 use crate::runtime::decode;
 
-/// The most events that a dossier has.
-const MOST: usize = 10_000;
 /// How many events are read at a time.
 const CHUNK: usize = 4_096;
 /// How long that may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Why there is no dossier.
+/// Why there are no dossiers.
 #[derive(Debug, thiserror::Error)]
 pub enum DossierError {
     /// The index could not be read.
@@ -28,12 +27,16 @@ pub enum DossierError {
     /// The log could not be read.
     #[error("the log could not be read")]
     Log(#[from] StoreError),
-    /// The order has more events than a dossier takes.
-    #[error("order {order_id} has more than {MOST} events")]
-    TooLarge {
-        /// Which.
-        order_id: OrderId,
-    },
+}
+
+/// An order has more events than somebody wants to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("order {order_id} has more than {most} events")]
+pub struct TooLarge {
+    /// Which.
+    pub order_id: OrderId,
+    /// How many there may be.
+    pub most: u32,
 }
 
 /// An order's story.
@@ -43,24 +46,29 @@ pub struct Dossier {
     pub order_id: OrderId,
     /// Its events, in the log's order.
     pub events: Vec<RecordedEvent>,
-    /// How many events of the log are not in the index, and may be missing here.
-    pub unindexed: i64,
+    /// Where the log has no event any more that the index knows of: somebody took it away.
+    pub missing: Vec<Position>,
+    /// What the index has of the log: no more is here.
+    pub extent: Extent,
 }
 
 impl Dossier {
-    /// The dossiers of these orders, of those that there are any events of.
+    /// The dossiers of these orders, of those that there are any events of, and not more than so many of each.
     ///
     /// # Errors
-    /// When a database does not answer in time, or an order is too large.
+    /// When a database does not answer in time.
     pub async fn find(
         index: &ReadDb,
         log: &LogReader,
         orders: &[OrderId],
-    ) -> Result<HashMap<OrderId, Self>, DossierError> {
-        let most = u32::try_from(MOST + 1).unwrap_or(u32::MAX);
-        let (stories, unindexed) = query::stories(index, orders, most).await?;
-        if let Some((order_id, _)) = stories.iter().find(|(_, positions)| positions.len() > MOST) {
-            return Err(DossierError::TooLarge { order_id: *order_id });
+        most: u32,
+    ) -> Result<HashMap<OrderId, Result<Self, TooLarge>>, DossierError> {
+        let (mut stories, extent) = query::stories(index, orders, most.saturating_add(1)).await?;
+        let is_too_large =
+            |positions: &[Position]| u32::try_from(positions.len()).is_ok_and(|all| all > most);
+        let mut dossiers = HashMap::new();
+        for (order_id, _) in stories.extract_if(|_, positions| is_too_large(positions)) {
+            dossiers.insert(order_id, Err(TooLarge { order_id, most }));
         }
         let mut positions: Vec<Position> = stories.values().flatten().copied().collect();
         positions.sort_unstable();
@@ -71,31 +79,43 @@ impl Dossier {
             let read = read.map_err(|_elapsed| StoreError::TimedOut)??;
             events.extend(read.into_iter().map(|event| (event.position, event)));
         }
-        let dossier = |(order_id, positions): (OrderId, Vec<Position>)| {
-            let events = positions.iter().filter_map(|position| events.get(position).cloned()).collect();
-            (order_id, Self { order_id, events, unindexed })
-        };
-        Ok(stories.into_iter().map(dossier).collect())
+        for (order_id, positions) in stories {
+            let (there, missing) = positions.into_iter().partition::<Vec<_>, _>(|at| events.contains_key(at));
+            let events = there.iter().filter_map(|position| events.get(position).cloned()).collect();
+            dossiers.insert(order_id, Ok(Self { order_id, events, missing, extent }));
+        }
+        Ok(dossiers)
     }
 
-    /// The order's books. They are of all its events or of none: what cannot be read may have been money.
+    /// All positions of the story.
+    pub fn positions(&self) -> Vec<Position> {
+        self.events.iter().map(|event| event.position).chain(self.missing.iter().copied()).collect()
+    }
+
+    /// The order's books. They are of all its events or of none: what cannot be read, or is not there, may have been money.
     ///
     /// # Errors
     /// Why not, as text.
     pub fn ledger(&self, upcasters: &Upcasters) -> Result<Ledger, String> {
-        // A cart's orders are several when it was submitted again; the money is of this one.
-        let order = self.order_id.to_string();
+        if let Some(position) = self.missing.first() {
+            return Err(format!("the log has no event at position {position} any more"));
+        }
         let mut decoded = Vec::new();
         for event in &self.events {
-            let is_another = event.aggregate_type == "Order" && event.aggregate_id != order;
-            if matches!(event.aggregate_type.as_str(), "Order" | "Payment") && !is_another {
+            if matches!(event.aggregate_type.as_str(), "Order" | "Payment") {
                 let happened = decode(event, upcasters).map_err(|error| {
                     format!("the event at position {} cannot be read: {error}", event.position)
                 })?;
-                decoded.push((event.position, happened));
+                decoded.push((event, happened));
             }
         }
-        Ledger::of(decoded.iter().map(|(position, event)| (*position, event)))
-            .map_err(|error| error.to_string())
+        // A cart that was submitted again has several orders; the money is of this one.
+        let order_id = self.order_id.to_string();
+        decoded.retain(|(event, happened)| match happened {
+            DomainEvent::Payment(paid) => paid.order_id() == self.order_id,
+            _ => event.aggregate_id == order_id,
+        });
+        let events = decoded.iter().map(|(event, happened)| (event.position, happened));
+        Ledger::of(events).map_err(|error| error.to_string())
     }
 }

@@ -8,7 +8,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use dossier::{Dossier, DossierError};
+pub use dossier::{Dossier, DossierError, TooLarge};
 
 use daybook_domain::cart::CartEvent;
 use daybook_domain::catalogue::DomainEvent;

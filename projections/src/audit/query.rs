@@ -27,20 +27,28 @@ pub struct AuditPage {
 pub struct Found {
     /// The positions of the events.
     pub positions: Vec<Position>,
-    /// How many events of the log are not in the index, because one of their span cannot be read: by this program, or at all.
+    /// What the index has.
+    pub extent: Extent,
+}
+
+/// What the index has of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Up to where.
+    pub as_of: Position,
+    /// How many events up to there it lacks, because one of their span cannot be read: by this program, or at all.
     pub unindexed: i64,
 }
 
-/// How many events the index lacks.
-const UNINDEXED: &str =
-    "coalesce((SELECT sum(parked) FROM projections WHERE name = 'audit' AND status = 'live'), 0)::bigint";
+/// The index that is of this log: one of another log says nothing.
+const INDEX: &str = "projections p WHERE p.name = 'audit' AND p.status = 'live' AND NOT p.diverged";
 
 /// The positions of the events that are looked for, a page of them, in the log's order or in the opposite one.
 ///
 /// # Errors
 /// When the replica fails or does not answer in time.
 pub async fn find(db: &ReadDb, sought: &Sought, page: AuditPage) -> Result<Found, ReadError> {
-    let mut query = QueryBuilder::new(format!("SELECT {UNINDEXED}, ARRAY("));
+    let mut query = QueryBuilder::new("SELECT p.parked, p.position, ARRAY(");
     let events = |query: &mut QueryBuilder<'_, Postgres>, of: &str| {
         query.push("SELECT e.position FROM live.audit_events e WHERE ").push(of);
         matching(query, sought);
@@ -66,11 +74,12 @@ pub async fn find(db: &ReadDb, sought: &Sought, page: AuditPage) -> Result<Found
         }
         None => events(&mut query, "true"),
     }
-    query.push(")");
+    query.push(") FROM ").push(INDEX);
     // Planned for what is asked for: what is best for a rare type is not for a common one.
     let query = query.build_query_as().persistent(false);
-    let (unindexed, positions) = db.within(query.fetch_one(db.pool())).await?;
-    Ok(Found { positions, unindexed })
+    let found = db.within(query.fetch_optional(db.pool())).await?;
+    let (unindexed, as_of, positions) = found.ok_or(ReadError::NotBuilt)?;
+    Ok(Found { positions, extent: Extent { as_of, unindexed } })
 }
 
 /// How many events are looked for. Of a common kind that takes as long as reading the index of all of them.
@@ -100,7 +109,7 @@ pub async fn count(db: &ReadDb, sought: &Sought) -> Result<u64, ReadError> {
 }
 
 /// The positions of all events of these orders: their own, those of their payments and parcels, of stock as far as it was
-/// for them, and of the carts they were. Of each the first `limit`, in order; and how many events the index lacks.
+/// for them, and of the carts they were. Of each the first `limit`, in order; and what the index has.
 ///
 /// # Errors
 /// When the replica fails or does not answer in time.
@@ -108,10 +117,11 @@ pub async fn stories(
     db: &ReadDb,
     orders: &[OrderId],
     limit: u32,
-) -> Result<(HashMap<OrderId, Vec<Position>>, i64), ReadError> {
+) -> Result<(HashMap<OrderId, Vec<Position>>, Extent), ReadError> {
     let ids: Vec<Uuid> = orders.iter().map(|order| order.uuid()).collect();
     let query = format!(
-        "SELECT wanted.id, story.position, {UNINDEXED} FROM unnest($1::uuid[]) AS wanted (id) LEFT JOIN LATERAL (
+        "SELECT p.parked, p.position, wanted.id, story.position FROM (SELECT * FROM {INDEX}) AS p
+         CROSS JOIN unnest($1::uuid[]) AS wanted (id) LEFT JOIN LATERAL (
              SELECT e.position FROM live.audit_events e WHERE e.order_id = wanted.id
              UNION
              SELECT e.position FROM live.audit_events s
@@ -121,14 +131,14 @@ pub async fn stories(
          ) AS story ON true ORDER BY wanted.id, story.position",
     );
     let rows = db.within(sqlx::query(&query).bind(ids).bind(i64::from(limit)).fetch_all(db.pool())).await?;
-    let (mut stories, mut unindexed): (HashMap<OrderId, Vec<Position>>, _) = (HashMap::new(), 0);
+    let (mut stories, mut extent): (HashMap<OrderId, Vec<Position>>, _) = (HashMap::new(), None);
     for row in &rows {
-        unindexed = row.try_get(2)?;
-        if let Some(position) = row.try_get(1)? {
-            stories.entry(OrderId::new(row.try_get(0)?)).or_default().push(position);
+        extent = Some(Extent { unindexed: row.try_get(0)?, as_of: row.try_get(1)? });
+        if let Some(position) = row.try_get(3)? {
+            stories.entry(OrderId::new(row.try_get(2)?)).or_default().push(position);
         }
     }
-    Ok((stories, unindexed))
+    Ok((stories, extent.ok_or(ReadError::NotBuilt)?))
 }
 
 /// A customer's orders, and what else names them.

@@ -12,7 +12,7 @@ use crate::runtime::TargetError;
 
 /// How many checkpoints are looked at at a time.
 const PAGE: i64 = 100;
-/// How many of the last ones are looked at when there must be no waiting: those of a day, more or less.
+/// How many of the last ones are looked at when there must be no waiting: those of a day, at one a minute.
 const RECENT: i64 = 1_500;
 
 /// A checkpoint as it is kept: how many events it is said to be of, and the note.

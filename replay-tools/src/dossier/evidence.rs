@@ -6,7 +6,7 @@ use std::time::Duration;
 use daybook_domain::ledger::Ledger;
 use daybook_domain::{Money, MoneyError, OrderId};
 use daybook_eventstore::process::Failure;
-use daybook_eventstore::proof::TreeHead;
+use daybook_eventstore::proof::{Note, TreeHead, VerifyingKey};
 use daybook_eventstore::{LogReader, Position, Upcasters};
 use daybook_projections::audit::Dossier;
 use daybook_projections::notary::{self, Proved};
@@ -39,6 +39,16 @@ pub(super) struct Evidence {
     /// What was signed last.
     pub(super) checkpoint: Option<Signed>,
     pub(super) facts: Vec<Fact>,
+    /// Where there was an event, and is none any more.
+    pub(super) missing: Vec<Position>,
+    /// The books; nothing when they cannot be made, and then why.
+    pub(super) books: Option<Books>,
+    pub(super) no_books: Option<String>,
+}
+
+/// The money.
+#[derive(Debug, Serialize)]
+pub(super) struct Books {
     pub(super) ledger: Vec<Line>,
     pub(super) balances: Vec<Line>,
     /// What the debits and the credits come to, in each currency.
@@ -51,6 +61,19 @@ pub(super) struct Signed {
     pub(super) origin: String,
     pub(super) size: u64,
     pub(super) note: String,
+    pub(super) signature: Signature,
+}
+
+/// Whether it is certain who signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Signature {
+    /// Nobody said whose it must be.
+    NotChecked,
+    /// It is of the key that was given.
+    Right,
+    /// It is not.
+    Wrong,
 }
 
 /// An event, and whether it is in the log as it was signed.
@@ -72,6 +95,8 @@ pub(super) enum Standing {
     Proved,
     /// Nothing is signed up to there yet.
     NotSignedYet,
+    /// The tree is being made again, and proves nothing there now.
+    NotKnown,
     /// It is not.
     NotAsSigned,
 }
@@ -97,49 +122,81 @@ pub(super) struct Total {
 
 impl Evidence {
     /// All that there is of an order; nothing when there is none.
-    pub(super) async fn find(sources: &Sources, order_id: OrderId) -> Result<Option<Self>, Failure> {
+    pub(super) async fn find(
+        sources: &Sources,
+        order_id: OrderId,
+        key: Option<&VerifyingKey>,
+    ) -> Result<Option<Self>, Failure> {
         let Sources { log, read, upcasters } = sources;
-        let as_of = log.head().await?.position;
-        let (watch, asking) = ReplicaWatch::start(read.clone());
-        let behind = watch.wait_for("audit", as_of, PATIENCE).await;
-        asking.abort();
-        behind.map_err(|behind| {
-            format!(
-                "the index of events (the read model `audit`) is {} events behind the log",
-                behind.distance
-            )
-        })?;
+        sources.index_is_up_to_date().await?;
         let index = ReadDb::new(read.clone(), LIMIT);
-        let Some(dossier) = Dossier::find(&index, log, &[order_id]).await?.remove(&order_id) else {
-            return Ok(None);
-        };
-        let ledger = dossier.ledger(upcasters)?;
+        let found = Dossier::find(&index, log, &[order_id], u32::MAX - 1).await?.remove(&order_id);
+        let Some(dossier) = found.transpose()? else { return Ok(None) };
         let note = tokio::time::timeout(LIMIT, notary::checkpoint(read)).await??;
-        let proved = tokio::time::timeout(LIMIT, notary::prove(read, dossier.events.clone())).await??;
-        let seen: Vec<Seen> =
-            dossier.events.iter().map(|event| Seen::of_recorded(event, upcasters)).collect();
+        let note: Option<Note> = note.map(|note| note.parse()).transpose()?;
+        let proved = match &note {
+            Some(note) => {
+                let positions = dossier.positions();
+                let proving = notary::prove(read, note, &positions, dossier.events.clone());
+                tokio::time::timeout(LIMIT, proving).await??
+            }
+            None => BTreeMap::new(),
+        };
+        let (books, no_books) = match dossier.ledger(upcasters) {
+            Ok(ledger) => (Some(Books::of(&ledger)?), None),
+            Err(why) => (None, Some(why)),
+        };
+        let seen = dossier.events.iter().map(|event| Seen::of_recorded(event, upcasters)).collect();
         Ok(Some(Self {
             order_id,
-            as_of,
-            unindexed: dossier.unindexed,
-            checkpoint: note.map(Signed::parse).transpose()?,
+            as_of: dossier.extent.as_of,
+            unindexed: dossier.extent.unindexed,
+            checkpoint: note.map(|note| Signed::check(note, key)).transpose()?,
             facts: facts(seen, &proved),
-            ledger: ledger_lines(&ledger),
-            balances: balances(&ledger)?,
-            totals: totals(&ledger)?,
+            missing: dossier.missing,
+            books,
+            no_books,
         }))
     }
 
     /// Whether nothing of it is other than it was signed.
     pub(super) fn is_as_signed(&self) -> bool {
-        self.facts.iter().all(|fact| fact.standing != Standing::NotAsSigned)
+        let is_forged = |signed: &Signed| signed.signature == Signature::Wrong;
+        !self.checkpoint.as_ref().is_some_and(is_forged)
+            && self.missing.is_empty()
+            && self.facts.iter().all(|fact| fact.standing != Standing::NotAsSigned)
+    }
+}
+
+impl Sources {
+    /// Waits until the index knows all that the log has now.
+    async fn index_is_up_to_date(&self) -> Result<(), Failure> {
+        let head = self.log.head().await?.position;
+        let (watch, asking) = ReplicaWatch::start(self.read.clone());
+        let behind = watch.wait_for("audit", head, PATIENCE).await;
+        asking.abort();
+        behind.map_err(|behind| {
+            let distance = behind.distance;
+            format!("the index of events (the read model `audit`) is {distance} events behind the log").into()
+        })
     }
 }
 
 impl Signed {
-    fn parse(note: String) -> Result<Self, Failure> {
-        let head: TreeHead = note.parse::<daybook_eventstore::proof::Note>()?.text().parse()?;
-        Ok(Self { origin: head.origin, size: head.size, note })
+    fn check(note: Note, key: Option<&VerifyingKey>) -> Result<Self, Failure> {
+        let TreeHead { origin, size, .. } = note.text().parse()?;
+        let signature = match key.map(|key| TreeHead::of(&note, key)) {
+            None => Signature::NotChecked,
+            Some(Ok(_)) => Signature::Right,
+            Some(Err(_)) => Signature::Wrong,
+        };
+        Ok(Self { origin, size, note: note.to_string(), signature })
+    }
+}
+
+impl Books {
+    fn of(ledger: &Ledger) -> Result<Self, MoneyError> {
+        Ok(Self { ledger: ledger_lines(ledger), balances: balances(ledger)?, totals: totals(ledger)? })
     }
 }
 
@@ -150,6 +207,7 @@ fn facts(seen: Vec<Seen>, proved: &BTreeMap<Position, Proved>) -> Vec<Fact> {
         let (standing, proof) = match proved.get(&event.position) {
             Some(Proved::Signed(proof)) => (Standing::Proved, Some(proof.to_string())),
             Some(Proved::NotYet) | None => (Standing::NotSignedYet, None),
+            Some(Proved::Unknown) => (Standing::NotKnown, None),
             Some(Proved::Contradicted) => (Standing::NotAsSigned, None),
         };
         Fact { caused_by: cause.and_then(|id| places.get(&id).copied()), event, standing, proof }

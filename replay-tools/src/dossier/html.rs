@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use daybook_eventstore::process::Failure;
 
-use super::evidence::{Evidence, Fact, Line, Standing};
+use super::evidence::{Books, Evidence, Fact, Line, Signature, Standing, Total};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -50,22 +50,29 @@ fn write_page(page: &mut String, evidence: &Evidence) -> fmt::Result {
         "<h2>What happened</h2>\n<table class=\"story\">\n<thead><tr><th>Position<th>When<th>What<th>Who<th>Because of<th>Proof</tr></thead>\n"
     )?;
     evidence.facts.iter().try_for_each(|fact| write_fact(page, fact))?;
-    page.write_str("</table>\n<h2>The money</h2>\n<table class=\"money\">\n")?;
+    page.write_str("</table>\n<h2>The money</h2>\n")?;
+    match &evidence.books {
+        Some(books) => write_books(page, books)?,
+        None => {
+            let why = evidence.no_books.as_deref().unwrap_or_default();
+            writeln!(page, "<p class=\"wrong\">There are no books: {}</p>", Plain(why))?;
+        }
+    }
+    write_checking(page, evidence)?;
+    page.write_str("</body>\n</html>\n")
+}
+
+fn write_books(page: &mut String, books: &Books) -> fmt::Result {
+    page.write_str("<table class=\"money\">\n")?;
     page.write_str("<thead><tr><th>Position<th>Account<th>Currency<th>Debit<th>Credit</tr></thead>\n")?;
-    evidence.ledger.iter().try_for_each(|line| write_line(page, line))?;
-    for total in &evidence.totals {
-        writeln!(
-            page,
-            "<tr class=\"sum\"><td><td>in all<td>{}<td>{}<td>{}</tr>",
-            total.currency, total.debit, total.credit
-        )?;
+    books.ledger.iter().try_for_each(|line| write_line(page, line))?;
+    for Total { currency, debit, credit } in &books.totals {
+        writeln!(page, "<tr class=\"sum\"><td><td>in all<td>{currency}<td>{debit}<td>{credit}</tr>")?;
     }
     page.write_str("</table>\n<h3>What each account comes to</h3>\n<table class=\"money\">\n")?;
     page.write_str("<thead><tr><th><th>Account<th>Currency<th>Debit<th>Credit</tr></thead>\n")?;
-    evidence.balances.iter().try_for_each(|line| write_line(page, line))?;
-    page.write_str("</table>\n")?;
-    write_checking(page, evidence)?;
-    page.write_str("</body>\n</html>\n")
+    books.balances.iter().try_for_each(|line| write_line(page, line))?;
+    page.write_str("</table>\n")
 }
 
 fn write_summary(page: &mut String, evidence: &Evidence) -> fmt::Result {
@@ -75,7 +82,7 @@ fn write_summary(page: &mut String, evidence: &Evidence) -> fmt::Result {
     write!(
         page,
         "<p>Everything that the log has of this order, its cart, its payment, its parcels and the stock for it, as of position {}: \
-         {all} events, {proved} of which are proved to be in the log as it was signed.",
+         {all} events, {proved} of which are in the log of the checkpoint below.",
         evidence.as_of
     )?;
     if evidence.unindexed > 0 {
@@ -87,6 +94,12 @@ fn write_summary(page: &mut String, evidence: &Evidence) -> fmt::Result {
     }
     if wrong > 0 {
         write!(page, " <strong class=\"wrong\">{wrong} are not what was signed.</strong>")?;
+    }
+    for position in &evidence.missing {
+        write!(
+            page,
+            " <strong class=\"wrong\">At position {position} there was an event, and is none any more.</strong>"
+        )?;
     }
     page.write_str("</p>\n")
 }
@@ -111,6 +124,7 @@ fn write_fact(page: &mut String, fact: &Fact) -> fmt::Result {
             )?;
         }
         (Standing::NotAsSigned, _) => page.write_str("<td class=\"wrong\">not what was signed")?,
+        (Standing::NotKnown, _) => page.write_str("<td>cannot be told now")?,
         (Standing::Proved | Standing::NotSignedYet, _) => page.write_str("<td>not signed yet")?,
     }
     page.write_str("</tr>\n")
@@ -131,9 +145,14 @@ fn write_checking(page: &mut String, evidence: &Evidence) -> fmt::Result {
     let Some(signed) = &evidence.checkpoint else {
         return page.write_str("<p>Nothing of the log is signed yet.</p>\n");
     };
+    let checked = match signed.signature {
+        Signature::Right => "",
+        Signature::Wrong => " <strong class=\"wrong\">It is not signed with the key that was given.</strong>",
+        Signature::NotChecked => " Who signed this was not looked at when the page was made.",
+    };
     write!(
         page,
-        "<p>{} signed the first {} events of its log. Each link under <i>proof</i> is a file (C2SP <code>tlog-proof</code>) with the \
+        "<p>{} signed the first {} events of its log.{checked} Each link under <i>proof</i> is a file (C2SP <code>tlog-proof</code>) with the \
          event in it. <code>daybook-replay check FILE --key KEY</code> checks it without any database, and so does any tool that \
          knows RFC 6962; have the key from somebody you trust.</p>\n<pre>{}</pre>\n",
         Plain(&signed.origin),

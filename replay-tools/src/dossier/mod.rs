@@ -12,6 +12,7 @@ use clap::Args;
 use daybook_domain::OrderId;
 use daybook_eventstore::process::config::{Settings, keys};
 use daybook_eventstore::process::{Failure, pool};
+use daybook_eventstore::proof::VerifyingKey;
 use daybook_eventstore::{LogReader, Upcasters};
 
 use self::evidence::{Evidence, Sources};
@@ -30,6 +31,9 @@ pub(crate) struct DossierOf {
     /// Write it to this file as one page that needs nothing else, with the proofs in it
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// The log's key, as `notary-key` shows it: the checkpoint must be signed with it
+    #[arg(long, value_name = "KEY")]
+    key: Option<VerifyingKey>,
     /// Show it as JSON: one object
     #[arg(long, conflicts_with = "html")]
     json: bool,
@@ -41,7 +45,7 @@ pub(crate) async fn run(settings: &Settings, asked: DossierOf) -> Result<ExitCod
     let log = LogReader::new(pool(&settings.required(keys::EVENTS_URL)?, CONNECTIONS, "daybook-replay"));
     let log = log.with_archives(settings.optional(keys::ARCHIVES)?);
     let sources = Sources { log, read, upcasters: Upcasters::of_the_shop() };
-    let Some(evidence) = Evidence::find(&sources, asked.order).await? else {
+    let Some(evidence) = Evidence::find(&sources, asked.order, asked.key.as_ref()).await? else {
         return Ok(nothing(&format!("there is no order {}", asked.order)));
     };
     match asked.html {

@@ -1,19 +1,20 @@
 //! A dossier on a terminal.
 
-use super::evidence::{Evidence, Fact, Line, Standing};
+use super::evidence::{Books, Evidence, Fact, Line, Signature, Signed, Standing, Total};
 
 /// Its lines.
 pub(super) fn lines(evidence: &Evidence) -> Vec<String> {
     let mut lines =
         vec![format!("order {}, as of position {}", evidence.order_id, evidence.as_of), String::new()];
     lines.extend(evidence.facts.iter().map(fact));
-    lines.extend([String::new(), line("position", "account", "", "debit", "credit")]);
-    lines.extend(evidence.ledger.iter().map(posting));
-    for total in &evidence.totals {
-        lines.push(line("", "in all", total.currency, &total.debit, &total.credit));
+    for position in &evidence.missing {
+        lines.push(format!("✗ {position:>9}  there was an event, and is none any more"));
     }
-    lines.extend([String::new(), line("", "balance", "", "debit", "credit")]);
-    lines.extend(evidence.balances.iter().map(posting));
+    lines.push(String::new());
+    match &evidence.books {
+        Some(books) => lines.extend(books_lines(books)),
+        None => lines.push(format!("no books: {}", evidence.no_books.as_deref().unwrap_or_default())),
+    }
     lines.push(String::new());
     if evidence.unindexed > 0 {
         let events = evidence.unindexed;
@@ -22,9 +23,27 @@ pub(super) fn lines(evidence: &Evidence) -> Vec<String> {
         ));
     }
     lines.push(match &evidence.checkpoint {
-        Some(signed) => format!("{} signed the first {} events of the log", signed.origin, signed.size),
+        Some(Signed { origin, size, signature, .. }) => match signature {
+            Signature::Right => format!("{origin} signed the first {size} events of the log"),
+            Signature::Wrong => {
+                format!("✗ the checkpoint of {origin} is not signed with that key: it proves nothing")
+            }
+            Signature::NotChecked => {
+                format!("{origin} signed the first {size} events of the log, it says: --key KEY checks it")
+            }
+        },
         None => "nothing of the log is signed yet".to_owned(),
     });
+    lines
+}
+
+fn books_lines(books: &Books) -> Vec<String> {
+    let mut lines = vec![line("position", "account", "", "debit", "credit")];
+    lines.extend(books.ledger.iter().map(posting));
+    let total = |total: &Total| line("", "in all", total.currency, &total.debit, &total.credit);
+    lines.extend(books.totals.iter().map(total));
+    lines.extend([String::new(), line("", "balance", "", "debit", "credit")]);
+    lines.extend(books.balances.iter().map(posting));
     lines
 }
 
@@ -32,6 +51,7 @@ fn fact(fact: &Fact) -> String {
     let mark = match fact.standing {
         Standing::Proved => "✓",
         Standing::NotSignedYet => " ",
+        Standing::NotKnown => "?",
         Standing::NotAsSigned => "✗",
     };
     let cause = fact.caused_by.map(|position| format!("  ← {position}")).unwrap_or_default();

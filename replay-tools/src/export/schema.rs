@@ -93,6 +93,13 @@ fn data_type(schema: &Value) -> DataType {
     {
         return data_type(some);
     }
+    // One of several things, each under its own name: of which one is there.
+    let one_of = schema.get("oneOf").and_then(Value::as_array);
+    if let Some(all) = one_of.filter(|all| all.iter().all(|one| one["type"] == "object")) {
+        return DataType::Struct(
+            all.iter().flat_map(properties).map(|(name, schema)| field(&name, &schema)).collect(),
+        );
+    }
     let of = &schema["type"];
     let is =
         |name: &str| of == name || of.as_array().is_some_and(|types| types.iter().any(|one| one == name));

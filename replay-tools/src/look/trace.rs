@@ -116,10 +116,14 @@ async fn indexed(log: &Log, read: &PgPool, correlation: Uuid) -> Result<Option<V
     loop {
         let page = AuditPage { first: PAGE, after, newest_first: false };
         let found = query::find(&index, &sought, page).await?;
-        if found.unindexed > 0 {
+        if found.extent.unindexed > 0 {
             return Ok(None);
         }
         let read = log.reader.at(&found.positions).await?;
+        if read.len() != found.positions.len() {
+            // What the index knows of is not there any more; let the log say so itself.
+            return Ok(None);
+        }
         events.extend(read.iter().map(|event| Seen::of_recorded(event, &log.upcasters)));
         after = found.positions.last().copied();
         if u32::try_from(found.positions.len()) != Ok(PAGE) {

@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use daybook_domain::Clock;
-use daybook_eventstore::proof::{AddCheckpoint, NoteSignature, Refusal, TreeHash, Witness};
+use daybook_eventstore::proof::{AddCheckpoint, NoteSignature, Refusal, TreeHash, TreeHead, Witness};
 use sha2::{Digest as _, Sha256};
 
 use super::memory::Memory;
@@ -65,9 +65,7 @@ impl Desk {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(refused) = Witness::judge(&asked, &head, memory.last(&head.origin)) {
             if refused == Refusal::Inconsistent {
-                let (old, checkpoint) = (asked.old, asked.checkpoint.to_string());
-                // The log's own signature is in it, which makes it a proof for others.
-                tracing::error!(old, checkpoint, "a log does not begin with what was signed of it");
+                self.note_inconsistent(asked, &head, &memory);
             }
             return Err(refused.into());
         }
@@ -78,6 +76,18 @@ impl Desk {
         tracing::info!(origin, size, "co-signed");
         metrics::gauge!("daybook_witness_position", "origin" => origin).set(gauge(size));
         Ok(signature)
+    }
+
+    /// Leaves a line. Whoever asks may have no proof, or a wrong one; but two roots of one size, both signed by the log, prove
+    /// that it has two histories.
+    fn note_inconsistent(&self, asked: AddCheckpoint, head: &TreeHead, memory: &Memory) {
+        let (old, checkpoint) = (asked.old, self.witness.as_shown(asked.checkpoint).to_string());
+        if old == head.size && memory.last(&head.origin).is_some_and(|last| last.root != head.root) {
+            let signed = memory.find(|origin| origin == head.origin).map(ToString::to_string);
+            tracing::error!(old, checkpoint, signed, "a log has two histories");
+        } else {
+            tracing::warn!(old, checkpoint, "not proved to begin with what was signed");
+        }
     }
 
     /// The last checkpoint that was signed of the log whose origin has this hash.

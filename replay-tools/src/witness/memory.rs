@@ -14,6 +14,12 @@ pub(super) enum MemoryError {
     /// Another process would sign beside this one.
     #[error("{} is in use by another witness", .0.display())]
     InUse(PathBuf),
+    /// Nothing is there. Whoever begins anew may sign what contradicts what was signed before.
+    #[error("there is no {}: `--begin` makes it, once", .0.display())]
+    Missing(PathBuf),
+    /// Something is there already.
+    #[error("{} is there already", .0.display())]
+    There(PathBuf),
     /// It is not what a witness wrote. Without it, another log could be signed.
     #[error("{} is not a witness's file: {reason}", file.display())]
     Malformed {
@@ -43,8 +49,26 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// Makes the file of a witness that has signed nothing.
+    pub(super) fn begin(file: PathBuf) -> Result<(), MemoryError> {
+        match File::create_new(&file) {
+            Ok(mut new) => {
+                let written = new.write_all(b"{}\n").and_then(|()| new.sync_all());
+                written.map_err(|source| MemoryError::File { file, source })
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(MemoryError::There(file)),
+            Err(source) => Err(MemoryError::File { file, source }),
+        }
+    }
+
     /// What the file has, for this process alone.
     pub(super) fn open(file: PathBuf) -> Result<Self, MemoryError> {
+        // However it was named, it is one file, and it is that one which is replaced.
+        let file = match fs::canonicalize(&file) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(MemoryError::Missing(file)),
+            Err(source) => return Err(MemoryError::File { file, source }),
+        };
         let unusable = |source| MemoryError::File { file: file.clone(), source };
         // A file of its own, since the other one is replaced.
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(beside(&file, "lock"));
@@ -59,7 +83,6 @@ impl Memory {
                 file: file.clone(),
                 reason: reason.to_string(),
             })?,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(unusable(error)),
         };
         let memory = Self { file, signed, _lock: lock };
@@ -87,6 +110,8 @@ impl Memory {
 
     /// Remembers this one, on the disk, in place of the last one of its log.
     pub(super) fn keep(&mut self, head: TreeHead, note: Note) -> Result<(), io::Error> {
+        // What could not be read again must not be in the place of what can.
+        note.to_string().parse::<Note>().map_err(io::Error::other)?;
         let mut signed = self.signed.clone();
         signed.insert(head.origin.clone(), (head, note));
         self.write(&signed)?;
@@ -148,6 +173,11 @@ mod tests {
         fn open(&self) -> Result<Memory, MemoryError> {
             Memory::open(self.0.join("state"))
         }
+
+        fn begin(self) -> Self {
+            Memory::begin(self.0.join("state")).expect("a new file");
+            self
+        }
     }
 
     impl Drop for Folder {
@@ -164,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_there_when_the_file_is_opened_again() {
-        let folder = Folder::new("kept");
+        let folder = Folder::new("kept").begin();
         let mut memory = folder.open().expect("a new file");
         assert!(memory.is_new());
         for (origin, size) in [("a", 3), ("b", 1), ("a", 7)] {
@@ -180,9 +210,34 @@ mod tests {
 
     #[test]
     fn a_file_is_one_witness_s_alone() {
-        let folder = Folder::new("alone");
+        let folder = Folder::new("alone").begin();
         let _memory = folder.open().expect("a new file");
         assert!(matches!(folder.open(), Err(MemoryError::InUse(_))));
+    }
+
+    #[test]
+    fn nothing_is_begun_but_once_and_on_purpose() {
+        let folder = Folder::new("begun");
+        assert!(matches!(folder.open(), Err(MemoryError::Missing(_))));
+        let folder = folder.begin();
+        assert!(folder.open().expect("a new file").is_new());
+        assert!(matches!(Memory::begin(folder.0.join("state")), Err(MemoryError::There(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_is_that_file() {
+        let folder = Folder::new("link").begin();
+        let link = folder.0.join("link");
+        std::os::unix::fs::symlink(folder.0.join("state"), &link).expect("a link");
+        let mut memory = Memory::open(link.clone()).expect("the file");
+        assert!(matches!(folder.open(), Err(MemoryError::InUse(_))));
+        let (head, note) = signed("a", 3);
+        memory.keep(head, note).expect("it is written");
+        drop(memory);
+        assert_eq!(folder.open().expect("the file").last("a").map(|head| head.size), Some(3));
+        fs::remove_file(folder.0.join("state")).expect("it goes");
+        assert!(matches!(Memory::open(link), Err(MemoryError::Missing(_))), "what it leads to is away");
     }
 
     #[test]
@@ -199,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_kept_is_not_remembered() {
-        let folder = Folder::new("gone");
+        let folder = Folder::new("gone").begin();
         let mut memory = folder.open().expect("a new file");
         fs::remove_dir_all(&folder.0).expect("it goes");
         let (head, note) = signed("a", 3);

@@ -17,20 +17,23 @@ use daybook_eventstore::proof::{self, KeyError, SigningKey, Signs, VerifyingKey}
 use tokio::net::TcpListener;
 
 use answer::Desk;
-use memory::Memory;
+use memory::{Memory, MemoryError};
 
 /// Whose checkpoints are co-signed, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Witness {
     /// Where logs ask for signatures, such as 127.0.0.1:7380
-    #[arg(long, value_name = "ADDRESS")]
-    listen: SocketAddr,
-    /// The file that remembers what was signed last of each log; it is made when there is none. Never go back to a copy
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "begin")]
+    listen: Option<SocketAddr>,
+    /// The file that remembers what was signed last of each log. Never go back to a copy
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
+    /// Make that file, which must not be there yet, and end: once in the life of a witness
+    #[arg(long)]
+    begin: bool,
     /// The key of a log that is watched, as `notary-key` shows it. Can be given several times, also for one log that changed
     /// its key
-    #[arg(long = "log", value_name = "KEY", required = true, value_parser = log_key)]
+    #[arg(long = "log", value_name = "KEY", required_unless_present = "begin", value_parser = log_key)]
     logs: Vec<VerifyingKey>,
 }
 
@@ -42,7 +45,8 @@ fn log_key(text: &str) -> Result<VerifyingKey, String> {
 
 /// Runs the process to its end.
 pub(crate) fn run(asked: Witness) -> ExitCode {
-    let Witness { listen, state, logs } = asked;
+    let Witness { listen, state, begin, logs } = asked;
+    let Some(listen) = listen.filter(|_| !begin) else { return made(Memory::begin(state)) };
     let configure = move |settings: &Settings| {
         let name = keys::WITNESS_NAME.name();
         proof::Witness::try_new(own_key(settings)?, logs)
@@ -51,6 +55,18 @@ pub(crate) fn run(asked: Witness) -> ExitCode {
     process::run("daybook-replay", Cores::One, configure, move |witness, process| {
         attend(witness, listen, state, process)
     })
+}
+
+/// Says why there is no file, if there is none.
+#[expect(clippy::print_stderr, reason = "it is for whoever asked for it")]
+fn made(begun: Result<(), MemoryError>) -> ExitCode {
+    match begun {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("daybook-replay: {}", crate::cli::causes(&error));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// What the witness signs with.

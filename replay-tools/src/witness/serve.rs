@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 const CONNECTIONS: usize = 128;
 /// How long it may take until somebody has begun to ask, also for the next time.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How long a connection is kept at most, whatever goes on there: others wait for its place.
+const LIFE: Duration = Duration::from_mins(1);
 /// How long what is asked when the process is to end may take.
 const END: Duration = Duration::from_secs(5);
 /// The pause after the system had no connection to give.
@@ -36,7 +38,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, stop: Cancellat
         let connection = ending.watch(connection);
         tokio::spawn(async move {
             // How it ended is the client's business.
-            drop(connection.await);
+            drop(tokio::time::timeout(LIFE, connection).await);
             drop(place);
         });
     }

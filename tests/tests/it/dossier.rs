@@ -91,11 +91,12 @@ async fn an_orders_story_is_whole_adds_up_and_is_proved() {
         let proof: InclusionProof = fact["proof"].as_str().expect("text").parse().expect("a proof");
         proof.check(key.verifying()).expect("it proves it");
     }
-    for total in dossier["totals"].as_array().expect("totals") {
+    assert_eq!((&dossier["missing"], &dossier["no_books"]), (&serde_json::json!([]), &Value::Null));
+    for total in dossier["books"]["totals"].as_array().expect("totals") {
         assert_eq!(total["debit"], total["credit"]);
     }
     assert_eq!(dossier["unindexed"], 0);
-    let (code, said) = told.ask(&["dossier", &told.order]).await;
+    let (code, said) = told.ask(&["dossier", &told.order, "--key", &key.verifying().to_string()]).await;
     assert_eq!(code, 0);
     assert!(
         said.contains("✓") && said.contains("gateway") && said.contains("shop.example/log signed"),
@@ -147,14 +148,43 @@ fn base64(text: &str) -> String {
 async fn what_is_not_as_it_was_signed_is_said_in_the_dossier() {
     let told = Told::new().await;
     let placed = told.told().await["facts"][0]["position"].as_i64().expect("a position");
-    let edit = format!(
-        "ALTER TABLE events DISABLE TRIGGER USER;
-         UPDATE events SET metadata = (metadata::text || ' ')::json WHERE position = {placed}"
-    );
-    told.importing.events.pool.execute(sqlx::raw_sql(&edit)).await.expect("a superuser may");
+    let superuser = async |done: &str| {
+        let done = format!("ALTER TABLE events DISABLE TRIGGER USER; {done}");
+        told.importing.events.pool.execute(sqlx::raw_sql(&done)).await.expect("a superuser may");
+    };
+    superuser(&format!(
+        "UPDATE events SET metadata = (metadata::text || ' ')::json WHERE position = {placed}"
+    ))
+    .await;
     let (code, said) = told.ask(&["dossier", &told.order]).await;
     assert_eq!(code, 3, "{said}");
     assert_eq!(said.matches('✗').count(), 1, "{said}");
+    assert!(said.contains("gateway"), "the books are there: {said}");
+    // What cannot even be read is shown, and may have been money.
+    let captured = "SELECT position FROM events WHERE event_type = 'PaymentCaptured' AND payload::text LIKE '%' || $1 || '%'";
+    let captured: i64 = sqlx::query_scalar(captured)
+        .bind(&told.order)
+        .fetch_one(&told.importing.events.pool)
+        .await
+        .expect("a capture");
+    superuser(&format!("UPDATE events SET payload = '{{}}' WHERE position = {captured}")).await;
+    let (code, said) = told.ask(&["dossier", &told.order]).await;
+    assert_eq!((code, said.matches('✗').count()), (3, 2), "{said}");
+    assert!(said.contains("no books"), "{said}");
+    // And what was taken away is missed.
+    superuser(&format!("DELETE FROM events WHERE position = {captured}")).await;
+    let (code, said) = told.ask(&["dossier", &told.order]).await;
+    assert_eq!((code, said.matches('✗').count()), (3, 2), "{said}");
+    assert!(said.contains(&format!("{captured}  there was an event")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_somebody_else_signed_proves_nothing() {
+    let told = Told::new().await;
+    let other = SigningKey::of("shop.example/log", Signs::Log, [8; 32]).expect("a key");
+    let (code, said) = told.ask(&["dossier", &told.order, "--key", &other.verifying().to_string()]).await;
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("it proves nothing"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,24 +20,24 @@ use crate::graphql::scalar::Position;
 /// The list's name, for cursors.
 const LIST: &str = "dossier";
 
-/// Something of an order's books cannot be told.
-#[derive(Debug, thiserror::Error)]
-#[error("an order's books cannot be made: {0}")]
-struct Unbalanced(String);
-
 /// The whole story of one order: every event of its cart, the order, its payment, its parcels and the stock that was held for it,
 /// with who caused it and why, and the money of it.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderDossier {
     dossier: Arc<Dossier>,
-    ledger: Arc<Ledger>,
+    /// The books, or why there are none: the story is shown all the same.
+    books: Arc<Result<Ledger, String>>,
 }
 
 impl OrderDossier {
-    pub(super) fn new(dossier: Arc<Dossier>) -> Result<Self, ApiError> {
-        let ledger = dossier.ledger(&Upcasters::of_the_shop());
-        let ledger = ledger.map_err(|why| ApiError::internal(Unbalanced(why)))?;
-        Ok(Self { dossier, ledger: Arc::new(ledger) })
+    pub(super) fn new(dossier: Arc<Dossier>) -> Self {
+        let books = Arc::new(dossier.ledger(&Upcasters::of_the_shop()));
+        Self { dossier, books }
+    }
+
+    fn books(&self) -> Result<&Ledger, ApiError> {
+        let why = |why: &String| ApiError::bad_input("NO_BOOKS", format!("there are no books: {why}"));
+        self.books.as_ref().as_ref().map_err(why)
     }
 }
 
@@ -69,25 +69,31 @@ impl OrderDossier {
         let total = u64::try_from(events.len()).unwrap_or(u64::MAX);
         Ok(AuditEventConnection {
             slice: Slice::by_number(LIST, page, (first, after), total),
-            unindexed: self.dossier.unindexed,
+            extent: self.dossier.extent,
         })
     }
 
+    /// The positions at which the log has no event any more that there was: somebody took it away.
+    async fn missing(&self) -> Vec<Position> {
+        self.dossier.missing.iter().map(|position| Position(*position)).collect()
+    }
+
     /// The order's money as double-entry books: each event that moved money, or a promise of it, with its debits and credits.
-    async fn ledger(&self) -> Vec<LedgerEntry> {
-        self.ledger.entries().iter().map(LedgerEntry::from).collect()
+    #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
+    async fn ledger(&self) -> Result<Vec<LedgerEntry>, ApiError> {
+        Ok(self.books()?.entries().iter().map(LedgerEntry::from).collect())
     }
 
     /// What every account comes to. Together they are nothing.
     #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
     async fn balances(&self) -> Result<Vec<LedgerBalance>, ApiError> {
-        self.ledger.balances().map(LedgerBalance::of).collect::<Result<_, _>>().map_err(ApiError::internal)
+        self.books()?.balances().map(LedgerBalance::of).collect::<Result<_, _>>().map_err(ApiError::internal)
     }
 
     /// Whether every entry's debits are its credits, and all of them together, counted anew.
     #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
     async fn is_balanced(&self) -> Result<bool, ApiError> {
-        self.ledger.is_balanced().map_err(ApiError::internal)
+        self.books()?.is_balanced().map_err(ApiError::internal)
     }
 
     /// What the notary signed last, which the events' proofs go with; nothing when nothing was signed yet.

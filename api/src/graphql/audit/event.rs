@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Object};
 use daybook_domain::Timestamp;
 use daybook_eventstore::{Metadata, RecordedEvent};
+use daybook_projections::audit::query::Extent;
 use daybook_projections::notary::Proved;
 
 use super::lookups::Evidence;
@@ -130,8 +131,13 @@ pub(super) async fn proof(
     match ctx.data_unchecked::<Evidence>().proofs.get(position).await?.as_deref() {
         Some(Proved::Signed(proof)) => Ok(Some((proof.to_string(), proof.checkpoint.to_string()))),
         Some(Proved::NotYet) | None => Ok(None),
+        Some(Proved::Unknown) => {
+            let message = "the tree is being made again, and proves nothing there now";
+            Err(ApiError::bad_input("PROOF_NOT_AVAILABLE", message))
+        }
         Some(Proved::Contradicted) => {
-            let message = format!("the event at position {position}, or the tree, is not what was signed");
+            let message =
+                format!("what the log has at position {position}, or the tree, is not what was signed");
             Err(ApiError::bad_input("NOT_AS_SIGNED", message))
         }
     }
@@ -139,11 +145,16 @@ pub(super) async fn proof(
 
 connection! {
     /// A part of the log's events.
-    AuditEventConnection { unindexed: i64, }, AuditEventEdge of AuditEvent;
+    AuditEventConnection { extent: Extent, }, AuditEventEdge of AuditEvent;
+
+    /// Up to where the index knows the log: later events are not here.
+    async fn as_of(&self) -> Position {
+        Position(self.extent.as_of)
+    }
 
     /// How many events of the log are not in the index and may be missing here, because one beside them cannot be read. It is
     /// nothing but while somebody has to see to that.
     async fn unindexed(&self) -> i64 {
-        self.unindexed
+        self.extent.unindexed
     }
 }

@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daybook_domain::OrderId;
+use daybook_eventstore::proof::{Note, NoteError};
 use daybook_eventstore::{LogReader, Position, RecordedEvent, StoreError};
-use daybook_projections::audit::{Dossier, DossierError};
+use daybook_projections::audit::{Dossier, DossierError, TooLarge};
 use daybook_projections::notary::{self, ProveError, Proved};
 use daybook_projections::read::ReadDb;
 use sqlx::PgPool;
 
-use crate::graphql::error::ApiError;
+use crate::graphql::error::{ApiError, Fault};
 use crate::graphql::reads::{Batch, Loader};
 
+/// The most events that a dossier has here; the command line has no such limit.
+const MOST: u32 = 10_000;
 /// How long the log or the tree may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -48,6 +51,15 @@ where
     Ok(tokio::time::timeout(LIMIT, call).await.map_err(|_elapsed| ApiError::TimedOut)??)
 }
 
+/// Events of the log. One that cannot be read is nobody's business who asks for others.
+async fn at(log: &LogReader, positions: &[Position]) -> Result<Vec<RecordedEvent>, ApiError> {
+    let read = tokio::time::timeout(LIMIT, log.at(positions)).await.map_err(|_elapsed| ApiError::TimedOut)?;
+    read.map_err(|error| match error {
+        StoreError::Undecodable { .. } | StoreError::Archive { .. } => ApiError::Unreadable(Fault::of(error)),
+        other => other.into(),
+    })
+}
+
 /// Events by their positions.
 pub(crate) struct Events(LogReader);
 
@@ -56,7 +68,7 @@ impl Batch for Events {
     type Value = Arc<RecordedEvent>;
 
     async fn find(&self, keys: Vec<Position>) -> Result<HashMap<Position, Self::Value>, ApiError> {
-        let events = within(self.0.at(&keys)).await?;
+        let events = at(&self.0, &keys).await?;
         Ok(events.into_iter().map(|event| (event.position, Arc::new(event))).collect())
     }
 }
@@ -72,8 +84,12 @@ impl Batch for Proofs {
     type Value = Arc<Proved>;
 
     async fn find(&self, keys: Vec<Position>) -> Result<HashMap<Position, Self::Value>, ApiError> {
-        let events = within(self.log.at(&keys)).await?;
-        let proved = within(notary::prove(&self.tree, events)).await?;
+        let Some(note) = within(notary::checkpoint(&self.tree)).await? else {
+            return Ok(keys.into_iter().map(|position| (position, Arc::new(Proved::NotYet))).collect());
+        };
+        let note: Note = note.parse().map_err(|error: NoteError| ApiError::internal(error))?;
+        let events = at(&self.log, &keys).await?;
+        let proved = within(notary::prove(&self.tree, &note, &keys, events)).await?;
         Ok(proved.into_iter().map(|(position, proved)| (position, Arc::new(proved))).collect())
     }
 }
@@ -86,11 +102,12 @@ pub(crate) struct Dossiers {
 
 impl Batch for Dossiers {
     type Key = OrderId;
-    type Value = Arc<Dossier>;
+    /// One that is too large is nobody's business who asks for another.
+    type Value = Result<Arc<Dossier>, TooLarge>;
 
     async fn find(&self, keys: Vec<OrderId>) -> Result<HashMap<OrderId, Self::Value>, ApiError> {
-        let found = Dossier::find(&self.index, &self.log, &keys).await?;
-        Ok(found.into_iter().map(|(order, dossier)| (order, Arc::new(dossier))).collect())
+        let found = Dossier::find(&self.index, &self.log, &keys, MOST).await?;
+        Ok(found.into_iter().map(|(order, dossier)| (order, dossier.map(Arc::new))).collect())
     }
 }
 
@@ -99,8 +116,13 @@ impl From<DossierError> for ApiError {
         match error {
             DossierError::Index(error) => error.into(),
             DossierError::Log(error) => error.into(),
-            DossierError::TooLarge { .. } => Self::bad_input("DOSSIER_TOO_LARGE", error.to_string()),
         }
+    }
+}
+
+impl From<TooLarge> for ApiError {
+    fn from(error: TooLarge) -> Self {
+        Self::bad_input("DOSSIER_TOO_LARGE", format!("{error}: ask for it on the command line"))
     }
 }
 

@@ -11,4 +11,4 @@ mod sought;
 
 pub(crate) use lookups::evidence;
 pub(crate) use query::AuditQuery;
-pub(crate) use record::records;
+pub(crate) use record::{record, records};

@@ -65,7 +65,7 @@ impl AuditQuery {
         // One more than asked for says whether there are more.
         let page =
             AuditPage { first: first + 1, after: Some(after).filter(|after| *after > 0), newest_first };
-        let query::Found { positions: mut found, unindexed } = query::find(db, &sought, page).await?;
+        let query::Found { positions: mut found, extent } = query::find(db, &sought, page).await?;
         let total =
             if ctx.look_ahead().field("totalCount").exists() { query::count(db, &sought).await? } else { 0 };
         let has_next = found.len() > usize::try_from(first).unwrap_or(usize::MAX);
@@ -78,7 +78,7 @@ impl AuditQuery {
         }));
         let mut slice = Slice::by_number(list, events.await?, (first, after), total);
         slice.has_next = has_next;
-        Ok(AuditEventConnection { slice, unindexed })
+        Ok(AuditEventConnection { slice, extent })
     }
 
     /// The whole story of an order; nothing when there is no such order. That it was shown is recorded.
@@ -93,7 +93,7 @@ impl AuditQuery {
         reads::after(ctx, &[MODEL], after_position).await?;
         record(ctx, Inspected::Order { order_id: order_id.0 }).await?;
         let dossier = ctx.data_unchecked::<Evidence>().dossiers.get(order_id.0).await?;
-        dossier.map(OrderDossier::new).transpose()
+        Ok(dossier.transpose()?.map(OrderDossier::new))
     }
 
     /// The event at this position with the proof that it is in the log; nothing as long as it is not signed, or when there is no

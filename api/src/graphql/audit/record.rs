@@ -10,7 +10,7 @@ use daybook_commands::use_cases::{UseCaseError, record_inspection};
 use daybook_domain::inspection::Inspected;
 use daybook_domain::{CommandId, InspectionId};
 use daybook_eventstore::{CommandContext, Fingerprint};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::auth::Permission;
@@ -38,15 +38,18 @@ pub(crate) struct Looks(Shop);
 
 impl Batch for Looks {
     type Key = Look;
-    type Value = ();
+    /// What went wrong with one request is nobody's business who made another.
+    type Value = Result<(), ApiError>;
 
-    async fn find(&self, looks: Vec<Look>) -> Result<HashMap<Look, ()>, ApiError> {
+    async fn find(&self, looks: Vec<Look>) -> Result<HashMap<Look, Self::Value>, ApiError> {
         let mut requests: HashMap<Arc<Looker>, Vec<Inspected>> = HashMap::new();
         for look in &looks {
             requests.entry(Arc::clone(&look.who)).or_default().push(look.of.clone());
         }
-        try_join_all(requests.into_iter().map(|(who, of)| self.record(who, of))).await?;
-        Ok(looks.into_iter().map(|look| (look, ())).collect())
+        let record = async |(who, of): (Arc<Looker>, _)| (Arc::clone(&who), self.record(who, of).await);
+        let recorded: HashMap<_, _> = join_all(requests.into_iter().map(record)).await.into_iter().collect();
+        let of = |look: Look| Some((look.clone(), recorded.get(&look.who)?.clone()));
+        Ok(looks.into_iter().filter_map(of).collect())
     }
 }
 
@@ -87,7 +90,7 @@ pub(crate) fn records(shop: Shop) -> Records {
 }
 
 /// Records that the client is about to be shown this, which they must be allowed to see.
-pub(super) async fn record(ctx: &Context<'_>, of: Inspected) -> Result<(), ApiError> {
+pub(crate) async fn record(ctx: &Context<'_>, of: Inspected) -> Result<(), ApiError> {
     let request = request(ctx);
     if !request.identity.may(Permission::Audit) {
         return Err(ApiError::Forbidden);
@@ -97,5 +100,6 @@ pub(super) async fn record(ctx: &Context<'_>, of: Inspected) -> Result<(), ApiEr
         correlation_id: request.correlation_id,
         traceparent: request.traceparent.clone(),
     });
-    ctx.data_unchecked::<Records>().get(Look { who, of }).await.map(|_recorded| ())
+    // What is not known to be recorded is not shown.
+    ctx.data_unchecked::<Records>().get(Look { who, of }).await?.unwrap_or(Err(ApiError::Overloaded))
 }

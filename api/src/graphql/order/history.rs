@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
+use daybook_domain::inspection::Inspected;
 use daybook_domain::{OrderId, Timestamp};
 use daybook_projections::orders::query::{HistoryEntry, HistoryPart};
 use serde_json::Value;
 
-use crate::auth::Permission;
+use crate::auth::{Permission, Role};
+use crate::graphql::audit;
 use crate::graphql::context::request;
 use crate::graphql::error::ApiError;
 use crate::graphql::reads::{Paging, Slice, connection};
@@ -134,7 +136,15 @@ connection! {
     OrderEventConnection {}, OrderEventEdge of OrderEvent;
 }
 
-/// A part of an order's history.
+/// Whether anything is asked for that only some may know.
+fn is_audited(ctx: &Context<'_>) -> bool {
+    let field = ctx.look_ahead();
+    let events = [field.field("nodes"), field.field("edges").field("node")];
+    let audited = ["actor", "commandId", "causationId", "correlationId", "payload"];
+    events.iter().any(|event| audited.iter().any(|name| event.field(name).exists()))
+}
+
+/// A part of an order's history. What an auditor is shown of it is recorded first.
 pub(super) async fn part(
     ctx: &Context<'_>,
     order_id: OrderId,
@@ -142,6 +152,9 @@ pub(super) async fn part(
 ) -> Result<OrderEventConnection, ApiError> {
     let load = &services(ctx).reads.load;
     let (first, after) = paging.by_number(LIST)?;
+    if request(ctx).identity.role() == Role::Auditor && is_audited(ctx) {
+        audit::record(ctx, Inspected::Order { order_id }).await?;
+    }
     // One more than asked for says whether there are more.
     let wanted = HistoryPart { order_id, after, first: first + 1 };
     let history = load.histories.get(wanted).await?.unwrap_or_default();

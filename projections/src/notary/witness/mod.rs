@@ -109,7 +109,8 @@ impl Asked {
         self.recall().await;
         let (mut done, mut pause) = (self.last, PAUSE.0);
         loop {
-            if *signed.borrow_and_update() <= done {
+            let wanted = *signed.borrow_and_update();
+            if wanted <= done {
                 if signed.changed().await.is_err() {
                     return;
                 }
@@ -118,7 +119,8 @@ impl Asked {
             let attempt = tokio::time::timeout(LIMIT, self.attempt()).await;
             match attempt.unwrap_or(Err(Failed::Late)) {
                 Ok(size) => {
-                    (done, pause) = (size, PAUSE.0);
+                    // Also when less than that is kept any more: there is nothing to ask for until more is signed.
+                    (done, pause) = (size.max(wanted), PAUSE.0);
                     self.tell("cosigned", Ok(()));
                 }
                 Err(failed) => {

@@ -272,7 +272,8 @@ async fn an_event_is_proved_to_who_may_see_all_of_it() {
     assert_eq!(told["eventProof"]["checkpoint"]["origin"], head.origin);
     assert_eq!(told["eventProof"]["checkpoint"]["size"], head.size.to_string());
     assert!(position(&told["logCheckpoint"]["size"]) >= placed);
-    for missing in [0, 1_000_000] {
+    let beyond = position(&told["logCheckpoint"]["size"]) + 1_000_000;
+    for missing in [0, beyond] {
         assert!(audited.ask("auditor", query, at(missing)).await["eventProof"].is_null());
     }
     // Support sees events, but not what was paid with, which a proof cannot leave out.
@@ -282,12 +283,26 @@ async fn an_event_is_proved_to_who_may_see_all_of_it() {
         let event = audited.ask(role, EVENTS, filter.clone()).await["auditEvents"]["nodes"][0].take();
         assert_eq!(event["payload"]["Placed"]["payment_token"], seen, "{role}");
     }
+    let order: String = sqlx::query_scalar("SELECT aggregate_id FROM events WHERE position = $1")
+        .bind(placed)
+        .fetch_one(&audited.front.shop.events.pool)
+        .await
+        .expect("an order");
     // Somebody with the database's password alters the event.
     let pool = &audited.front.shop.events.pool;
     let edit = "UPDATE events SET metadata = (metadata::text || ' ')::json WHERE position = $1";
     sqlx::query("ALTER TABLE events DISABLE TRIGGER USER").execute(pool).await.expect("a superuser may");
     sqlx::query(edit).bind(placed).execute(pool).await.expect("a superuser may");
     assert_eq!(audited.refused(Some("auditor"), query, at(placed)).await, "NOT_AS_SIGNED");
+    sqlx::query("DELETE FROM events WHERE position = $1")
+        .bind(placed)
+        .execute(pool)
+        .await
+        .expect("a superuser may");
+    assert_eq!(audited.refused(Some("auditor"), query, at(placed)).await, "NOT_AS_SIGNED");
+    let dossier = "query ($id: ID!) { orderDossier(orderId: $id) { missing events { totalCount } } }";
+    let seen = audited.ask("auditor", dossier, json!({ "id": global("Order", &order) })).await;
+    assert_eq!(seen["orderDossier"]["missing"], json!([placed.to_string()]));
 }
 
 #[tokio::test]
@@ -297,6 +312,7 @@ async fn what_an_auditor_reads_is_recorded_and_what_nobody_was_shown_is_not() {
     let id = json!({ "id": global("Order", &paid.to_string()) });
     let filter = json!({ "filter": { "type": "PaymentCaptured" }, "first": 10 });
     let proof = "{ eventProof(position: \"1\") { proof } }";
+    let history = "query ($id: ID!) { order(id: $id) { history(first: 5) { nodes { type payload } } } }";
     for role in [None, Some("customer"), Some("warehouse")] {
         assert_eq!(audited.refused(role, EVENTS, filter.clone()).await, "FORBIDDEN");
         assert_eq!(audited.refused(role, DOSSIER, id.clone()).await, "FORBIDDEN");
@@ -306,6 +322,10 @@ async fn what_an_auditor_reads_is_recorded_and_what_nobody_was_shown_is_not() {
     audited.ask("auditor", EVENTS, filter).await;
     audited.ask("auditor", DOSSIER, id).await;
     audited.ask("auditor", proof, json!({})).await;
+    let order = json!({ "id": global("Order", &paid.to_string()) });
+    audited.ask("auditor", history, order.clone()).await;
+    // What everybody may see is nobody's look.
+    audited.ask("auditor", &history.replace("payload", "position"), order).await;
     let looks: Vec<(String, Value)> = sqlx::query_as(
         "SELECT metadata::jsonb ->> 'actor', payload::jsonb #> '{Made,of}' FROM events
          WHERE event_type = 'InspectionMade' ORDER BY position",
@@ -318,6 +338,7 @@ async fn what_an_auditor_reads_is_recorded_and_what_nobody_was_shown_is_not() {
         json!([{ "events": { "sought": { "event_type": "PaymentCaptured" }, "shown": captured } }]),
         json!([{ "order": { "order_id": paid } }]),
         json!([{ "proof": { "position": 1 } }]),
+        json!([{ "order": { "order_id": paid } }]),
     ];
     assert_eq!(looks.iter().map(|(_, of)| of.clone()).collect::<Vec<_>>(), expected);
     assert!(looks.iter().all(|(actor, _)| actor == "auditor:x"), "{looks:?}");

@@ -210,6 +210,22 @@ async fn a_witness_ends_in_good_order_and_two_never_share_a_file() {
 }
 
 #[tokio::test]
+async fn whatever_is_signed_beside_the_log_s_line_the_witness_starts_again() {
+    let (witness, log) = (WitnessProcess::start().await, Log::of(9, 0));
+    let asked = log.ask(0, 5).to_string();
+    let line = format!("{}\n", log.signed(5).signatures()[0]);
+    let stranger = SigningKey::of("other.example", Signs::Witness, [3; 32]).expect("a key");
+    let mut with_stranger = log.signed(5);
+    with_stranger.sign(&stranger, SystemClock.now());
+    let theirs = with_stranger.signatures().last().expect("a signature").to_string();
+    let answer = witness.post(format!("{asked}{}{theirs}\n", line.repeat(98))).await;
+    assert_eq!(answer.status().as_u16(), 200);
+    let witness = witness.killed().await;
+    assert_eq!(witness.answer(&log.ask(0, 5)).await, (409, "5\n".to_owned()));
+    assert_eq!(witness.answer(&log.ask(5, 9)).await.0, 200);
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_a_witness_is_told_at_once() {
     let folder = std::env::temp_dir().join(crate::harness::unique("witness"));
     let state = folder.to_str().expect("a path");
@@ -237,7 +253,7 @@ async fn what_is_wrong_with_a_witness_is_told_at_once() {
     let arguments = ["witness", "--listen", "127.0.0.1:0", "--state", "/nowhere/state", "--log", &log];
     let mut process = Process::start("daybook-replay", &arguments, &settings);
     assert_eq!(process.ended(SOON).await.code(), Some(1));
-    assert!(process.output().contains("/nowhere/state cannot be used"), "{}", process.output());
+    assert!(process.output().contains("there is no /nowhere/state"), "{}", process.output());
 }
 
 #[tokio::test]

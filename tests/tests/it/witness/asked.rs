@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use chrono::TimeDelta;
@@ -253,6 +253,9 @@ async fn an_answer_that_is_no_cosignature_is_not_kept() {
     };
     let other = SigningKey::of(&name, Signs::Witness, [9; 32]).expect("a key");
     let now = "2026-01-01T00:00:00Z";
+    // Where nobody is to be led to.
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let location = format!("http://{}/add-checkpoint", elsewhere.local_addr().expect("its address"));
     for (outcome, status, answer) in [
         // Another key of the same name, another checkpoint, and nobody.
         ("false", StatusCode::OK, line(&other, now)),
@@ -269,7 +272,7 @@ async fn an_answer_that_is_no_cosignature_is_not_kept() {
     ] {
         let before = outcomes(&name, outcome);
         let told = answer.chars().take(40).collect::<String>();
-        let address = pretender((status, answer)).await;
+        let address = pretender((status, [(header::LOCATION, location.clone())], answer)).await;
         let setting = Setting::new().await;
         let working = start(&setting, AT_ONCE, &format!("{} http://{address}", own.verifying()));
         let size = setting.writer.append(3).await;
@@ -279,6 +282,8 @@ async fn an_answer_that_is_no_cosignature_is_not_kept() {
         working.end().await;
         assert_eq!(published(&setting, size).await.expect("it is signed").signatures().len(), 1);
     }
+    let led = tokio::time::timeout(Duration::ZERO, elsewhere.accept()).await;
+    assert!(led.is_err(), "nobody was led elsewhere");
 }
 
 #[tokio::test]
@@ -336,7 +341,7 @@ async fn a_witness_that_never_answers_keeps_nobody_waiting() {
     eventually(SOON, "it was asked, once", asked).await;
     let ending = Instant::now();
     working.end().await;
-    assert!(ending.elapsed() < Duration::from_secs(10), "{:?}", ending.elapsed());
+    assert!(ending.elapsed() < Duration::from_secs(6), "{:?}", ending.elapsed());
 }
 
 #[tokio::test]

@@ -32,6 +32,10 @@ impl WitnessProcess {
     pub(super) async fn start() -> Self {
         let state = std::env::temp_dir().join(unique("witness")).join("state.json");
         std::fs::create_dir(state.parent().expect("a folder")).expect("a folder");
+        let _ready = servers();
+        let arguments = ["witness", "--begin", "--state", state.to_str().expect("a path")];
+        let mut begun = Process::start("daybook-replay", &arguments, &[]);
+        assert_eq!(begun.ended(SOON).await.code(), Some(0), "{}", begun.output());
         Self::start_on(unique("witness.example/w"), state).await
     }
 
