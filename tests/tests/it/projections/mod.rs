@@ -1,5 +1,6 @@
 //! The read models on real servers: built, rebuilt, switched, poisoned and fenced.
 
+mod audit;
 mod compare;
 mod hot;
 mod live;

@@ -147,8 +147,9 @@ async fn a_shop_that_makes_another_log_of_its_name_finds_no_witness() {
             .await;
         assert!(notary.output().contains("a witness disputes the log: it may have been replaced"));
         // It is asked again and again, and that is told once.
-        let told_again =
-            || async { (witness.process.output().matches("not proved to begin with").count() > 2).then_some(()) };
+        let told_again = || async {
+            (witness.process.output().matches("not proved to begin with").count() > 2).then_some(())
+        };
         if size > 60 {
             eventually(SOON, "it is asked again", told_again).await;
             assert_eq!(notary.output().matches(told).count(), 1, "{}", notary.output());
