@@ -130,20 +130,17 @@ impl Ledger {
             postings
                 .extend([Posting::debit(Account::Gateway, taken), Posting::credit(Account::Customer, taken)]);
         }
-        match event {
-            PaymentEvent::Refunded { refund_id, amount, .. }
-                if before.refunded() != self.payment.refunded() =>
-            {
-                let back = self.pay_back(*amount)?;
-                postings.extend(&back);
-                self.refunds.insert(*refund_id, back);
-            }
-            // The gateway took its word back.
-            PaymentEvent::RefundFailed { refund_id, .. } => {
-                let back = self.refunds.remove(refund_id).unwrap_or_default();
-                postings.extend(back.into_iter().map(Posting::reversed));
-            }
-            _ => {}
+        if let PaymentEvent::Refunded { refund_id, amount, .. } = event
+            && before.refunded() != self.payment.refunded()
+        {
+            let back = self.pay_back(*amount)?;
+            postings.extend(&back);
+            self.refunds.insert(*refund_id, back);
+        }
+        if let PaymentEvent::RefundFailed { refund_id, .. } = event {
+            // Where it had gone back already, the gateway took its word back.
+            let back = self.refunds.remove(refund_id).unwrap_or_default();
+            postings.extend(back.into_iter().map(Posting::reversed));
         }
         self.post(position, postings)
     }
@@ -200,10 +197,10 @@ fn held(before: &Payment, after: &Payment) -> Result<Vec<Posting>, MoneyError> {
             holds.get(currency).copied().unwrap_or(Money::zero(*currency))
         };
         let more = held(&is).checked_sub(held(&was))?;
-        let hold = [Posting::debit(Account::Held, more), Posting::credit(Account::Promised, more)];
+        let begun = [Posting::debit(Account::Held, more), Posting::credit(Account::Promised, more)];
         let less = Money::zero(*currency).checked_sub(more)?;
-        let end = [Posting::credit(Account::Held, less), Posting::debit(Account::Promised, less)];
-        postings.extend(if more.is_negative() { end } else { hold });
+        let ended = [Posting::credit(Account::Held, less), Posting::debit(Account::Promised, less)];
+        postings.extend(if more.is_negative() { ended } else { begun });
     }
     Ok(postings)
 }

@@ -282,10 +282,8 @@ mod tests {
         assert_eq!(kept.verify(stranger.verifying()), Err(NoteError::Unsigned));
         assert_eq!(kept.verify(witness().key()), Ok(Some(moment())));
         // And a line that stands there many times is kept once.
-        let mut many = note(&head, &log()).to_string();
-        for _ in 0..90 {
-            many.push_str(&format!("{}\n", note(&head, &log()).signatures()[0]));
-        }
+        let line = format!("{}\n", note(&head, &log()).signatures()[0]);
+        let many = format!("{}{}", note(&head, &log()), line.repeat(90));
         let many: Note = many.parse().expect("a note");
         assert_eq!(judged(&asked(many.clone()), None), Ok(()));
         assert_eq!(witness().cosign(many, moment()).signatures().len(), 2);

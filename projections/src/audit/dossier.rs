@@ -111,9 +111,12 @@ impl Dossier {
         }
         // A cart that was submitted again has several orders; the money is of this one.
         let order_id = self.order_id.to_string();
-        decoded.retain(|(event, happened)| match happened {
-            DomainEvent::Payment(paid) => paid.order_id() == self.order_id,
-            _ => event.aggregate_id == order_id,
+        decoded.retain(|(event, happened)| {
+            if let DomainEvent::Payment(paid) = happened {
+                paid.order_id() == self.order_id
+            } else {
+                event.aggregate_id == order_id
+            }
         });
         let events = decoded.iter().map(|(event, happened)| (event.position, happened));
         Ledger::of(events).map_err(|error| error.to_string())

@@ -151,7 +151,7 @@ impl Evidence {
             order_id,
             as_of: dossier.extent.as_of,
             unindexed: dossier.extent.unindexed,
-            checkpoint: note.map(|note| Signed::check(note, key)).transpose()?,
+            checkpoint: note.map(|note| Signed::check(&note, key)).transpose()?,
             facts: facts(seen, &proved),
             missing: dossier.missing,
             books,
@@ -183,9 +183,9 @@ impl Sources {
 }
 
 impl Signed {
-    fn check(note: Note, key: Option<&VerifyingKey>) -> Result<Self, Failure> {
+    fn check(note: &Note, key: Option<&VerifyingKey>) -> Result<Self, Failure> {
         let TreeHead { origin, size, .. } = note.text().parse()?;
-        let signature = match key.map(|key| TreeHead::of(&note, key)) {
+        let signature = match key.map(|key| TreeHead::of(note, key)) {
             None => Signature::NotChecked,
             Some(Ok(_)) => Signature::Right,
             Some(Err(_)) => Signature::Wrong,

@@ -51,12 +51,11 @@ fn write_page(page: &mut String, evidence: &Evidence) -> fmt::Result {
     )?;
     evidence.facts.iter().try_for_each(|fact| write_fact(page, fact))?;
     page.write_str("</table>\n<h2>The money</h2>\n")?;
-    match &evidence.books {
-        Some(books) => write_books(page, books)?,
-        None => {
-            let why = evidence.no_books.as_deref().unwrap_or_default();
-            writeln!(page, "<p class=\"wrong\">There are no books: {}</p>", Plain(why))?;
-        }
+    if let Some(books) = &evidence.books {
+        write_books(page, books)?;
+    } else {
+        let why = evidence.no_books.as_deref().unwrap_or_default();
+        writeln!(page, "<p class=\"wrong\">There are no books: {}</p>", Plain(why))?;
     }
     write_checking(page, evidence)?;
     page.write_str("</body>\n</html>\n")

@@ -54,10 +54,9 @@ where
 /// Events of the log. One that cannot be read is nobody's business who asks for others.
 async fn at(log: &LogReader, positions: &[Position]) -> Result<Vec<RecordedEvent>, ApiError> {
     let read = tokio::time::timeout(LIMIT, log.at(positions)).await.map_err(|_elapsed| ApiError::TimedOut)?;
-    read.map_err(|error| match error {
-        StoreError::Undecodable { .. } | StoreError::Archive { .. } => ApiError::Unreadable(Fault::of(error)),
-        other => other.into(),
-    })
+    let is_one =
+        |error: &StoreError| matches!(error, StoreError::Undecodable { .. } | StoreError::Archive { .. });
+    read.map_err(|error| if is_one(&error) { ApiError::Unreadable(Fault::of(error)) } else { error.into() })
 }
 
 /// Events by their positions.
