@@ -59,7 +59,15 @@ pub enum ConfigError {
 /// The values that were given, by key.
 #[derive(Clone, Default)]
 pub struct Settings {
-    given: BTreeMap<&'static str, String>,
+    given: BTreeMap<&'static str, Given>,
+}
+
+/// Where a value is.
+#[derive(Clone)]
+enum Given {
+    Here(String),
+    /// In the file of this path, which is read when somebody asks for the value.
+    InFile(String),
 }
 
 impl std::fmt::Debug for Settings {
@@ -91,7 +99,7 @@ impl Settings {
                 .iter()
                 .find(|name| name.to_lowercase() == key)
                 .ok_or_else(|| ConfigError::UnknownKey { path: path.to_owned(), key: key.clone() })?;
-            scalar(&value).map(|text| (*name, text)).ok_or_else(|| ConfigError::Invalid {
+            scalar(&value).map(|text| (*name, Given::Here(text))).ok_or_else(|| ConfigError::Invalid {
                 name,
                 reason: "must be a string, a whole number or a boolean".to_owned(),
             })
@@ -99,21 +107,21 @@ impl Settings {
         Ok(Self { given: given.collect::<Result<_, _>>()? })
     }
 
-    /// These values, with the variables that are set and not empty in their place, and what is in files that variables name.
+    /// These values, with the variables that are set and not empty in their place, and the files that variables name.
     fn overridden(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let set = |name: &str| variable(name).filter(|text| !text.is_empty());
         for name in key::NAMES {
             let given = (set(&format!("{PREFIX}{name}")), set(&format!("{PREFIX}{name}{IN_FILE}")));
-            let text = match given {
-                (Some(text), None) => text,
-                (None, Some(path)) => read(name, &path)?,
+            let given = match given {
+                (Some(text), None) => Given::Here(text),
+                (None, Some(path)) => Given::InFile(path),
                 (Some(_), Some(_)) => {
                     let reason = format!("{PREFIX}{name}{IN_FILE} is given too");
                     return Err(ConfigError::Invalid { name, reason });
                 }
                 (None, None) => continue,
             };
-            self.given.insert(name, text);
+            self.given.insert(name, given);
         }
         Ok(self)
     }
@@ -125,10 +133,13 @@ impl Settings {
 
     /// The value of `key`, if it is given.
     pub fn optional<T: Value>(&self, key: Key<T>) -> Result<Option<T>, ConfigError> {
-        let parse = |text: &String| {
-            T::parse(text).map_err(|reason| ConfigError::Invalid { name: key.name(), reason })
+        let name = key.name();
+        let parsed = match self.given.get(name) {
+            Some(Given::Here(text)) => T::parse(text),
+            Some(Given::InFile(path)) => T::parse(&read(name, path)?),
+            None => return Ok(None),
         };
-        self.given.get(key.name()).map(parse).transpose()
+        parsed.map(Some).map_err(|reason| ConfigError::Invalid { name, reason })
     }
 
     /// The value of `key`, or `default`.
@@ -137,13 +148,13 @@ impl Settings {
     }
 }
 
-/// The value that is in a file, without the space around it.
+/// The value that is in a file, without the space around it. What is wrong never shows the path: by a slip it is the value.
 fn read(name: &'static str, path: &str) -> Result<String, ConfigError> {
     let invalid = |reason| ConfigError::Invalid { name, reason };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| invalid(format!("{path} (named by {PREFIX}{name}{IN_FILE}): {error}")))?;
+    let file = format!("the file that {PREFIX}{name}{IN_FILE} names");
+    let text = std::fs::read_to_string(path).map_err(|error| invalid(format!("{file}: {error}")))?;
     match text.trim() {
-        "" => Err(invalid(format!("{path} (named by {PREFIX}{name}{IN_FILE}) is empty"))),
+        "" => Err(invalid(format!("{file} is empty"))),
         text => Ok(text.to_owned()),
     }
 }
