@@ -54,6 +54,7 @@ struct CachedKey {
     key: Arc<Key>,
     /// What it came out of: while that is there, nobody has to unwrap it again.
     wrapped: Arc<Wrapped>,
+    /// A moment at which it was there: before it was asked for, since who asks may get the answer much later.
     checked: Instant,
 }
 
@@ -136,9 +137,10 @@ impl Vault {
         let statement =
             sqlx::query("SELECT subject_id, wrapped_key, key_id FROM vault_keys WHERE subject_id = ANY($1)")
                 .bind(missing);
+        let asked = Instant::now();
         let rows = in_time(statement.fetch_all(&self.pool)).await?;
         let found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let opened = stream::iter(found).map(|(subject, wrapped)| self.subject_key(subject, wrapped));
+        let opened = stream::iter(found).map(|(subject, wrapped)| self.subject_key(subject, wrapped, asked));
         let opened: Vec<_> = opened.buffer_unordered(AT_ONCE).try_collect().await?;
         keys.extend(opened);
         Ok(keys)
@@ -148,13 +150,14 @@ impl Vault {
         &self,
         subject: SubjectId,
         wrapped: Option<Wrapped>,
+        asked: Instant,
     ) -> Result<(SubjectId, SubjectKey), VaultError> {
         let key = match wrapped {
             None => {
                 self.keys.remove(&subject);
                 Err(NoKey::Destroyed)
             }
-            Some(wrapped) => match self.unwrap_key(subject, wrapped).await {
+            Some(wrapped) => match self.unwrap_key(subject, wrapped, asked).await {
                 Ok(key) => Ok(key),
                 Err(VaultError::UnknownKey(key_id)) => Err(NoKey::Unknown(key_id)),
                 Err(VaultError::Broken) => Err(NoKey::Broken),
@@ -184,29 +187,36 @@ impl Vault {
         .bind(subject.uuid())
         .bind(&wrapped.data)
         .bind(name(wrapped.key_id.as_ref()));
+        let asked = Instant::now();
         if in_time(statement.execute(&self.pool)).await?.rows_affected() == 1 {
-            return Ok(self.remember(subject, &plain, wrapped.into())?);
+            return Ok(self.remember(subject, &plain, wrapped, asked)?);
         }
         self.find_key(subject).await?.ok_or(VaultError::Forgotten)
     }
 
-    async fn unwrap_key(&self, subject: SubjectId, wrapped: Wrapped) -> Result<Arc<Key>, VaultError> {
+    async fn unwrap_key(
+        &self,
+        subject: SubjectId,
+        wrapped: Wrapped,
+        asked: Instant,
+    ) -> Result<Arc<Key>, VaultError> {
         if let Some(known) = self.keys.get(&subject).filter(|known| *known.wrapped == wrapped) {
-            self.keys.insert(subject, CachedKey { checked: Instant::now(), ..known.clone() });
+            self.keys.insert(subject, CachedKey { checked: asked, ..known.clone() });
             return Ok(known.key);
         }
         let plain = in_time(self.keyring.unwrap(&wrapped, subject.uuid().as_bytes())).await?.key;
-        Ok(self.remember(subject, &plain, wrapped.into())?)
+        Ok(self.remember(subject, &plain, wrapped, asked)?)
     }
 
     fn remember(
         &self,
         subject: SubjectId,
         plain: &PlainKey,
-        wrapped: Arc<Wrapped>,
+        wrapped: Wrapped,
+        checked: Instant,
     ) -> Result<Arc<Key>, cipher::Broken> {
         let key = Arc::new(Key::new(plain)?);
-        self.keys.insert(subject, CachedKey { key: Arc::clone(&key), wrapped, checked: Instant::now() });
+        self.keys.insert(subject, CachedKey { key: Arc::clone(&key), wrapped: wrapped.into(), checked });
         Ok(key)
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use daybook_domain::{Sealed, SubjectId};
@@ -422,3 +423,43 @@ async fn an_operator_forgets_people_and_again_when_a_backup_has_brought_them_bac
     eventually(SOON, "the worker tells of it", || async { worker.output().contains(line).then_some(()) })
         .await;
 }
+/// Keys whose keeper takes half of what a key is used without being asked for, and forgets people while it does.
+struct Slower {
+    keys: ConfiguredKeys,
+    forgets: Vault,
+    whom: Vec<SubjectId>,
+}
+
+#[async_trait]
+impl Keyring for Slower {
+    fn current(&self) -> &KeyId {
+        self.keys.current()
+    }
+
+    async fn wrap(&self, key: &PlainKey, context: &[u8]) -> Result<Wrapped, KeyringError> {
+        self.keys.wrap(key, context).await
+    }
+
+    async fn unwrap(&self, wrapped: &Wrapped, context: &[u8]) -> Result<Unwrapped, KeyringError> {
+        self.forgets.forget_all(&self.whom).await.expect("they are forgotten");
+        tokio::time::sleep(Duration::from_millis(2_600)).await;
+        self.keys.unwrap(wrapped, context).await
+    }
+}
+
+#[tokio::test]
+async fn who_was_forgotten_while_many_keys_were_unwrapped_is_not_remembered_longer_for_it() {
+    let database = Database::events().await;
+    let forgets = vault(&database.pool, OLD, &[]);
+    // So many that they are unwrapped in two turns.
+    let people = seal(&[&forgets], 32).await;
+    let keys = ConfiguredKeys::try_new(OLD, &[]).expect("keys");
+    let whom: Vec<SubjectId> = people.iter().map(|(person, _)| *person).collect();
+    let slower = Vault::new(database.pool.clone(), Slower { keys, forgets, whom: whom.clone() });
+    assert_eq!(slower.keys(&whom).await.expect("they were there").len(), 32);
+    for (person, sealed) in &people {
+        let opened = slower.open::<String>(sealed).await;
+        assert!(matches!(opened, Err(VaultError::Forgotten)), "{person} is remembered: {opened:?}");
+    }
+}
+
