@@ -49,8 +49,9 @@ pub(crate) async fn run(settings: &Settings, asked: VaultTask) -> Result<ExitCod
 
 /// Wraps all there is, and says how many keys do not open; nothing when it was stopped.
 async fn rewrap(vault: &Vault, stop: &CancellationToken) -> Result<Option<u64>, Failure> {
-    let of = u64::try_from(vault.to_rewrap().await?).unwrap_or(0);
-    let (mut bar, mut damaged) = (Bar::new("keys", 0, of), 0);
+    // It is only for the bar.
+    let of = vault.to_rewrap().await.map_or(0, |count| u64::try_from(count).unwrap_or(0));
+    let (mut bar, mut damaged, mut all) = (Bar::new("keys", 0, of), 0, 0);
     for _ in 0..PASSES {
         let (mut after, mut done) = (None, 0);
         damaged = 0;
@@ -62,7 +63,8 @@ async fn rewrap(vault: &Vault, stop: &CancellationToken) -> Result<Option<u64>, 
             after = Some(some.last);
             done += some.done;
             damaged += some.damaged;
-            bar.advance(some.done);
+            all += some.done;
+            bar.reach(all, of.max(all));
         }
         if done == 0 {
             break;

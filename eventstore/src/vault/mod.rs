@@ -243,5 +243,13 @@ async fn in_time<T, E>(answer: impl Future<Output = Result<T, E>>) -> Result<T, 
 where
     VaultError: From<E>,
 {
-    Ok(tokio::time::timeout(TIMEOUT, answer).await.map_err(|_elapsed| VaultError::TimedOut)??)
+    within(TIMEOUT, answer).await
+}
+
+/// The same, with another time.
+async fn within<T, E>(limit: Duration, answer: impl Future<Output = Result<T, E>>) -> Result<T, VaultError>
+where
+    VaultError: From<E>,
+{
+    Ok(tokio::time::timeout(limit, answer).await.map_err(|_elapsed| VaultError::TimedOut)??)
 }

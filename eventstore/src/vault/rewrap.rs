@@ -1,25 +1,35 @@
 //! Rotation: subjects' keys are wrapped by the current key-encryption key. The keys themselves stay what they are, and so does
 //! everything that is sealed under them.
 
+use std::time::Duration;
+
 use daybook_domain::SubjectId;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::types::Uuid;
-use sqlx::{Row, query_scalar};
+use sqlx::{Postgres, Row, Transaction, query_scalar};
 
 use super::keyring::{KeyId, Wrapped};
-use super::{AT_ONCE, Vault, VaultError, in_time, name, named, read};
+use super::{AT_ONCE, Vault, VaultError, in_time, name, named, read, within};
+use crate::begin_tx;
 
-/// How many keys are read and written at once.
-const BATCH: i64 = 500;
+/// The next subjects, whichever key theirs are wrapped by: so a batch takes the same time wherever it begins and however much
+/// is done already.
+const NEXT: &str = "SELECT subject_id, wrapped_key, key_id FROM vault_keys \
+     WHERE subject_id > $1 ORDER BY subject_id LIMIT 500";
+/// How long counting may take: it reads the whole table.
+const COUNTING: Duration = Duration::from_mins(10);
+/// The same, for the server.
+const COUNTING_THERE: &str = "SET LOCAL statement_timeout = '10min'";
 
 /// What came of some of the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rewrapped {
     /// The last subject that was looked at: the next batch begins after it.
     pub last: SubjectId,
-    /// How many keys there were.
+    /// How many keys there were that were not wrapped by the current key.
     pub seen: u64,
-    /// How many of them are wrapped by the current key now. Others were changed by somebody else meanwhile, or do not open.
+    /// How many of them are wrapped by the current key now. Others were changed by somebody else meanwhile, are wrapped by
+    /// a key that is not configured, or do not open.
     pub done: u64,
     /// How many do not open, and stay as they are.
     pub damaged: u64,
@@ -43,8 +53,15 @@ struct Both {
     now: Wrapped,
 }
 
+/// What came of one key.
+enum Again {
+    Wrapped(Both),
+    Unknown,
+    Damaged,
+}
+
 impl Vault {
-    /// How many subjects' keys are not wrapped by the current key.
+    /// How many subjects' keys are not wrapped by the current key. It reads them all, and may take minutes.
     ///
     /// # Errors
     /// When the database fails.
@@ -52,51 +69,57 @@ impl Vault {
         let statement =
             query_scalar("SELECT count(*) FROM vault_keys WHERE wrapped_key IS NOT NULL AND key_id <> $1")
                 .bind(self.keyring.current().as_str());
-        in_time(statement.fetch_one(&self.pool)).await
+        let mut tx = self.counting().await?;
+        within(COUNTING, statement.fetch_one(&mut *tx)).await
     }
 
-    /// Wraps the next subjects' keys by the current key, in the order of the subjects' ids, and before the first one the
-    /// vault's own secret; nothing when there are none left. It may be given up anywhere, and begun again.
+    /// Wraps the next subjects' keys by the current key, in the order of the subjects' ids, and after the last one the
+    /// vault's own secret: whoever lacks an earlier key cannot start until then. Nothing when there are none left. It may be
+    /// given up anywhere, and begun again.
     ///
     /// # Errors
-    /// When the database fails or whoever keeps the keys, or a key is wrapped by one that is not configured.
+    /// When the database fails or whoever keeps the keys, or the secret is wrapped by a key that is not configured.
     pub async fn rewrap(&self, after: Option<SubjectId>) -> Result<Option<Rewrapped>, VaultError> {
-        if after.is_none() {
-            self.rewrap_secrets().await?;
-        }
-        let statement = sqlx::query(
-            "SELECT subject_id, wrapped_key, key_id FROM vault_keys \
-             WHERE wrapped_key IS NOT NULL AND key_id <> $1 AND ($2::uuid IS NULL OR subject_id > $2) \
-             ORDER BY subject_id LIMIT $3",
-        )
-        .bind(self.keyring.current().as_str())
-        .bind(after.map(SubjectId::uuid))
-        .bind(BATCH);
+        let statement = sqlx::query(NEXT).bind(after.map_or(Uuid::nil(), SubjectId::uuid));
         let rows = in_time(statement.fetch_all(&self.pool)).await?;
         let found = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let Some((last, _)) = found.last() else { return Ok(None) };
-        let (last, seen) = (*last, found.len());
-        let both = stream::iter(found).map(|(subject, wrapped)| self.wrap_again(subject, wrapped));
-        let both: Vec<Option<Both>> = both.buffer_unordered(AT_ONCE).try_collect().await?;
-        let both: Vec<Both> = both.into_iter().flatten().collect();
-        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-        let damaged = count(seen - both.len());
-        Ok(Some(Rewrapped { last, seen: count(seen), done: self.replace(&both).await?, damaged }))
+        let Some((last, _)) = found.last() else {
+            self.rewrap_secrets().await?;
+            return Ok(None);
+        };
+        let last = *last;
+        let current = Some(self.keyring.current());
+        let others = found.into_iter().filter_map(|(subject, was)| Some((subject, was?)));
+        let others = others.filter(|(_, was)| was.key_id.as_ref() != current);
+        let again = stream::iter(others).map(|(subject, was)| self.wrap_again(subject, was));
+        let again: Vec<Again> = again.buffer_unordered(AT_ONCE).try_collect().await?;
+        let (mut seen, mut damaged, mut both) = (0, 0, Vec::with_capacity(again.len()));
+        for one in again {
+            seen += 1;
+            match one {
+                Again::Wrapped(one) => both.push(one),
+                Again::Unknown => {}
+                Again::Damaged => damaged += 1,
+            }
+        }
+        let done = if both.is_empty() { 0 } else { self.replace(&both).await? };
+        Ok(Some(Rewrapped { last, seen, done, damaged }))
     }
 
-    async fn wrap_again(&self, subject: SubjectId, was: Option<Wrapped>) -> Result<Option<Both>, VaultError> {
-        let Some(was) = was else { return Ok(None) };
+    async fn wrap_again(&self, subject: SubjectId, was: Wrapped) -> Result<Again, VaultError> {
         let context = subject.uuid();
         let key = match in_time(self.keyring.unwrap(&was, context.as_bytes())).await {
             Ok(opened) => opened.key,
             Err(VaultError::Broken) => {
                 tracing::error!(%subject, "a key in the vault is damaged");
-                return Ok(None);
+                return Ok(Again::Damaged);
             }
+            // The census names it.
+            Err(VaultError::UnknownKey(_)) => return Ok(Again::Unknown),
             Err(error) => return Err(error),
         };
         let now = in_time(self.keyring.wrap(&key, context.as_bytes())).await?;
-        Ok(Some(Both { subject, was, now }))
+        Ok(Again::Wrapped(Both { subject, was, now }))
     }
 
     /// Puts the new wrappings in the place of the old ones, where these still are: somebody may have been forgotten.
@@ -121,7 +144,14 @@ impl Vault {
         Ok(in_time(statement.execute(&self.pool)).await?.rows_affected())
     }
 
-    /// Which keys are used for how much.
+    /// A transaction in which statements may take as long as counting does.
+    async fn counting(&self) -> Result<Transaction<'static, Postgres>, VaultError> {
+        let mut tx = in_time(begin_tx(&self.pool)).await?;
+        in_time(sqlx::query(COUNTING_THERE).execute(&mut *tx)).await?;
+        Ok(tx)
+    }
+
+    /// Which keys are used for how much. It reads all of them, and may take minutes.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,15 +159,17 @@ impl Vault {
         let counts = sqlx::query(
             "SELECT key_id, count(*) FROM vault_keys WHERE wrapped_key IS NOT NULL GROUP BY key_id ORDER BY key_id",
         );
-        let rows = in_time(counts.fetch_all(&self.pool)).await?;
+        let mut tx = self.counting().await?;
+        let rows = within(COUNTING, counts.fetch_all(&mut *tx)).await?;
         let read = |row: &sqlx::postgres::PgRow| Ok((named(row.try_get(0)?), row.try_get(1)?));
         let wrapped = rows.iter().map(read).collect::<Result<_, sqlx::Error>>()?;
-        let secret = in_time(query_scalar("SELECT key_id FROM vault_secrets").fetch_optional(&self.pool));
+        let secret =
+            in_time(query_scalar("SELECT key_id FROM vault_secrets").fetch_optional(&mut *tx)).await?;
         let forgotten = query_scalar("SELECT count(*) FROM vault_keys WHERE destroyed_at IS NOT NULL");
         Ok(Census {
             wrapped,
-            secret: secret.await?.and_then(named),
-            forgotten: in_time(forgotten.fetch_one(&self.pool)).await?,
+            secret: secret.and_then(named),
+            forgotten: within(COUNTING, forgotten.fetch_one(&mut *tx)).await?,
         })
     }
 }
