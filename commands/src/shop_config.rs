@@ -6,7 +6,7 @@ use daybook_domain::sourcing::{Location, parse_locations};
 use daybook_domain::{Clock, IdSource};
 use daybook_eventstore::process::config::{ConfigError, PgUrl, Settings, keys};
 use daybook_eventstore::process::{self, Context, Failure, Need};
-use daybook_eventstore::{Archives, ConfiguredKeys, EventStore, Upcasters, Vault};
+use daybook_eventstore::{Archives, ConfiguredKeys, EventStore, Keyring as _, Upcasters, Vault};
 use sqlx::PgPool;
 
 use crate::shop::Shop;
@@ -65,6 +65,8 @@ impl ShopConfig {
     /// # Errors
     /// When the keys are known not to.
     pub async fn open(self, context: &Context) -> Result<OpenShop, ConfigError> {
+        // Whoever exchanges keys compares it between processes.
+        tracing::info!(key = %self.vault.current(), "people's keys are wrapped by this key");
         let opened = self.connect(context.name, context.clock.clone(), context.ids.clone());
         let (store, vault) = (opened.store.clone(), opened.shop.vault.clone());
         context.readiness.watch("events", Need::Required, move || {

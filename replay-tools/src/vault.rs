@@ -93,16 +93,29 @@ fn show(keys: &ConfiguredKeys, census: &Census) -> Result<(), Failure> {
     line(census.forgotten, "destroyed", "people who were forgotten")
 }
 
-/// Whether nothing is wrapped by another key any more.
+/// Whether nothing is wrapped by another key any more, the vault's own secret least of all.
 fn complete(keys: &ConfiguredKeys, census: &Census, damaged: u64) -> Result<(), Failure> {
-    let left: i64 = census.wrapped.iter().map(|(_, count)| count).sum();
-    let left = left - keys.ids().take(1).map(|id| count(census, Some(id))).sum::<i64>();
+    let sum = |of: &dyn Fn(&KeyId) -> bool| -> i64 {
+        let named = |(id, count): &(Option<KeyId>, i64)| id.as_ref().filter(|id| of(id)).map(|_| *count);
+        census.wrapped.iter().filter_map(named).sum()
+    };
+    let current = keys.ids().next();
+    let unknown = sum(&|id| keys.ids().all(|known| known != id));
+    let left = sum(&|id| Some(id) != current) + count(census, None);
     if damaged > 0 {
-        return Err(format!("{damaged} keys are damaged and stay as they are").into());
+        let what = "stay as they are: the log names whose they are, and forgetting them takes them away";
+        return Err(format!("{damaged} keys are damaged and {what}").into());
+    }
+    if unknown > 0 {
+        let what = "that are not configured: a process has one as DAYBOOK_VAULT_KEY, or had";
+        return Err(format!("{unknown} keys are wrapped by keys {what}").into());
     }
     if left > 0 {
         let what = "were wrapped by another key meanwhile: a process still has it as DAYBOOK_VAULT_KEY";
         return Err(format!("{left} keys {what}").into());
+    }
+    if census.secret.as_ref() != current {
+        return Err("the vault's own secret is not wrapped by DAYBOOK_VAULT_KEY yet: run it again".into());
     }
     say("everything is wrapped by DAYBOOK_VAULT_KEY: DAYBOOK_VAULT_OTHER_KEYS can be taken away")
 }

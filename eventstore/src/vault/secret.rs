@@ -26,9 +26,11 @@ impl Vault {
         let in_use = self.keys_in_use().await?;
         let wrapped = match self.find_secret().await? {
             Some(wrapped) => wrapped,
-            None => self.make_secret(&self.first_secret(&in_use)?).await?,
+            // Who lacks a key must not be the one that makes it.
+            None => self.make_secret(&self.first_secret(in_use.sure()?)?).await?,
         };
         let opened = in_time(self.keyring.unwrap(&wrapped, FINGERPRINTS.as_bytes())).await?;
+        in_use.tell();
         Ok(Secrets { fingerprints: Keyed::new(&opened.key) })
     }
 

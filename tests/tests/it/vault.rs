@@ -22,9 +22,10 @@ use crate::harness::shop::{SOON, TestShop};
 use crate::harness::{Database, Process, Proxy, eventually, servers};
 use crate::process::{ask, operators_address};
 
-/// The key of every test's shop, and another one.
+/// The key of every test's shop, another one, and one that somebody gave by mistake.
 const OLD: [u8; 32] = [7; 32];
 const NEW: [u8; 32] = [8; 32];
+const WRONG: [u8; 32] = [9; 32];
 /// What was sealed for people, and for whom.
 type SealedFor = Vec<(SubjectId, Sealed)>;
 
@@ -193,6 +194,13 @@ async fn a_process_that_finds_its_database_later_is_ready_only_if_its_keys_open_
     let wrong = hex(NEW);
     let workers = [shop.worker(&told), shop.worker(&[&told[..], &[("VAULT_KEY", &wrong)]].concat())];
     let addresses = join_all(workers.iter().map(operators_address)).await;
+    for (worker, key) in workers.iter().zip([OLD, NEW]) {
+        let keys = ConfiguredKeys::try_new(key, &[]).expect("keys");
+        eventually(SOON, "it tells which key wraps", || async {
+            worker.output().contains(keys.current().as_str()).then_some(())
+        })
+        .await;
+    }
     for address in &addresses {
         eventually(SOON, "it misses something", || async {
             (ask(address, "/readyz").await.0 == 503).then_some(())
@@ -204,6 +212,86 @@ async fn a_process_that_finds_its_database_later_is_ready_only_if_its_keys_open_
         eventually(SOON, wanted, || async { ask(address, "/readyz").await.1.contains(wanted).then_some(()) })
             .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_keys_stop_nobody_and_go_when_their_people_are_forgotten() {
+    let shop = TestShop::open().await;
+    let pool = &shop.events.pool;
+    let before = vault(pool, OLD, &[NEW]);
+    before.check().await.expect("it opens");
+    let people = seal(&[&before], 4).await;
+    // One of them is from before keys had names.
+    let damage = "UPDATE vault_keys SET key_id = CASE subject_id WHEN $1 THEN '' ELSE key_id END, \
+         wrapped_key = set_byte(wrapped_key, 20, get_byte(wrapped_key, 20) # 1) WHERE subject_id IN ($1, $2)";
+    let damaged = sqlx::query(damage).bind(people[0].0.uuid()).bind(people[1].0.uuid());
+    damaged.execute(pool).await.expect("they are damaged");
+
+    let (code, said) = replay(&shop, (&NEW, &[OLD]), &["vault", "rewrap"]).await;
+    assert!(code == 1 && said.contains("2 keys are damaged"), "{code}: {said}");
+    for others in [&[OLD][..], &[]] {
+        let after = vault(pool, NEW, others);
+        after.check().await.expect("the others open");
+        opens(&after, &people[2..]).await;
+    }
+    let (code, said) = replay(&shop, (&NEW, &[]), &["vault", "rewrap"]).await;
+    assert!(code == 1, "{code}: {said}");
+    let names = [people[0].0.to_string(), people[1].0.to_string()];
+    let (code, said) = replay(&shop, (&NEW, &[]), &["forget", &names[0], &names[1]]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = replay(&shop, (&NEW, &[]), &["vault", "rewrap"]).await;
+    assert!(code == 0 && said.contains("can be taken away"), "{code}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_one_process_has_by_mistake_stops_none_of_the_others() {
+    let shop = TestShop::open().await;
+    let pool = &shop.events.pool;
+    let before = vault(pool, OLD, &[NEW]);
+    before.check().await.expect("it opens");
+    let people = seal(&[&before], 3).await;
+    let mistaken = vault(pool, WRONG, &[OLD]);
+    mistaken.check().await.expect("it opens all that is there yet");
+    let theirs = seal(&[&mistaken], 2).await;
+
+    let others = vault(pool, NEW, &[OLD]);
+    others.check().await.expect("it opens the vault's own secret");
+    opens(&others, &people).await;
+    let (code, said) = replay(&shop, (&NEW, &[OLD]), &["vault", "rewrap"]).await;
+    assert!(
+        code == 1 && said.contains("2 keys are wrapped by keys that are not configured"),
+        "{code}: {said}"
+    );
+    let only_new = vault(pool, NEW, &[]);
+    only_new.check().await.expect("it opens the vault's own secret");
+    opens(&only_new, &people).await;
+    // Where there is no secret, a process that does not know all keys must not be the one that makes it.
+    let told: i64 =
+        sqlx::query_scalar("WITH gone AS (DELETE FROM vault_secrets RETURNING 1) SELECT count(*) FROM gone")
+            .fetch_one(pool)
+            .await
+            .expect("it is gone");
+    assert_eq!(told, 1);
+    let unopened = vault(pool, NEW, &[OLD]).check().await.expect_err("it has not all the keys");
+    assert!(unopened.is_of_configuration(), "{unopened}");
+
+    let (code, said) = replay(&shop, (&NEW, &[WRONG]), &["vault", "rewrap"]).await;
+    assert!(code == 0 && said.contains("can be taken away"), "{code}: {said}");
+    opens(&vault(pool, NEW, &[]), &[people, theirs].concat()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_keys_are_needed_until_the_vaults_own_secret_is_wrapped_anew() {
+    let shop = TestShop::open().await;
+    let pool = &shop.events.pool;
+    vault(pool, OLD, &[]).check().await.expect("it makes the secret");
+    let keep = "CREATE RULE it_stays AS ON UPDATE TO vault_secrets DO INSTEAD NOTHING";
+    pool.execute(keep).await.expect("it stays as it is");
+    let (code, said) = replay(&shop, (&NEW, &[OLD]), &["vault", "rewrap"]).await;
+    assert!(code == 1 && said.contains("the vault's own secret is not wrapped"), "{code}: {said}");
+    pool.execute("DROP RULE it_stays ON vault_secrets").await.expect("it may change");
+    let (code, said) = replay(&shop, (&NEW, &[OLD]), &["vault", "rewrap"]).await;
+    assert!(code == 0 && said.contains("can be taken away"), "{code}: {said}");
 }
 
 /// The fingerprint that the code before secrets were kept made of this input under the old key.
@@ -354,6 +442,46 @@ async fn who_is_forgotten_while_keys_are_wrapped_anew_stays_forgotten() {
     opens(&after, &people[1..]).await;
 }
 
+/// Keys whose keeper takes half of what a key is used without being asked for, and forgets people while it does.
+struct Slower {
+    keys: ConfiguredKeys,
+    forgets: Vault,
+    whom: Vec<SubjectId>,
+}
+
+#[async_trait]
+impl Keyring for Slower {
+    fn current(&self) -> &KeyId {
+        self.keys.current()
+    }
+
+    async fn wrap(&self, key: &PlainKey, context: &[u8]) -> Result<Wrapped, KeyringError> {
+        self.keys.wrap(key, context).await
+    }
+
+    async fn unwrap(&self, wrapped: &Wrapped, context: &[u8]) -> Result<Unwrapped, KeyringError> {
+        self.forgets.forget_all(&self.whom).await.expect("they are forgotten");
+        tokio::time::sleep(Duration::from_millis(2_600)).await;
+        self.keys.unwrap(wrapped, context).await
+    }
+}
+
+#[tokio::test]
+async fn who_was_forgotten_while_many_keys_were_unwrapped_is_not_remembered_longer_for_it() {
+    let database = Database::events().await;
+    let forgets = vault(&database.pool, OLD, &[]);
+    // So many that they are unwrapped in two turns.
+    let people = seal(&[&forgets], 32).await;
+    let keys = ConfiguredKeys::try_new(OLD, &[]).expect("keys");
+    let whom: Vec<SubjectId> = people.iter().map(|(person, _)| *person).collect();
+    let slower = Vault::new(database.pool.clone(), Slower { keys, forgets, whom: whom.clone() });
+    assert_eq!(slower.keys(&whom).await.expect("they were there").len(), 32);
+    for (person, sealed) in &people {
+        let opened = slower.open::<String>(sealed).await;
+        assert!(matches!(opened, Err(VaultError::Forgotten)), "{person} is remembered: {opened:?}");
+    }
+}
+
 /// Who was forgotten, by whom, as the log has it.
 async fn forgotten(shop: &TestShop) -> Vec<(String, String)> {
     sqlx::query_as(
@@ -426,43 +554,3 @@ async fn an_operator_forgets_people_and_again_when_a_backup_has_brought_them_bac
     eventually(SOON, "the worker tells of it", || async { worker.output().contains(line).then_some(()) })
         .await;
 }
-/// Keys whose keeper takes half of what a key is used without being asked for, and forgets people while it does.
-struct Slower {
-    keys: ConfiguredKeys,
-    forgets: Vault,
-    whom: Vec<SubjectId>,
-}
-
-#[async_trait]
-impl Keyring for Slower {
-    fn current(&self) -> &KeyId {
-        self.keys.current()
-    }
-
-    async fn wrap(&self, key: &PlainKey, context: &[u8]) -> Result<Wrapped, KeyringError> {
-        self.keys.wrap(key, context).await
-    }
-
-    async fn unwrap(&self, wrapped: &Wrapped, context: &[u8]) -> Result<Unwrapped, KeyringError> {
-        self.forgets.forget_all(&self.whom).await.expect("they are forgotten");
-        tokio::time::sleep(Duration::from_millis(2_600)).await;
-        self.keys.unwrap(wrapped, context).await
-    }
-}
-
-#[tokio::test]
-async fn who_was_forgotten_while_many_keys_were_unwrapped_is_not_remembered_longer_for_it() {
-    let database = Database::events().await;
-    let forgets = vault(&database.pool, OLD, &[]);
-    // So many that they are unwrapped in two turns.
-    let people = seal(&[&forgets], 32).await;
-    let keys = ConfiguredKeys::try_new(OLD, &[]).expect("keys");
-    let whom: Vec<SubjectId> = people.iter().map(|(person, _)| *person).collect();
-    let slower = Vault::new(database.pool.clone(), Slower { keys, forgets, whom: whom.clone() });
-    assert_eq!(slower.keys(&whom).await.expect("they were there").len(), 32);
-    for (person, sealed) in &people {
-        let opened = slower.open::<String>(sealed).await;
-        assert!(matches!(opened, Err(VaultError::Forgotten)), "{person} is remembered: {opened:?}");
-    }
-}
-
