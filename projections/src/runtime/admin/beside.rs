@@ -40,7 +40,7 @@ impl Admin {
     /// Returns when a version has caught up with the log; follows it meanwhile, unless a projector does.
     ///
     /// # Errors
-    /// When there is no such version, or it could not be built.
+    /// When there is no such version or it is retired, other code folds it, or it could not be built.
     pub async fn catch_up(
         &self,
         name: &str,
@@ -68,7 +68,8 @@ impl Admin {
     ///
     /// # Errors
     /// [`RuntimeError::Incomparable`] when they are kept on different servers, stand in different logs, or one stands still
-    /// where it is; or when there is no such version or no live one, other code folds the version, or a server does not answer.
+    /// where it is; or when there is no such version or no live one, other code folds the version, it is kept on another kind
+    /// of server than this program knows, or a server does not answer.
     pub async fn compare(&self, name: &str, version: i32, depth: Depth) -> Result<Comparison, RuntimeError> {
         let (name, target) = self.find(name)?;
         let known = self.versions(name).await?;

@@ -94,9 +94,11 @@ impl Admin {
     /// Makes `version` the live one, atomically; only when it is as far as the live one.
     ///
     /// # Errors
-    /// [`RuntimeError::Behind`] when it did not reach the live version within a few seconds.
+    /// [`RuntimeError::Behind`] when it did not reach the live version within a few seconds; also when it is kept on
+    /// another kind of server than this program knows.
     pub async fn switch(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
         let (name, target) = self.find(name)?;
+        self.is_within_reach(target.as_ref(), (name, version)).await?;
         switch::switch(&self.context.read, target.as_ref(), (name, version), Duration::ZERO).await
     }
 
@@ -122,9 +124,10 @@ impl Admin {
     /// Takes a version away that is not live.
     ///
     /// # Errors
-    /// When it is the live one, or there is none.
+    /// When it is the live one, or there is none, or it is kept on another kind of server than this program knows.
     pub async fn drop_version(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
         let (name, target) = self.find(name)?;
+        self.is_within_reach(target.as_ref(), (name, version)).await?;
         switch::retire(&self.context.read, name, version).await?;
         // Somebody who has not heard of that might go on writing what is taken away.
         let followed = VersionLock::acquire(&self.context.read, name, version, || {});
@@ -154,7 +157,18 @@ impl Admin {
         registry::find(name, &self.targets)
     }
 
-    /// Follows the version, unless a projector does, until it is live.
+    /// Refuses a version that is there, but where this program does not look.
+    async fn is_within_reach(
+        &self,
+        target: &dyn Target,
+        (name, version): (&str, i32),
+    ) -> Result<(), RuntimeError> {
+        let row = self.versions(name).await?.into_iter().find(|row| row.version == version);
+        row.map_or(Ok(()), |row| is_kept_here(&row, target))
+    }
+
+    /// Follows the version, unless a projector does, until it is live; the first one is so from the beginning, but not
+    /// yet where the log was.
     async fn until_live(
         &self,
         name: &str,
@@ -173,20 +187,30 @@ impl Admin {
         tokio::select! { done = watching => done, failed = self.follow(name, version) => Err(failed) }
     }
 
-    /// One version; tells how far it is.
+    /// One version that is followed; tells how far it is.
     async fn look(
         &self,
         name: &str,
         version: i32,
         tell: &mut impl FnMut(Progress),
     ) -> Result<Version, RuntimeError> {
-        let row = self.versions(name).await?.into_iter().find(|row| row.version == version);
-        let row = row.ok_or_else(|| RuntimeError::NoVersion { name: name.to_owned(), what: "such" })?;
+        let row = self.followed(name, version).await?;
         tell(Progress { version, position: row.checkpoint.position, head: self.head().await? });
         Ok(row)
     }
 
-    /// Follows the version whenever no projector does; ends only by failing.
+    /// One version, when it is to be followed, and this program can.
+    async fn followed(&self, name: &str, version: i32) -> Result<Version, RuntimeError> {
+        let (name, target) = self.find(name)?;
+        let mut known = self.versions(name).await?.into_iter();
+        let row = known.find(|row| row.version == version && row.status != Status::Retired);
+        let missing = || RuntimeError::NoVersion { name: name.to_owned(), what: "such live or building" };
+        let row = row.ok_or_else(missing)?;
+        is_of_this_program(&row, target.as_ref())?;
+        Ok(row)
+    }
+
+    /// Follows the version whenever no projector does; ends only by failing, also when it is not to be followed any more.
     async fn follow(&self, name: &str, version: i32) -> RuntimeError {
         let (name, target) = match self.find(name) {
             Ok(found) => found,
@@ -195,6 +219,9 @@ impl Admin {
         let lags = Lags::default();
         let follower = Follower { context: self.context.clone(), target, name, version, lags };
         loop {
+            if let Err(refused) = self.followed(name, version).await {
+                return refused;
+            }
             match follower.run().await {
                 Ok(Ended::Fenced) => tokio::time::sleep(LOOK).await,
                 Ok(Ended::Diverged) => {
@@ -254,8 +281,20 @@ impl Admin {
     }
 }
 
-/// Refuses a version whose rows this program's fold would spoil.
+/// Refuses a version that is kept on another kind of server: there is nothing of it where this program looks.
+fn is_kept_here(row: &Version, target: &dyn Target) -> Result<(), RuntimeError> {
+    if row.target == target.kind() {
+        return Ok(());
+    }
+    Err(RuntimeError::NotConfigured {
+        name: row.name.clone(),
+        what: "the server that this version is kept on",
+    })
+}
+
+/// Refuses a version whose rows this program's fold would spoil, or that it cannot reach.
 fn is_of_this_program(row: &Version, target: &dyn Target) -> Result<(), RuntimeError> {
+    is_kept_here(row, target)?;
     let (name, version, revision, ours) = (row.name.clone(), row.version, row.revision, target.revision());
     if revision == ours {
         return Ok(());

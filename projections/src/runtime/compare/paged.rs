@@ -70,6 +70,8 @@ pub(crate) async fn compare<M: ReadModel, S: Shelf<M>>(
 ) -> Result<Comparison, RuntimeError> {
     let pair = Pair { shelf, within, versions, model: std::marker::PhantomData::<fn() -> M> };
     let mut compared = Comparison::new(versions);
+    // Also where neither has a row to be looked at.
+    (compared.position, _) = pair.at_one_position(&[]).await?;
     let mut tally = Tally::new(&versions[0].name);
     for side in 0..2 {
         let mut from = 0;
@@ -163,6 +165,9 @@ impl<M: ReadModel, S: Shelf<M>> Pair<'_, M, S> {
                     step(self.within, self.versions, [live, other], M::REVISION).await?
                 }
                 // Of an empty log there is nothing.
+                (None, None) if self.versions.iter().any(|row| row.checkpoint.position > 0) => {
+                    return Err(TargetError::Lost.into());
+                }
                 (None, None) => Some(Step { side: 0, events: Vec::new(), to: 0 }),
                 (Some(_), None) | (None, Some(_)) => None,
             };

@@ -132,8 +132,8 @@ fn schema(version: &Version) -> String {
 }
 
 impl Twin {
-    /// The table of both versions, by the columns that both have; tells which only one has. One that is not there at all
-    /// has no rows.
+    /// The table of both versions, by the columns that both have; tells which only one has. One that only one version has
+    /// has no rows in the other.
     async fn find(
         tx: &mut PgConnection,
         versions: [&Version; 2],
@@ -144,6 +144,9 @@ impl Twin {
         let [live, other] = versions.map(|row| format!("{}.{name}", schema(row)));
         let columns = [columns(tx, &live).await?, columns(tx, &other).await?];
         let there = |side: usize| !columns[side].is_empty();
+        if !there(0) && !there(1) {
+            return Err(TargetError::Gone.into());
+        }
         let (shared, single): (Vec<&String>, Vec<&String>) = columns[0]
             .iter()
             .chain(columns[1].iter().filter(|column| !columns[0].contains(column)))
@@ -233,9 +236,6 @@ async fn boundary(tx: &mut PgConnection, twin: &Twin, after: &str) -> Result<Opt
         format!("(SELECT key FROM {table} WHERE key > $1 ORDER BY key OFFSET {} LIMIT 1)", BUCKET - 1)
     };
     let lasts: Vec<String> = twin.stored.iter().map(last).collect();
-    if lasts.is_empty() {
-        return Ok(None);
-    }
     let statement = format!("SELECT least({})", lasts.join(", "));
     sqlx::query_scalar(&statement).bind(after).fetch_one(tx).await
 }

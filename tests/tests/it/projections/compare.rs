@@ -380,6 +380,77 @@ async fn versions_of_different_logs_or_servers_are_not_compared() {
 }
 
 #[tokio::test]
+async fn what_is_kept_on_another_server_is_neither_compared_nor_struck_off() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(3).await;
+    shop.live_at("orders", head).await;
+    let version = beside(&shop, "orders").await;
+    drop(projector);
+    run(&shop, "UPDATE projections SET target = 'meilisearch'").await;
+    let refused = shop.admin.compare("orders", version, SUMS).await;
+    assert!(matches!(refused, Err(RuntimeError::NotConfigured { .. })), "{refused:?}");
+    let refused = shop.admin.drop_version("orders", version).await;
+    assert!(matches!(refused, Err(RuntimeError::NotConfigured { .. })), "{refused:?}");
+    let versions = shop.admin.versions("orders").await.expect("the register");
+    assert_eq!(versions.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Live, Status::Building]);
+}
+
+#[tokio::test]
+async fn two_versions_of_which_nothing_is_there_are_not_equal() {
+    for name in ["orders", "stock-hot"] {
+        let shop = Shop::open().await;
+        let projector = shop.project(name);
+        shop.place_orders(1).await;
+        let head = receive(&shop, VariantId::generate(&SystemIds), "LON", 3).await;
+        shop.live_at(name, head).await;
+        let version = beside(&shop, name).await;
+        drop(projector);
+        let _held = (hold(&shop, name, 1).await, hold(&shop, name, version).await);
+        run(&shop, "DROP SCHEMA IF EXISTS orders_v1, orders_v2 CASCADE").await;
+        let hashes: Vec<String> = (1..3).map(|of| format!("{{{}stock-hot}}@{of}", shop.prefix)).collect();
+        let _gone: i64 = shop.redis.del(hashes).await.expect("they go");
+        let refused = shop.admin.compare(name, version, SUMS).await;
+        assert!(matches!(refused, Err(RuntimeError::Target(_))), "{refused:?}");
+    }
+}
+
+/// Asks that a version be brought to the head; that must end, and soon.
+async fn catch_up(shop: &Shop, name: &str, version: i32) -> Result<(), RuntimeError> {
+    let asked = shop.admin.catch_up(name, version, |_| ());
+    tokio::time::timeout(SOON, asked).await.expect("it ends")
+}
+
+#[tokio::test]
+async fn only_what_this_program_builds_is_followed_to_be_compared() {
+    for name in ["orders", "stock-hot"] {
+        let shop = Shop::open().await;
+        let projector = shop.project(name);
+        shop.place_orders(1).await;
+        let head = receive(&shop, VariantId::generate(&SystemIds), "LON", 3).await;
+        shop.live_at(name, head).await;
+        drop(projector);
+        let version = shop.admin.build(name, false).await.expect("a version");
+        for (change, undo) in [
+            ("revision = revision + 1", "revision = revision - 1"),
+            ("target = 'meilisearch'", "target = (SELECT max(target) FROM projections WHERE version = 1)"),
+            ("status = 'retired'", "status = 'building'"),
+        ] {
+            run(&shop, &format!("UPDATE projections SET {change} WHERE version = {version}")).await;
+            let refused = catch_up(&shop, name, version).await;
+            assert!(refused.is_err(), "{change}");
+            assert_eq!(positions(&shop, name, version).await, [head, 0], "{change}");
+            run(&shop, &format!("UPDATE projections SET {undo} WHERE version = {version}")).await;
+        }
+        // Somebody takes it away while it is waited for.
+        let _held = hold(&shop, name, version).await;
+        let retire = format!("UPDATE projections SET status = 'retired' WHERE version = {version}");
+        let (refused, ()) = tokio::join!(catch_up(&shop, name, version), run(&shop, &retire));
+        assert!(refused.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_comparison_needs_no_projector_and_brings_the_live_version_up_to_date() {
     let shop = Shop::open().await;
     let projector = shop.project("carts-hot");
