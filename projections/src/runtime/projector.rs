@@ -150,14 +150,16 @@ impl Projector {
     }
 
     /// Whether a version has to be made: the first, or one beside the live one because that one was folded by
-    /// older code, from another log or on another kind of server.
+    /// older code, from another log or on another kind of server. One that an operator has beside it will not take its
+    /// place by itself.
     fn is_missing_one(&self, known: &[Version]) -> bool {
         let Some(live) = known.iter().find(|row| row.status == Status::Live) else {
             return known.is_empty();
         };
         let elsewhere = live.target != self.target.kind();
         let outdated = live.diverged || elsewhere || live.revision < self.target.revision();
-        outdated && !known.iter().any(|row| row.status == Status::Building && self.is_ours(row))
+        let takes_over = |row: &Version| row.status == Status::Building && row.switch_when_ready;
+        outdated && !known.iter().any(|row| takes_over(row) && self.is_ours(row))
     }
 
     /// Whether this code can follow the version.

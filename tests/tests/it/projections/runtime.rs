@@ -120,6 +120,27 @@ async fn a_rebuild_needs_no_projector() {
 }
 
 #[tokio::test]
+async fn a_version_that_was_left_beside_keeps_no_newer_code_from_taking_over() {
+    let shop = Shop::open().await;
+    let projector = shop.project("orders");
+    let (_, head) = shop.place_orders(3).await;
+    shop.live_at("orders", head).await;
+    drop(projector);
+    let left = shop.admin.build("orders", false).await.expect("a version");
+    let older = "UPDATE projections SET revision = revision - 1 WHERE version = 1";
+    shop.read.pool.execute(older).await.expect("older code");
+    let _projector = shop.project("orders");
+    eventually(SOON, "the newer code takes over", || async {
+        let live = shop.admin.live("orders").await.expect("the register");
+        live.filter(|live| live.version > left)
+    })
+    .await;
+    let versions = shop.admin.versions("orders").await.expect("the register");
+    let statuses: Vec<_> = versions.iter().map(|row| row.status).collect();
+    assert_eq!(statuses, [Status::Retired, Status::Building, Status::Live]);
+}
+
+#[tokio::test]
 async fn readers_notice_nothing_of_switches_while_orders_pour_in() {
     let shop = Shop::open().await;
     let _projector = shop.project("orders");
