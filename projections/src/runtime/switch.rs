@@ -74,9 +74,39 @@ pub(crate) async fn switch(
     (name, version): (&str, i32),
     took: Duration,
 ) -> Result<(), RuntimeError> {
+    replace(pool, target, (name, version), took, |_| Ok(())).await
+}
+
+/// The same, only when the live version is still the one that it was compared with.
+pub(crate) async fn switch_from(
+    pool: &PgPool,
+    target: &dyn Target,
+    (name, version): (&str, i32),
+    compared: i32,
+) -> Result<(), RuntimeError> {
+    let is_compared = |live: Option<&Version>| {
+        let live = live.map_or(0, |live| live.version);
+        if live == compared {
+            return Ok(());
+        }
+        let why = format!("it was compared with version {compared}, which was live then");
+        Err(RuntimeError::Incomparable { name: name.to_owned(), live, other: version, why })
+    };
+    replace(pool, target, (name, version), Duration::ZERO, is_compared).await
+}
+
+/// The same, when the live version may be replaced.
+async fn replace(
+    pool: &PgPool,
+    target: &dyn Target,
+    (name, version): (&str, i32),
+    took: Duration,
+    may_go: impl Fn(Option<&Version>) -> Result<(), RuntimeError> + Send,
+) -> Result<(), RuntimeError> {
     let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
     let live = lock_live(&mut tx, name).await?;
+    may_go(live.as_ref())?;
     let deadline = Instant::now() + HOLD.max(target.slow()).max(took * BATCHES);
     loop {
         let rows = versions::list(&mut *tx, name).await?;

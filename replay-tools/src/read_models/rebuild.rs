@@ -17,7 +17,7 @@ pub(crate) struct Rebuild {
     /// Only begin: a projector of that name builds the version
     #[arg(long, conflicts_with_all = ["switch", "unchecked", "rows"])]
     beside: bool,
-    /// Make it live when it equals the live one, or other code folded that one
+    /// Make it live when it equals the live one, or older code folded that one
     #[arg(long)]
     switch: bool,
     /// Do not compare it with the live one
@@ -39,19 +39,23 @@ pub(super) async fn run(admin: &Admin, asked: Rebuild) -> Result<ExitCode, Failu
         say(&format!("version {version} of {name} is live"));
         return Ok(ExitCode::SUCCESS);
     }
-    let is_first = admin.live(name).await?.is_none();
+    if !asked.unchecked {
+        admin.is_to_be_replaced(name).await?;
+    }
     let version = admin.build(name, false).await?;
+    let is_first = admin.live(name).await?.is_some_and(|live| live.version == version);
     with_bar(async |tell| admin.catch_up(name, version, tell).await).await?;
     if is_first {
         say(&format!("version {version} of {name} is live; there was none to compare it with"));
         return Ok(ExitCode::SUCCESS);
     }
-    let is_good = asked.unchecked || compare(admin, &asked, version).await?;
-    if is_good && asked.switch {
-        admin.take_over(name, version).await?;
+    let replaced = if asked.unchecked { None } else { compare(admin, &asked, version).await? };
+    if let (Some(live), true) = (replaced, asked.switch) {
+        admin.take_over(name, version, live).await?;
         say(&format!("version {version} of {name} is live"));
         return Ok(ExitCode::SUCCESS);
     }
+    let is_good = asked.unchecked || replaced.is_some();
     say(&format!(
         "version {version} of {name} stays beside the live one, and a projector keeps it up: \
          `switch {name} {version}` makes it live, `drop {name} {version}` takes it away{}",
@@ -60,18 +64,19 @@ pub(super) async fn run(admin: &Admin, asked: Rebuild) -> Result<ExitCode, Failu
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_DIFFERENT) })
 }
 
-/// Compares the version with the live one, and tells; whether it may take over.
-async fn compare(admin: &Admin, asked: &Rebuild, version: i32) -> Result<bool, Failure> {
+/// Compares the version with the live one, and tells; which one it may take over from, when it may.
+async fn compare(admin: &Admin, asked: &Rebuild, version: i32) -> Result<Option<i32>, Failure> {
     let name = asked.name.as_str();
     match admin.compare(name, version, asked.thoroughness.depth()).await {
         Ok(compared) => {
             verdict::say(name, &compared, false)?;
-            Ok(compared.is_equal() || !compared.is_of_one_revision())
+            let is_good = compared.is_equal() || compared.is_upgrade();
+            Ok(is_good.then_some(compared.sides[0].version))
         }
         // It takes the place of one that would be no more use.
-        Err(error @ RuntimeError::Incomparable { .. }) if admin.is_outdated(name, version).await? => {
+        Err(error @ RuntimeError::Incomparable { live, .. }) if admin.is_outdated(name, version).await? => {
             say(&error.to_string());
-            Ok(true)
+            Ok(Some(live))
         }
         Err(error) => Err(error.into()),
     }

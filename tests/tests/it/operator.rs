@@ -203,6 +203,25 @@ async fn a_version_that_differs_takes_over_only_from_one_of_other_code() {
 }
 
 #[tokio::test]
+async fn neither_older_code_nor_another_server_takes_over_unless_it_is_told_to() {
+    let operator = Operator::of_products().await;
+    for (change, undo) in [
+        ("revision = revision + 1", "revision = revision - 1"),
+        ("target = 'meilisearch'", "target = 'postgres'"),
+    ] {
+        operator.run(&format!("UPDATE projections SET {change} WHERE version = 1")).await;
+        let (code, told) = operator.ask(&["rebuild", "products", "--switch"]).await;
+        assert_eq!((code, told.lines().count()), (Some(1), 1), "{change}: {told}");
+        assert_eq!(operator.versions_of("products").await, versions(&[(1, "live")]), "{change}");
+        operator.run(&format!("UPDATE projections SET {undo} WHERE version = 1")).await;
+    }
+    operator.run("UPDATE projections SET revision = revision + 1 WHERE version = 1").await;
+    let unchecked = operator.ask(&["rebuild", "products", "--switch", "--unchecked"]).await;
+    assert_eq!(unchecked, (Some(0), String::new()));
+    assert_eq!(operator.versions_of("products").await, versions(&[(1, "retired"), (2, "live")]));
+}
+
+#[tokio::test]
 async fn a_comparison_that_is_stopped_leaves_nothing() {
     let operator = Operator::of_products().await;
     // Somebody else follows what is built, and does not come along.

@@ -3,9 +3,10 @@
 
 use std::time::Instant;
 
-use super::{Admin, LOOK, Progress, is_of_this_program};
+use super::{Admin, LOOK, Progress, is_kept_here, is_of_this_program};
 use crate::runtime::compare::{Comparing, Comparison, Depth};
 use crate::runtime::error::RuntimeError;
+use crate::runtime::switch;
 use crate::runtime::versions::{Status, Version};
 
 /// How close to the head a version has caught up, while events pour in.
@@ -23,8 +24,22 @@ impl Admin {
         Ok(self.versions(name).await?.into_iter().find(|row| row.status == Status::Live))
     }
 
-    /// Whether the live version was folded by other code than this one, from another log or on another kind of server: then
-    /// it need not be what this one is.
+    /// Refuses to build what would be worse than the live version: one that newer code folded, or that is kept on another
+    /// kind of server than this program knows.
+    ///
+    /// # Errors
+    /// When it is so, there is no read model of this name, or the read database does not answer.
+    pub async fn is_to_be_replaced(&self, name: &str) -> Result<(), RuntimeError> {
+        let (name, target) = self.find(name)?;
+        match self.live(name).await? {
+            Some(live) if live.revision > target.revision() => is_of_this_program(&live, target.as_ref()),
+            Some(live) => is_kept_here(&live, target.as_ref()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the live version was folded by older code than this one, or from another log: then it need not be what this
+    /// one is.
     ///
     /// # Errors
     /// When there is no such version, or the read database does not answer.
@@ -33,7 +48,7 @@ impl Admin {
         let live = self.live(name).await?;
         Ok(live.is_none_or(|live| {
             let same_log = live.checkpoint.epoch == this.checkpoint.epoch && !live.diverged;
-            !same_log || live.revision != this.revision || live.target != this.target
+            !same_log || live.revision < this.revision
         }))
     }
 
@@ -103,15 +118,19 @@ impl Admin {
         }
     }
 
-    /// Makes a version the live one that has caught up; follows it meanwhile, unless a projector does.
+    /// Makes a version the live one that has caught up, in place of the one that it was compared with; follows it meanwhile,
+    /// unless a projector does.
     ///
     /// # Errors
-    /// [`RuntimeError::Behind`] when it did not reach the live version, however often that was held back for it.
-    pub async fn take_over(&self, name: &str, version: i32) -> Result<(), RuntimeError> {
+    /// [`RuntimeError::Behind`] when it did not reach the live version, however often that was held back for it;
+    /// [`RuntimeError::Incomparable`] when another one is live by now.
+    pub async fn take_over(&self, name: &str, version: i32, compared: i32) -> Result<(), RuntimeError> {
+        let (name, target) = self.find(name)?;
+        let id = (name, version);
         let switching = async {
             for left in (0..ATTEMPTS).rev() {
                 let began = Instant::now();
-                match self.switch(name, version).await {
+                match switch::switch_from(&self.context.read, target.as_ref(), id, compared).await {
                     Err(RuntimeError::Behind { .. }) if left > 0 => tokio::time::sleep(began.elapsed()).await,
                     ended => return ended,
                 }

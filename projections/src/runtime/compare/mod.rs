@@ -115,6 +115,12 @@ impl Comparison {
         live.revision == other.revision
     }
 
+    /// Whether older code has folded the live one, so that the other one is the better one.
+    pub fn is_upgrade(&self) -> bool {
+        let [live, other] = &self.sides;
+        live.revision < other.revision
+    }
+
     /// How many rows differ.
     pub fn different(&self) -> u64 {
         self.tables.iter().map(|table| table.different).sum()

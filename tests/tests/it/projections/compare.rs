@@ -523,7 +523,7 @@ async fn a_version_that_was_compared_takes_over_while_events_pour_in() {
     let switching = async {
         let version = beside(&shop, "orders").await;
         assert!(compare(&shop, "orders", version, SUMS).await.is_equal());
-        shop.admin.take_over("orders", version).await.expect("it takes over");
+        shop.admin.take_over("orders", version, 1).await.expect("it takes over");
         version
     };
     let version = tokio::select! {
@@ -532,4 +532,19 @@ async fn a_version_that_was_compared_takes_over_while_events_pour_in() {
     };
     let live = shop.admin.live("orders").await.expect("the register").expect("a live version");
     assert_eq!(live.version, version);
+}
+
+#[tokio::test]
+async fn a_version_takes_over_only_from_the_one_that_it_was_compared_with() {
+    let shop = Shop::open().await;
+    shop.place_orders(3).await;
+    shop.admin.rebuild("orders", |_| ()).await.expect("the first version");
+    let version = beside(&shop, "orders").await;
+    let compared = compare(&shop, "orders", version, SUMS).await;
+    let other = shop.admin.rebuild("orders", |_| ()).await.expect("somebody else's rebuild");
+    let refused = shop.admin.take_over("orders", version, compared.sides[0].version).await;
+    assert!(matches!(refused, Err(RuntimeError::Incomparable { .. })), "{refused:?}");
+    let live = shop.admin.live("orders").await.expect("the register").expect("a live version");
+    assert_eq!(live.version, other);
+    shop.admin.take_over("orders", version, other).await.expect("it takes over");
 }
