@@ -84,7 +84,7 @@ impl Admin {
     /// number. Readers notice nothing.
     ///
     /// # Errors
-    /// When there is no read model of this name, or the version could not be built.
+    /// When there is no read model of this name, or the version could not be built or was taken away meanwhile.
     pub async fn rebuild(&self, name: &str, tell: impl FnMut(Progress)) -> Result<i32, RuntimeError> {
         let version = self.build(name, true).await?;
         self.until_live(name, version, tell).await?;
@@ -176,9 +176,10 @@ impl Admin {
         mut tell: impl FnMut(Progress),
     ) -> Result<(), RuntimeError> {
         let watching = async {
+            let goal = self.head().await?;
             loop {
                 let row = self.look(name, version, &mut tell).await?;
-                if row.status == Status::Live {
+                if row.status == Status::Live && row.checkpoint.position >= goal {
                     return Ok(());
                 }
                 tokio::time::sleep(LOOK).await;

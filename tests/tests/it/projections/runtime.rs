@@ -109,6 +109,15 @@ async fn a_rebuilt_version_equals_the_live_one() {
 }
 
 #[tokio::test]
+async fn the_first_version_is_built_when_it_is_said_to_be_live() {
+    let shop = Shop::open().await;
+    let (_, head) = shop.place_orders(50).await;
+    assert_eq!(shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild"), 1);
+    let live = shop.admin.live("orders").await.expect("the register").expect("a live version");
+    assert_eq!((live.version, live.checkpoint.position), (1, head));
+}
+
+#[tokio::test]
 async fn a_rebuild_needs_no_projector() {
     let shop = Shop::open().await;
     let projector = shop.project("orders");
