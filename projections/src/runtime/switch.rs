@@ -128,7 +128,8 @@ async fn replace(
     Ok(())
 }
 
-/// Has a version that readers do not see followed no more.
+/// Has a version that readers do not see followed no more. It is not brought back either, also when nobody comes to take
+/// it away: it may never have been live, or whole.
 pub(crate) async fn retire(pool: &PgPool, name: &str, version: i32) -> Result<(), RuntimeError> {
     let mut tx = begin_tx(pool).await?;
     alone(&mut tx, name).await?;
@@ -137,6 +138,7 @@ pub(crate) async fn retire(pool: &PgPool, name: &str, version: i32) -> Result<()
         return Err(RuntimeError::NoVersion { name: name.to_owned(), what: "such retired or building" });
     }
     versions::set_status(&mut tx, (name, version), Status::Retired, false).await?;
+    versions::set_diverged(&mut *tx, (name, version)).await?;
     versions::announce(&mut tx, name).await?;
     tx.commit().await?;
     Ok(())

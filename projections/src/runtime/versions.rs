@@ -54,7 +54,7 @@ pub struct Version {
     pub checkpoint: Checkpoint,
     /// Whether it takes over by itself once it has caught up.
     pub switch_when_ready: bool,
-    /// The log is no longer the one it was built from.
+    /// Nothing is built on it any more: the log is no longer the one it was built from, or it is being taken away.
     pub diverged: bool,
     /// How many of its events are parked.
     pub parked: i64,
@@ -191,7 +191,7 @@ pub(crate) async fn set_status(
     .map(|_| ())
 }
 
-/// Notes that the log is no longer the one the version was built from.
+/// Notes that nothing is to be built on the version any more.
 pub(crate) async fn set_diverged<'c>(
     db: impl Executor<'c, Database = Postgres>,
     (name, version): (&str, i32),

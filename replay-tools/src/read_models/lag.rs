@@ -50,7 +50,11 @@ impl Line {
     }
 
     fn text(&self) -> String {
-        let diverged = if self.diverged { ", built from another log" } else { "" };
+        let diverged = match self.diverged {
+            true if self.status == Status::Retired.as_str() => ", not to be brought back",
+            true => ", built from another log",
+            false => "",
+        };
         let version = self.version.map_or_else(String::new, |version| format!("@{version}"));
         let of = format!("{}{version} {}", self.name, self.status);
         format!("{of:<24} at {}, {} behind, {} parked{diverged}", self.position, self.behind, self.parked)

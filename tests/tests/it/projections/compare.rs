@@ -510,6 +510,35 @@ async fn nothing_is_left_of_a_version_that_is_taken_away_while_it_is_followed() 
 }
 
 #[tokio::test]
+async fn a_version_that_was_half_dropped_is_not_brought_back() {
+    let shop = Shop::open().await;
+    let (_, head) = shop.place_orders(3).await;
+    shop.admin.rebuild("orders", |_| ()).await.expect("the first version");
+    let version = shop.admin.rebuild("orders", |_| ()).await.expect("a rebuild");
+    shop.live_at("orders", head).await;
+    let other = beside(&shop, "orders").await;
+    // It is waited for who follows it, and whoever asked goes away meanwhile.
+    let follower = hold(&shop, "orders", other).await;
+    tokio::select! {
+        dropped = shop.admin.drop_version("orders", other) => panic!("it was to wait: {dropped:?}"),
+        () = is_retired(&shop, "orders", other) => {}
+    }
+    drop(follower);
+    assert_eq!(shop.admin.rollback("orders", |_| ()).await.expect("a way back"), 1);
+    shop.admin.drop_version("orders", other).await.expect("it goes");
+    let versions = shop.admin.versions("orders").await.expect("the register");
+    assert_eq!(versions.iter().map(|row| row.version).collect::<Vec<_>>(), [1, version]);
+}
+
+async fn is_retired(shop: &Shop, name: &str, version: i32) {
+    eventually(SOON, "it is retired", || async {
+        let versions = shop.admin.versions(name).await.expect("the register");
+        versions.iter().any(|row| row.version == version && row.status == Status::Retired).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_version_that_was_compared_takes_over_while_events_pour_in() {
     let shop = Shop::open().await;
     let _projector = shop.project("orders");
