@@ -204,6 +204,12 @@ fn rows_of(table: &str, columns: &[&String]) -> String {
     )
 }
 
+/// A part of a table: the keys after the first one, from the beginning where there is none, up to the second one, to the
+/// end where there is none.
+type Bucket<'a> = (Option<&'a str>, Option<&'a str>);
+/// The keys after the first argument.
+const AFTER: &str = "($1::text IS NULL OR key > $1)";
+
 /// Compares a table, bucket by bucket.
 async fn walk(
     tx: &mut PgConnection,
@@ -211,10 +217,10 @@ async fn walk(
     within: &Comparing<'_>,
     (tally, shown): (&mut Tally, &mut Vec<Difference>),
 ) -> Result<(), RuntimeError> {
-    let mut after = String::new();
+    let mut after: Option<String> = None;
     loop {
-        let until = boundary(tx, twin, &after).await?;
-        let bucket = (after.as_str(), until.as_deref());
+        let until = boundary(tx, twin, after.as_deref()).await?;
+        let bucket = (after.as_deref(), until.as_deref());
         let sums = sums(tx, twin, bucket).await?;
         for (side, (rows, sum)) in sums.into_iter().enumerate() {
             tally.add(side, rows, sum);
@@ -224,16 +230,20 @@ async fn walk(
             tally.different += differing(tx, twin, bucket, room, shown).await?;
         }
         match until {
-            Some(until) => after = until,
+            Some(until) => after = Some(until),
             None => return Ok(()),
         }
     }
 }
 
 /// The last key of the bucket that begins after this key; nothing when it is the last bucket.
-async fn boundary(tx: &mut PgConnection, twin: &Twin, after: &str) -> Result<Option<String>, sqlx::Error> {
+async fn boundary(
+    tx: &mut PgConnection,
+    twin: &Twin,
+    after: Option<&str>,
+) -> Result<Option<String>, sqlx::Error> {
     let last = |table: &String| {
-        format!("(SELECT key FROM {table} WHERE key > $1 ORDER BY key OFFSET {} LIMIT 1)", BUCKET - 1)
+        format!("(SELECT key FROM {table} WHERE {AFTER} ORDER BY key OFFSET {} LIMIT 1)", BUCKET - 1)
     };
     let lasts: Vec<String> = twin.stored.iter().map(last).collect();
     let statement = format!("SELECT least({})", lasts.join(", "));
@@ -241,15 +251,16 @@ async fn boundary(tx: &mut PgConnection, twin: &Twin, after: &str) -> Result<Opt
 }
 
 /// What a bucket's keys are, as a condition; its bounds are the first arguments.
-fn range((_, until): (&str, Option<&str>)) -> &'static str {
-    if until.is_some() { "key > $1 AND key <= $2" } else { "key > $1 AND $2::text IS NULL" }
+fn range((_, until): Bucket<'_>) -> String {
+    let until = if until.is_some() { "key <= $2" } else { "$2::text IS NULL" };
+    format!("{AFTER} AND {until}")
 }
 
 /// How many rows each side has in a bucket, and the sums of their hashes.
 async fn sums(
     tx: &mut PgConnection,
     twin: &Twin,
-    bucket: (&str, Option<&str>),
+    bucket: Bucket<'_>,
 ) -> Result<[(u64, u64); 2], RuntimeError> {
     let range = range(bucket);
     let sum = |side: &String| {
@@ -276,7 +287,7 @@ async fn sums(
 async fn differing(
     tx: &mut PgConnection,
     twin: &Twin,
-    bucket: (&str, Option<&str>),
+    bucket: Bucket<'_>,
     room: usize,
     shown: &mut Vec<Difference>,
 ) -> Result<u64, RuntimeError> {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use fred::interfaces::{HashesInterface as _, LuaInterface as _};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::paged::{Found, Keys, Shelf, Sight};
 use crate::runtime::error::TargetError;
+use crate::runtime::fold::Stored;
 use crate::runtime::model::ReadModel;
 use crate::runtime::redis::{CHECKPOINT, RedisTarget, decode, read_checkpoint};
 
@@ -37,14 +38,23 @@ impl<M: ReadModel> Shelf<M> for RedisTarget<M> {
         let fields: Vec<&str> = CHECKPOINT.into_iter().chain(keys.iter().map(String::as_str)).collect();
         let mut values: Vec<Option<String>> = self.redis.hmget(self.keys.version(version), fields).await?;
         let rows = values.split_off(CHECKPOINT.len());
-        let found = keys.iter().zip(rows).filter_map(|(key, row)| {
-            let row = decode(&row?)?;
-            Some((key.clone(), Found { row, beside: Map::new() }))
-        });
+        let there = keys.iter().zip(rows).filter_map(|(key, row)| Some((key.clone(), row?)));
+        let found = there.map(|(key, row)| (key, read(version, row)));
         Ok(Sight { at: read_checkpoint(&values), rows: found.collect::<HashMap<_, _>>() })
     }
 
     fn beside(_row: &M::Row) -> Map<String, Value> {
         Map::new()
+    }
+}
+
+/// Reads a row. One that cannot be read is right in no version, so it equals none of another one.
+fn read(version: i32, text: String) -> Found {
+    match decode(&text) {
+        Some(row) => Found { row, beside: Map::new() },
+        None => Found {
+            row: Stored { position: 0, doc: text },
+            beside: Map::from_iter([("unreadable_in_version".to_owned(), json!(version))]),
+        },
     }
 }

@@ -272,10 +272,21 @@ async fn nothing_is_found_in_a_read_model_that_is_well_while_events_pour_in() {
 }
 
 #[tokio::test]
+async fn a_row_whose_key_is_empty_is_compared() {
+    let shop = Shop::open().await;
+    let _projector = shop.project("orders");
+    let (_, head) = shop.place_orders(1).await;
+    shop.live_at("orders", head).await;
+    let version = beside(&shop, "orders").await;
+    run(&shop, "INSERT INTO orders_v1.orders (key, position, doc) VALUES ('', 1, '{}')").await;
+    assert_eq!(finds(&shop, "orders", version).await, ["orders  live only"]);
+}
+
+#[tokio::test]
 async fn what_redis_was_told_by_others_is_named() {
     let shop = Shop::open().await;
     let _projector = shop.project("stock-hot");
-    let variants: Vec<VariantId> = (0..5).map(|_| VariantId::generate(&SystemIds)).collect();
+    let variants: Vec<VariantId> = (0..6).map(|_| VariantId::generate(&SystemIds)).collect();
     let mut head = 0;
     for variant in &variants {
         head = receive(&shop, *variant, "LON", 3).await;
@@ -296,7 +307,15 @@ async fn what_redis_was_told_by_others_is_named() {
     let _gone: i64 = shop.redis.hdel(hash(1), &removed).await.expect("it goes");
     let _gone: i64 = shop.redis.hdel(hash(version), &other).await.expect("it goes");
     set("stray", get(&changed).await).await;
+    // What is no row counts, be it the same on both sides.
+    let broken = variants[4].to_string();
+    set(&broken, "{}".to_owned()).await;
+    for of in [1, version] {
+        let _added: i64 = shop.redis.hset(hash(of), ("broken", "{}")).await.expect("it is set");
+    }
     let mut expected = vec![
+        format!("stock-hot {broken} differs"),
+        "stock-hot broken differs".to_owned(),
         format!("stock-hot {changed} differs"),
         format!("stock-hot {moved} differs"),
         format!("stock-hot {removed} rebuilt only"),
