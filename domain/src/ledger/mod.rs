@@ -104,6 +104,11 @@ impl Ledger {
                         Posting::debit(Account::Customer, refunds),
                         Posting::credit(Account::Refunds, refunds),
                     ]);
+                    for posting in self.refunds.values_mut().flatten() {
+                        if posting.account == Account::Refunds {
+                            posting.account = Account::Customer;
+                        }
+                    }
                     self.post(position, back)
                 }
                 None => Ok(()),

@@ -151,12 +151,17 @@ fn a_refund_of_a_sale_that_stands_is_the_shops_and_one_of_a_cancelled_order_is_t
 #[test]
 fn a_refund_that_the_gateway_takes_back_never_was() {
     let total = total();
-    let failed =
-        PaymentCommand::RecordRefundFailed { refund_id: RefundId::new(sample::id(3)), code: "no".to_owned() };
+    let refund_id = RefundId::new(sample::id(3));
+    let failed = PaymentCommand::RecordRefundFailed { refund_id, code: "no".to_owned() };
     let taken = [held(total, "g")].into_iter().chain(capture(2, total)).chain(refund(3, 500)).chain([failed]);
-    let ledger = books(&[vec![placed()], paid(total, taken)].concat());
-    assert!(open(&ledger).contains(&("gateway", total)));
-    assert!(open(&ledger).iter().all(|(account, _)| *account != "refunds" && *account != "customer"));
+    let all = paid(total, taken);
+    let stands = open(&books(&[vec![placed()], all.clone()].concat()));
+    assert!(stands.contains(&("gateway", total)), "{stands:?}");
+    assert!(stands.iter().all(|(account, _)| *account != "refunds" && *account != "customer"), "{stands:?}");
+    for at in 0..=all.len() {
+        let events = [vec![placed()], all[..at].to_vec(), vec![cancelled()], all[at..].to_vec()].concat();
+        assert_eq!(open(&books(&events)), [("customer", -total), ("gateway", total)], "cancelled after {at}");
+    }
 }
 
 #[test]

@@ -39,8 +39,8 @@ impl InUse {
         for why in &self.unopened {
             match why {
                 Why::Unknown(key_id) => return Err(VaultError::UnknownKey(key_id.clone())),
-                Why::Damaged(None, _) if self.opened.is_empty() => return Err(VaultError::OtherKey),
-                Why::Damaged(..) => {}
+                Why::Damaged(None, _) => return Err(VaultError::OtherKey),
+                Why::Damaged(Some(_), _) => {}
             }
         }
         Ok(&self.opened)

@@ -118,6 +118,16 @@ impl Dossier {
                 event.aggregate_id == order_id
             }
         });
+        for kind in ["Order", "Payment"] {
+            let stream = decoded.iter().filter(|(event, _)| event.aggregate_type == kind);
+            if let Some((hole, _)) =
+                stream.map(|(event, _)| event.sequence).zip(1..).find(|(is, due)| is != due)
+            {
+                return Err(format!(
+                    "of the {kind}'s events those before number {hole} are not in the index"
+                ));
+            }
+        }
         let events = decoded.iter().map(|(event, happened)| (event.position, happened));
         Ledger::of(events).map_err(|error| error.to_string())
     }

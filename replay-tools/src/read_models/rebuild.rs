@@ -29,6 +29,9 @@ pub(crate) struct Rebuild {
 
 pub(super) async fn run(admin: &Admin, asked: Rebuild) -> Result<ExitCode, Failure> {
     let name = asked.name.as_str();
+    if !asked.unchecked {
+        admin.is_to_be_replaced(name).await?;
+    }
     if asked.beside {
         let version = admin.build(name, false).await?;
         say(&format!("version {version} of {name} is to be built"));
@@ -38,9 +41,6 @@ pub(super) async fn run(admin: &Admin, asked: Rebuild) -> Result<ExitCode, Failu
         let version = with_bar(async |tell| admin.rebuild(name, tell).await).await?;
         say(&format!("version {version} of {name} is live"));
         return Ok(ExitCode::SUCCESS);
-    }
-    if !asked.unchecked {
-        admin.is_to_be_replaced(name).await?;
     }
     let version = admin.build(name, false).await?;
     let is_first = admin.live(name).await?.is_some_and(|live| live.version == version);

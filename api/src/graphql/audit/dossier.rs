@@ -78,22 +78,23 @@ impl OrderDossier {
         self.dossier.missing.iter().map(|position| Position(*position)).collect()
     }
 
-    /// The order's money as double-entry books: each event that moved money, or a promise of it, with its debits and credits.
+    /// The order's money as double-entry books; nothing, and an error that says why, when they cannot be made: each event that moved money, or a promise of it, with its debits and credits.
     #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
-    async fn ledger(&self) -> Result<Vec<LedgerEntry>, ApiError> {
-        Ok(self.books()?.entries().iter().map(LedgerEntry::from).collect())
+    async fn ledger(&self) -> Result<Option<Vec<LedgerEntry>>, ApiError> {
+        Ok(Some(self.books()?.entries().iter().map(LedgerEntry::from).collect()))
     }
 
     /// What every account comes to. Together they are nothing.
     #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
-    async fn balances(&self) -> Result<Vec<LedgerBalance>, ApiError> {
-        self.books()?.balances().map(LedgerBalance::of).collect::<Result<_, _>>().map_err(ApiError::internal)
+    async fn balances(&self) -> Result<Option<Vec<LedgerBalance>>, ApiError> {
+        let balances = self.books()?.balances().map(LedgerBalance::of).collect::<Result<_, _>>();
+        balances.map(Some).map_err(ApiError::internal)
     }
 
     /// Whether every entry's debits are its credits, and all of them together, counted anew.
     #[expect(clippy::unused_async, reason = "a field is resolved by an asynchronous function")]
-    async fn is_balanced(&self) -> Result<bool, ApiError> {
-        self.books()?.is_balanced().map_err(ApiError::internal)
+    async fn is_balanced(&self) -> Result<Option<bool>, ApiError> {
+        self.books()?.is_balanced().map(Some).map_err(ApiError::internal)
     }
 
     /// What the notary signed last, which the events' proofs go with; nothing when nothing was signed yet.

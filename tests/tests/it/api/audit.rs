@@ -300,9 +300,15 @@ async fn an_event_is_proved_to_who_may_see_all_of_it() {
         .await
         .expect("a superuser may");
     assert_eq!(audited.refused(Some("auditor"), query, at(placed)).await, "NOT_AS_SIGNED");
-    let dossier = "query ($id: ID!) { orderDossier(orderId: $id) { missing events { totalCount } } }";
-    let seen = audited.ask("auditor", dossier, json!({ "id": global("Order", &order) })).await;
-    assert_eq!(seen["orderDossier"]["missing"], json!([placed.to_string()]));
+    let dossier = "query ($id: ID!) { orderDossier(orderId: $id) {
+        missing events { totalCount } isBalanced ledger { position } balances { account } } }";
+    let auditor = token("auditor", "x");
+    let who = As { token: Some(&auditor), ..As::default() };
+    let (_, seen) = audited.front.ask(who, dossier, json!({ "id": global("Order", &order) })).await;
+    let shown = &seen["data"]["orderDossier"];
+    assert_eq!(shown["missing"], json!([placed.to_string()]), "{seen}");
+    assert!(shown["events"]["totalCount"].as_u64() > Some(5) && shown["isBalanced"].is_null(), "{seen}");
+    assert_eq!(seen["errors"][0]["extensions"]["code"], "NO_BOOKS");
 }
 
 #[tokio::test]
