@@ -34,7 +34,7 @@ pub(crate) struct Export {
     /// The folder; what an earlier export of the same log left there is added to
     folder: PathBuf,
     /// Write a file for so many events at most, of each type and month
-    #[arg(long, value_name = "EVENTS", default_value_t = 2_097_152, value_parser = clap::value_parser!(i64).range(4_096..=67_108_864))]
+    #[arg(long, value_name = "EVENTS", default_value_t = 524_288, value_parser = clap::value_parser!(i64).range(4_096..=67_108_864))]
     chunk: Position,
 }
 
