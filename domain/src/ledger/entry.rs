@@ -27,6 +27,16 @@ impl Posting {
         Self { is_debit: !self.is_debit, ..self }
     }
 
+    /// What it debits, if it does.
+    pub fn debited(self) -> Option<Money> {
+        Some(self.amount).filter(|_| self.is_debit)
+    }
+
+    /// What it credits, if it does.
+    pub fn credited(self) -> Option<Money> {
+        Some(self.amount).filter(|_| !self.is_debit)
+    }
+
     /// The amount, below zero for a credit.
     ///
     /// # Errors
@@ -78,4 +88,21 @@ pub struct Balance {
     pub account: Account,
     /// Its debits less its credits.
     pub amount: Money,
+}
+
+impl Balance {
+    /// As one line of a table: what it comes to on the side where that is more than nothing, which is neither where it is even.
+    ///
+    /// # Errors
+    /// When that does not fit.
+    pub fn posting(self) -> Result<Option<Posting>, MoneyError> {
+        let Self { account, amount } = self;
+        let negated = Money::zero(amount.currency()).checked_sub(amount)?;
+        let posting = if amount.is_negative() {
+            Posting::credit(account, negated)
+        } else {
+            Posting::debit(account, amount)
+        };
+        Ok(Some(posting).filter(|posting| !posting.amount.is_zero()))
+    }
 }

@@ -1,15 +1,27 @@
 //! Asking the index: where the events are that somebody looks for. The log is asked for the events themselves.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use daybook_domain::OrderId;
 use daybook_domain::inspection::Sought;
 use daybook_eventstore::Position;
-use sqlx::{Postgres, QueryBuilder, Row};
+use sqlx::{PgPool, Postgres, QueryBuilder, Row};
 use uuid::Uuid;
 
 use super::SPAN;
-use crate::read::{ReadDb, ReadError};
+use crate::read::{Behind, ReadDb, ReadError, ReplicaWatch};
+
+/// Waits until the index in this database knows the log up to a position, but not longer than so long.
+///
+/// # Errors
+/// How far behind it is then.
+pub async fn reach(read: PgPool, position: Position, patience: Duration) -> Result<(), Behind> {
+    let (watch, asking) = ReplicaWatch::start(read);
+    let reached = watch.wait_for("audit", position, patience).await;
+    asking.abort();
+    reached
+}
 
 /// Which part of what is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

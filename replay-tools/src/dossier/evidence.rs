@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use daybook_domain::ledger::Ledger;
+use daybook_domain::ledger::{Balance, Entry, Ledger, Posting};
 use daybook_domain::{Money, MoneyError, OrderId};
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::proof::{Note, TreeHead, VerifyingKey};
 use daybook_eventstore::{LogReader, Position, Upcasters};
-use daybook_projections::audit::Dossier;
+use daybook_projections::audit::{Dossier, query};
 use daybook_projections::notary::{self, Proved};
-use daybook_projections::read::{ReadDb, ReplicaWatch};
+use daybook_projections::read::ReadDb;
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -172,10 +172,7 @@ impl Sources {
     /// Waits until the index knows all that the log has now.
     async fn index_is_up_to_date(&self) -> Result<(), Failure> {
         let head = self.log.head().await?.position;
-        let (watch, asking) = ReplicaWatch::start(self.read.clone());
-        let behind = watch.wait_for("audit", head, PATIENCE).await;
-        asking.abort();
-        behind.map_err(|behind| {
+        query::reach(self.read.clone(), head, PATIENCE).await.map_err(|behind| {
             let distance = behind.distance;
             format!("the index of events (the read model `audit`) is {distance} events behind the log").into()
         })
@@ -216,40 +213,41 @@ fn facts(seen: Vec<Seen>, proved: &BTreeMap<Position, Proved>) -> Vec<Fact> {
 }
 
 fn ledger_lines(ledger: &Ledger) -> Vec<Line> {
-    let entries = ledger.entries().iter().flat_map(|entry| {
-        entry.postings().iter().map(|posting| {
-            let side = |is_this: bool| is_this.then(|| posting.amount.to_string());
-            Line {
-                position: Some(entry.position),
-                account: posting.account.as_str(),
-                currency: posting.amount.currency().code(),
-                debit: side(posting.is_debit),
-                credit: side(!posting.is_debit),
-            }
-        })
-    });
-    entries.collect()
+    let of =
+        |entry: &Entry| entry.postings().iter().map(|one| Line::of(Some(entry.position), *one)).collect();
+    ledger.entries().iter().flat_map(|entry| -> Vec<Line> { of(entry) }).collect()
 }
 
 fn balances(ledger: &Ledger) -> Result<Vec<Line>, MoneyError> {
-    let line = |balance: daybook_domain::ledger::Balance| {
-        let currency = balance.amount.currency();
-        let negated = Money::zero(currency).checked_sub(balance.amount)?;
-        let side = |amount: Money| (amount.minor() > 0).then(|| amount.to_string());
-        Ok(Line {
+    let line = |balance: Balance| {
+        let even = || Line {
             position: None,
             account: balance.account.as_str(),
-            currency: currency.code(),
-            debit: side(balance.amount),
-            credit: side(negated),
-        })
+            currency: balance.amount.currency().code(),
+            debit: None,
+            credit: None,
+        };
+        Ok(balance.posting()?.map_or_else(even, |posting| Line::of(None, posting)))
     };
     ledger.balances().map(line).collect()
 }
 
+impl Line {
+    fn of(position: Option<Position>, posting: Posting) -> Self {
+        let text = |amount: Option<Money>| amount.map(|amount| amount.to_string());
+        Self {
+            position,
+            account: posting.account.as_str(),
+            currency: posting.amount.currency().code(),
+            debit: text(posting.debited()),
+            credit: text(posting.credited()),
+        }
+    }
+}
+
 fn totals(ledger: &Ledger) -> Result<Vec<Total>, MoneyError> {
     let mut sums: BTreeMap<&'static str, (Money, Money)> = BTreeMap::new();
-    for posting in ledger.entries().iter().flat_map(daybook_domain::ledger::Entry::postings) {
+    for posting in ledger.entries().iter().flat_map(Entry::postings) {
         let zero = Money::zero(posting.amount.currency());
         let (debit, credit) = sums.entry(posting.amount.currency().code()).or_insert((zero, zero));
         let side = if posting.is_debit { debit } else { credit };

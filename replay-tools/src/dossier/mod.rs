@@ -17,11 +17,10 @@ use daybook_eventstore::{LogReader, Upcasters};
 
 use self::evidence::{Evidence, Sources};
 use crate::look::{nothing, say};
+use crate::proof::EXIT_FALSE;
 
 /// How many connections it takes to each database.
 const CONNECTIONS: u32 = 2;
-/// What the program exits with when something is not what was signed.
-const EXIT_FALSE: u8 = 3;
 
 /// Which, and how it is shown.
 #[derive(Debug, Args)]

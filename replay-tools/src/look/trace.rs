@@ -10,7 +10,7 @@ use daybook_domain::inspection::Sought;
 use daybook_eventstore::process::Failure;
 use daybook_eventstore::{Position, Selection};
 use daybook_projections::audit::query::{self, AuditPage};
-use daybook_projections::read::{ReadDb, ReplicaWatch};
+use daybook_projections::read::ReadDb;
 use serde::Serialize;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -104,10 +104,7 @@ async fn find(log: &Log, correlation: Uuid) -> Result<Vec<Seen>, Failure> {
 /// Every event of it as the index has them; nothing when that does not know all of the log.
 async fn indexed(log: &Log, read: &PgPool, correlation: Uuid) -> Result<Option<Vec<Seen>>, Failure> {
     let head = log.reader.head().await?.position;
-    let (watch, asking) = ReplicaWatch::start(read.clone());
-    let behind = watch.wait_for("audit", head, PATIENCE).await;
-    asking.abort();
-    if behind.is_err() {
+    if query::reach(read.clone(), head, PATIENCE).await.is_err() {
         return Ok(None);
     }
     let index = ReadDb::new(read.clone(), LIMIT);

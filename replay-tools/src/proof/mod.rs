@@ -20,7 +20,7 @@ use sqlx::PgPool;
 use crate::witness;
 
 /// What the program exits with when something is not what was signed.
-const EXIT_FALSE: u8 = 3;
+pub(crate) const EXIT_FALSE: u8 = 3;
 /// How many connections it takes to each database.
 const CONNECTIONS: u32 = 2;
 

@@ -143,16 +143,17 @@ impl From<&Entry> for LedgerEntry {
 }
 
 impl From<Posting> for LedgerPosting {
-    fn from(Posting { account, amount, is_debit }: Posting) -> Self {
-        let side = |is_this: bool| is_this.then(|| MoneyV2::from(amount));
-        Self { account: account.as_str(), debit: side(is_debit), credit: side(!is_debit) }
+    fn from(posting: Posting) -> Self {
+        let (debit, credit) = (posting.debited().map(Into::into), posting.credited().map(Into::into));
+        Self { account: posting.account.as_str(), debit, credit }
     }
 }
 
 impl LedgerBalance {
-    fn of(Balance { account, amount }: Balance) -> Result<Self, MoneyError> {
-        let negated = Money::zero(amount.currency()).checked_sub(amount)?;
-        let side = |amount: Money| (amount.minor() > 0).then(|| MoneyV2::from(amount));
-        Ok(Self { account: account.as_str(), debit: side(amount), credit: side(negated) })
+    fn of(balance: Balance) -> Result<Self, MoneyError> {
+        let posting = balance.posting()?;
+        let side = |of: fn(Posting) -> Option<Money>| posting.and_then(of).map(MoneyV2::from);
+        let (debit, credit) = (side(Posting::debited), side(Posting::credited));
+        Ok(Self { account: balance.account.as_str(), debit, credit })
     }
 }

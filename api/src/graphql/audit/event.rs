@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
 use daybook_domain::Timestamp;
+use daybook_eventstore::proof::InclusionProof;
 use daybook_eventstore::{Metadata, RecordedEvent};
 use daybook_projections::audit::query::Extent;
 use daybook_projections::notary::Proved;
@@ -116,20 +117,20 @@ impl AuditEvent {
     /// all of it.
     #[graphql(complexity = "10")]
     async fn proof(&self, ctx: &Context<'_>) -> Result<Option<String>, ApiError> {
-        Ok(proof(ctx, self.number()).await?.map(|(proof, _)| proof))
+        Ok(proof(ctx, self.number()).await?.map(|proof| proof.to_string()))
     }
 }
 
-/// The proof of an event, and the checkpoint that it goes with; nothing as long as it is not signed.
+/// The proof of an event, with the event in it; nothing as long as it is not signed.
 pub(super) async fn proof(
     ctx: &Context<'_>,
     position: daybook_eventstore::Position,
-) -> Result<Option<(String, String)>, ApiError> {
+) -> Result<Option<InclusionProof>, ApiError> {
     if !request(ctx).identity.may(Permission::SeePaymentTokens) {
         return Err(ApiError::Forbidden);
     }
     match ctx.data_unchecked::<Evidence>().proofs.get(position).await?.as_deref() {
-        Some(Proved::Signed(proof)) => Ok(Some((proof.to_string(), proof.checkpoint.to_string()))),
+        Some(Proved::Signed(proof)) => Ok(Some(proof.as_ref().clone())),
         Some(Proved::NotYet) | None => Ok(None),
         Some(Proved::Unknown) => {
             let message = "the tree is being made again, and proves nothing there now";

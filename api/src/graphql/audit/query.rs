@@ -109,13 +109,11 @@ impl AuditQuery {
             return Err(ApiError::Forbidden);
         }
         record(ctx, Inspected::Proof { position: position.0 }).await?;
-        let Some((proof, checkpoint)) = proof(ctx, position.0).await? else { return Ok(None) };
-        let event = ctx.data_unchecked::<Evidence>().events.get(position.0).await?;
-        let event = event.ok_or_else(|| missing(position.0))?;
+        let Some(proof) = proof(ctx, position.0).await? else { return Ok(None) };
         Ok(Some(EventProof {
-            event: AuditEvent::new(Arc::clone(&event)),
-            proof,
-            checkpoint: LogCheckpoint::parse(checkpoint)?,
+            proof: proof.to_string(),
+            checkpoint: LogCheckpoint::parse(proof.checkpoint.to_string())?,
+            event: AuditEvent::new(Arc::new(proof.event)),
         }))
     }
 
