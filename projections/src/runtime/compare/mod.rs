@@ -109,7 +109,7 @@ impl Comparison {
         whole && live.parked == other.parked
     }
 
-    /// Whether other code has folded one of them, so that they may well differ.
+    /// Whether the same code has folded both: otherwise they may well differ.
     pub fn is_of_one_revision(&self) -> bool {
         let [live, other] = &self.sides;
         live.revision == other.revision
